@@ -11,7 +11,7 @@ pub enum Allowance {
     Unlimited,
     /// Renewals: by session, since many users may share an address; counted where the token is read.
     Renewals,
-    /// Operations where a secret can be guessed or an account created: by address, until the caller is logged in.
+    /// Operations in which a secret could be guessed or an account created: by address, until the caller is logged in.
     LogIn,
     /// Operations that run a model or read many rows: by user.
     Recommendation,

@@ -17,7 +17,7 @@ pub mod nearest;
 pub mod open_files;
 pub mod outbound;
 pub mod outbox;
-mod places;
+pub mod places;
 pub mod private;
 pub mod queue;
 pub mod services;

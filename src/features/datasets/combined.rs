@@ -158,7 +158,7 @@ pub async fn complete_combined(
     if let Err(DataError::TooManyStoredBytes(_)) = waits {
         service::remove_files(services, unused).await;
     }
-    // Deleted meanwhile: the file is swept up.
+    // Deleted in the meantime: the file sweep removes it.
     if waits? { deferred::prepare_later(services, data.id).await } else { Ok(()) }
 }
 

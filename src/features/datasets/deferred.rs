@@ -14,7 +14,7 @@ use crate::platform::compute;
 use crate::platform::services::Services;
 use crate::platform::tabular::ReadOptions;
 
-/// Prepares data that was not prepared at once: a large upload, or what was put together from several sources.
+/// Prepares data that was not prepared on arrival: a large upload, or combined data.
 pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
     let Some(data) = store::find(&mut connection, id).await?.filter(|data| data.status == TrainingDataStatus::Preparing) else {
@@ -44,7 +44,7 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
         kept => kept?,
     };
     let mut connection = services.db.conn().await?;
-    // Deleted or replaced meanwhile: nobody refers to these files. (Prepared by another worker meanwhile: they are in use.)
+    // Deleted or replaced in the meantime: no row refers to these files. (If another worker has prepared it, they are in use.)
     if !kept && store::find(&mut connection, id).await?.and_then(|data| data.keys()).as_ref() != Some(&keys) {
         remove_files(services, keys.all().to_vec()).await;
     }

@@ -15,7 +15,7 @@ use crate::platform::clock::FURTHEST_ZONE;
 use crate::platform::memory::Promise;
 use crate::platform::tabular::{self, ColumnNote, NoteKind, ReadOptions, ReadReport, Rejected, Row, TabularError};
 
-/// Largest field; longer ones are no ids.
+/// The largest field in bytes; longer fields are no ids.
 const LARGEST_FIELD: usize = 1 << 20;
 
 /// Decompressed bytes that are always accepted.

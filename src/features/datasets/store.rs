@@ -122,7 +122,7 @@ pub struct PreparationEnd {
     pub stored_bytes: Option<i64>,
 }
 
-/// Records how the preparation of an upload ended. False when the upload has gone or was replaced meanwhile.
+/// Records how the preparation of an upload ended. Returns false if the upload has been deleted or replaced.
 pub async fn end_preparation(
     connection: &mut AsyncPgConnection,
     id: i64,

@@ -25,7 +25,7 @@ pub trait Kind {
     fn add_schemas(&self, _: &mut NamedSchemas) {}
 }
 
-/// A list of fields, or several lists that one body holds.
+/// A list of fields, or several lists in one body.
 pub trait Fields: Default {
     /// Reads the fields of a body that is an object, and keeps their faults.
     fn read(body: &Value, faults: &mut Faults) -> Self;

@@ -131,7 +131,7 @@ fn bytes_of(blobs: &Blobs, files: &[String]) -> Result<i64, DataError> {
     Ok(i64::try_from(blobs.bytes_of(files)?).unwrap_or(i64::MAX))
 }
 
-/// What preparing an upload of a project takes.
+/// The resources to prepare an upload of a project.
 struct Preparation {
     blobs: Blobs,
     item_column: String,

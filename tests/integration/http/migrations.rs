@@ -21,7 +21,7 @@ const OF_TENANTS: &str = "20261129000018";
 const OF_FOUNDERS: &str = "20261129000023";
 
 /// The number of the migration that names the kinds of jobs alike.
-const OF_KINDS: &str = "20261129000031";
+const OF_KINDS: &str = "20261129000032";
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 

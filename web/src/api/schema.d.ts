@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns where the collections of the API are. */
+        /** Returns the addresses of the collections of the API. */
         get: operations["list_collections"];
         put?: never;
         post?: never;
@@ -28,10 +28,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The tests of the projects one may see. */
+        /** Lists the tests of the projects that the caller may see. */
         get: operations["list_ab_test"];
         put?: never;
-        /** Plan a test of two slots. */
+        /** Creates a test of two slots. */
         post: operations["create_ab_test"];
         delete?: never;
         options?: never;
@@ -46,16 +46,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One test. */
+        /** Returns a test. */
         get: operations["read_ab_test"];
-        /** Replace the fields of a test. Slots and metric are settled once it has been started. */
+        /** Replaces the fields of a test. Slots and metric are fixed once it has been started. */
         put: operations["replace_ab_test"];
         post?: never;
-        /** Delete a test that is not running. */
+        /** Deletes a test that is not running. */
         delete: operations["delete_ab_test"];
         options?: never;
         head?: never;
-        /** Change some fields of a test. Slots and metric are settled once it has been started. */
+        /** Changes some fields of a test. Slots and metric are fixed once it has been started. */
         patch: operations["update_ab_test"];
         trace?: never;
     };
@@ -68,7 +68,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give the traffic of a completed test to one of its slots and switch the other off. */
+        /** Gives the traffic of a completed test to one of its slots and deactivates the other. */
         post: operations["create_ab_test_promote_winner"];
         delete?: never;
         options?: never;
@@ -83,7 +83,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a test has found so far. */
+        /** Returns the results of a test so far. */
         get: operations["read_ab_test_results"];
         put?: never;
         post?: never;
@@ -102,7 +102,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start a draft. */
+        /** Starts a draft. */
         post: operations["create_ab_test_start"];
         delete?: never;
         options?: never;
@@ -119,7 +119,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a running test. */
+        /** Stops a running test. */
         post: operations["create_ab_test_stop"];
         delete?: never;
         options?: never;
@@ -134,7 +134,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The algorithms one can choose, with their parameters. */
+        /** Lists the available algorithms with their parameters. */
         get: operations["list_algorithms"];
         put?: never;
         post?: never;
@@ -151,10 +151,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The keys of the projects one may see. */
+        /** Lists the keys of the projects that the caller may see. */
         get: operations["list_api_keys"];
         put?: never;
-        /** Make a key. */
+        /** Creates a key. */
         post: operations["create_api_keys"];
         delete?: never;
         options?: never;
@@ -169,16 +169,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One key, without its secret. */
+        /** Returns a key, without its secret. */
         get: operations["read_api_keys"];
-        /** Replace name, scopes and expiry of a key; its project cannot change. */
+        /** Replaces name, scopes and expiry of a key; its project cannot change. */
         put: operations["replace_api_keys"];
         post?: never;
-        /** Delete a key. */
+        /** Deletes a key. */
         delete: operations["delete_api_keys"];
         options?: never;
         head?: never;
-        /** Change name, scopes or expiry of a key; its project cannot change. */
+        /** Changes name, scopes or expiry of a key; its project cannot change. */
         patch: operations["update_api_keys"];
         trace?: never;
     };
@@ -191,7 +191,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Revoke a key for good. */
+        /** Revokes a key permanently. */
         post: operations["create_api_keys_revoke"];
         delete?: never;
         options?: never;
@@ -206,7 +206,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who changed what, newest first. */
+        /** Lists changes with their users, newest first. */
         get: operations["list_audit_log"];
         put?: never;
         post?: never;
@@ -223,7 +223,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who changed what, newest first, as a file. */
+        /** Returns changes with their users as a file, newest first. */
         get: operations["read_audit_log_export"];
         put?: never;
         post?: never;
@@ -242,7 +242,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Log in with name and password; the tokens come as HttpOnly cookies. */
+        /** Logs in with name and password; the tokens are returned as HttpOnly cookies. */
         post: operations["create_login"];
         delete?: never;
         options?: never;
@@ -259,7 +259,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End this session, and forget the tokens of this browser. Works whatever state they are in. */
+        /** Ends this session and clears the cookies of its tokens. Succeeds even if they are invalid. */
         post: operations["create_logout"];
         delete?: never;
         options?: never;
@@ -274,7 +274,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What somebody without an account can do here. */
+        /** Returns the options of a client without an account. */
         get: operations["read_auth_options"];
         put?: never;
         post?: never;
@@ -293,7 +293,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change one's own password; every session, and every API key of one's own, ends. */
+        /** Changes the caller's password; ends all sessions and API keys of the caller. */
         post: operations["create_password_change"];
         delete?: never;
         options?: never;
@@ -310,7 +310,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Have a link for a new password mailed. The answer is the same whether or not there is such an account. */
+        /** Mails a link for a new password. The answer does not reveal whether the account exists. */
         post: operations["create_password_reset"];
         delete?: never;
         options?: never;
@@ -327,7 +327,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Choose a new password with a link. It works once; every session, and every API key of the user, ends. */
+        /** Sets a new password with a link. The link works once; all sessions and API keys of the user end. */
         post: operations["create_password_reset_confirm"];
         delete?: never;
         options?: never;
@@ -342,7 +342,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where one is logged in, the latest first. */
+        /** Lists the caller's sessions, the latest first. */
         get: operations["list_auth_sessions"];
         put?: never;
         post?: never;
@@ -362,7 +362,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End one of one's sessions; its tokens stop working at once. */
+        /** Ends one of the caller's sessions; its tokens become invalid at once. */
         delete: operations["delete_auth_sessions"];
         options?: never;
         head?: never;
@@ -378,7 +378,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an account of one's own, where the install allows it, and log in. */
+        /** Creates an account, where the installation allows sign-up, and logs in. */
         post: operations["create_sign_up"];
         delete?: never;
         options?: never;
@@ -395,7 +395,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** New tokens for the refresh token in the cookie or the body. It is replaced by another, which comes in the cookie. */
+        /** Issues new tokens for the refresh token in the cookie or the body. The refresh token is replaced by a new one in the cookie. */
         post: operations["create_token_refresh"];
         delete?: never;
         options?: never;
@@ -412,7 +412,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Whether a token is still good. */
+        /** Verifies that a token is still valid. */
         post: operations["create_token_verify"];
         delete?: never;
         options?: never;
@@ -427,15 +427,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One's own account. An API key is told the id and the name of the user it acts for; the other fields are empty. */
+        /** Returns the caller's account. To an API key, only the id and name of its user are returned; the other fields are empty. */
         get: operations["read_auth_user"];
-        /** Replace the names of one's own account. */
+        /** Replaces the names in the caller's account. */
         put: operations["replace_auth_user"];
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change the names of one's own account. */
+        /** Changes some of the names in the caller's account. */
         patch: operations["update_auth_user"];
         trace?: never;
     };
@@ -446,10 +446,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The events of the projects one may see, newest first. */
+        /** Lists the events of the projects that the caller may see, newest first. */
         get: operations["list_conversion_event"];
         put?: never;
-        /** Report an event. One that was reported before under the same `event_id` is answered as it was stored then, with 200. */
+        /** Records an event. If an event with the same `event_id` was recorded before, returns the stored one, with 200. */
         post: operations["create_conversion_event"];
         delete?: never;
         options?: never;
@@ -466,7 +466,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Report many events, all or none. Those reported before under the same `event_id` are not stored again and not counted. */
+        /** Records many events, all or none. Events recorded before with the same `event_id` are neither stored again nor counted. */
         post: operations["create_conversion_event_batch"];
         delete?: never;
         options?: never;
@@ -482,8 +482,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. Days
-         *     are those of UTC, `from` and `to` included: the last 90 unless given, 400 at most.
+         * Returns the number of events by day, slot and type, newest first, including events that have expired. Days are in UTC, `from`
+         *     and `to` included: the last 90 by default, at most 400.
          */
         get: operations["list_conversion_event_daily_counts"];
         put?: never;
@@ -501,16 +501,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One event. */
+        /** Returns an event. */
         get: operations["read_conversion_event"];
-        /** Replace the fields of an event; its time and `event_id` stay. */
+        /** Replaces the fields of an event; its time and `event_id` stay. */
         put: operations["replace_conversion_event"];
         post?: never;
-        /** Delete an event. */
+        /** Deletes an event. */
         delete: operations["delete_conversion_event"];
         options?: never;
         head?: never;
-        /** Change some fields of an event; its time and `event_id` stay. */
+        /** Changes some fields of an event; its time and `event_id` stay. */
         patch: operations["update_conversion_event"];
         trace?: never;
     };
@@ -521,10 +521,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The slots of the projects one may see. */
+        /** Lists the slots of the projects that the caller may see. */
         get: operations["list_deployment_slot"];
         put?: never;
-        /** Put a model into service. */
+        /** Deploys a model in a new slot. */
         post: operations["create_deployment_slot"];
         delete?: never;
         options?: never;
@@ -539,16 +539,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One slot. */
+        /** Returns a slot. */
         get: operations["read_deployment_slot"];
-        /** Replace the fields of a slot; its project cannot change. */
+        /** Replaces the fields of a slot; its project cannot change. */
         put: operations["replace_deployment_slot"];
         post?: never;
-        /** Delete a slot; its events and the tests it was part of stay. Refused while one of them is running. */
+        /** Deletes a slot; its events and tests stay. Refused while one of the tests is running. */
         delete: operations["delete_deployment_slot"];
         options?: never;
         head?: never;
-        /** Change some fields of a slot; its project cannot change. */
+        /** Changes some fields of a slot; its project cannot change. */
         patch: operations["update_deployment_slot"];
         trace?: never;
     };
@@ -560,8 +560,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How the lists of a shadow slot compare with those that users were answered for the same requests, and what its lists would
-         *     have earned. A slot that was no shadow in that time has nothing to compare.
+         * Compares the lists of a shadow slot with those that were answered to the same requests, and estimates what its lists would
+         *     have earned. A slot that was not a shadow in the period has nothing to compare.
          */
         get: operations["read_deployment_slot_comparison"];
         put?: never;
@@ -579,10 +579,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The evaluation configs one may see. */
+        /** Lists the evaluation configs that the caller may see. */
         get: operations["list_evaluation_config"];
         put?: never;
-        /** Make an evaluation config. */
+        /** Creates an evaluation config. */
         post: operations["create_evaluation_config"];
         delete?: never;
         options?: never;
@@ -597,16 +597,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One evaluation config. */
+        /** Returns an evaluation config. */
         get: operations["read_evaluation_config"];
-        /** Replace the fields of an evaluation config. */
+        /** Replaces the fields of an evaluation config. */
         put: operations["replace_evaluation_config"];
         post?: never;
-        /** Delete an evaluation config; refused while a search, finished or not, or a schedule goes by it. */
+        /** Deletes an evaluation config; refused while a search, finished or not, or a schedule uses it. */
         delete: operations["delete_evaluation_config"];
         options?: never;
         head?: never;
-        /** Change some fields of an evaluation config. */
+        /** Changes some fields of an evaluation config. */
         patch: operations["update_evaluation_config"];
         trace?: never;
     };
@@ -619,7 +619,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take up an invitation: with a name and a password as a new user, who is logged in by it; otherwise as the caller. */
+        /** Accepts an invitation: with a name and a password as a new user, who is then logged in; otherwise as the caller. */
         post: operations["create_invitation_accept"];
         delete?: never;
         options?: never;
@@ -636,7 +636,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What an invitation offers, for whoever holds the link. */
+        /** Returns the offer of an invitation to the holder of its link. */
         post: operations["create_invitation_look_up"];
         delete?: never;
         options?: never;
@@ -651,10 +651,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The item metadata one may see and that still has its file. */
+        /** Lists the item metadata that the caller may see and whose file still exists. */
         get: operations["list_item_meta_data"];
         put?: never;
-        /** Upload a file with one row for each item: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed. */
+        /** Uploads a file with one row for each item: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed. */
         post: operations["create_item_meta_data"];
         delete?: never;
         options?: never;
@@ -669,16 +669,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One upload with the report on its content. */
+        /** Returns an upload with the report on its content. */
         get: operations["read_item_meta_data"];
-        /** Put another file in the place of the one there is. */
+        /** Replaces the file of item metadata. */
         put: operations["replace_item_meta_data"];
         post?: never;
-        /** Delete item metadata with its file. */
+        /** Deletes item metadata with its file. */
         delete: operations["delete_item_meta_data"];
         options?: never;
         head?: never;
-        /** The same, where each part may be left out. */
+        /** Replaces the file of item metadata, where each part is optional. */
         patch: operations["update_item_meta_data"];
         trace?: never;
     };
@@ -689,7 +689,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download the original bytes. */
+        /** Returns the original bytes of an upload. */
         get: operations["read_item_meta_data_file"];
         put?: never;
         post?: never;
@@ -706,7 +706,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The first rows of an upload. */
+        /** Returns the first rows of an upload. */
         get: operations["read_item_meta_data_preview"];
         put?: never;
         post?: never;
@@ -726,7 +726,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove the file but keep the rest. */
+        /** Removes the file but keeps the row. */
         delete: operations["delete_item_meta_data_file"];
         options?: never;
         head?: never;
@@ -740,10 +740,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The model configurations one may see. */
+        /** Lists the model configurations that the caller may see. */
         get: operations["list_model_configuration"];
         put?: never;
-        /** Make a model configuration. */
+        /** Creates a model configuration. */
         post: operations["create_model_configuration"];
         delete?: never;
         options?: never;
@@ -758,16 +758,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One model configuration. */
+        /** Returns a model configuration. */
         get: operations["read_model_configuration"];
-        /** Replace the fields of a model configuration. */
+        /** Replaces the fields of a model configuration. */
         put: operations["replace_model_configuration"];
         post?: never;
-        /** Delete a model configuration; refused while a model that was trained from it is there. */
+        /** Deletes a model configuration; refused while a model trained from it exists. */
         delete: operations["delete_model_configuration"];
         options?: never;
         head?: never;
-        /** Change some fields of a model configuration. */
+        /** Changes some fields of a model configuration. */
         patch: operations["update_model_configuration"];
         trace?: never;
     };
@@ -778,10 +778,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The organisations one belongs to; all of them for staff. */
+        /** Lists the caller's organisations; for staff, all of them. */
         get: operations["list_organisation"];
         put?: never;
-        /** Start an organisation, with oneself as its owner. */
+        /** Creates an organisation, owned by the caller. */
         post: operations["create_organisation"];
         delete?: never;
         options?: never;
@@ -796,15 +796,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One organisation. */
+        /** Returns an organisation. */
         get: operations["read_organisation"];
         put?: never;
         post?: never;
-        /** Delete an organisation. Refused while it has projects, and for a personal one. */
+        /** Deletes an organisation. Refused while it has projects, and for a personal one. */
         delete: operations["delete_organisation"];
         options?: never;
         head?: never;
-        /** Rename an organisation. */
+        /** Renames an organisation. */
         patch: operations["update_organisation"];
         trace?: never;
     };
@@ -815,10 +815,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The invitations that can still be taken up. */
+        /** Lists the invitations that can still be accepted. */
         get: operations["list_organisation_invitations"];
         put?: never;
-        /** Invite somebody. Whether there is an account with the address is not told. */
+        /** Invites a user. The answer does not reveal whether an account with the address exists. */
         post: operations["create_organisation_invitations"];
         delete?: never;
         options?: never;
@@ -836,7 +836,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Withdraw an invitation. */
+        /** Withdraws an invitation. */
         delete: operations["delete_organisation_invitations"];
         options?: never;
         head?: never;
@@ -850,7 +850,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The members of an organisation, those who joined first first. */
+        /** Lists the members of an organisation, the earliest to join first. */
         get: operations["list_organisation_members"];
         put?: never;
         post?: never;
@@ -870,11 +870,14 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove a member; anybody may leave, but for the last owner. */
+        /** Removes a member; members may also remove themselves, except the last owner. */
         delete: operations["delete_organisation_members"];
         options?: never;
         head?: never;
-        /** Give a member another role. Admins manage everybody up to admins; only owners make and unmake owners; the last one stays. */
+        /**
+         * Changes the role of a member. Admins manage roles up to admin; only owners grant and revoke the role of owner; an owner always
+         *     remains.
+         */
         patch: operations["update_organisation_members"];
         trace?: never;
     };
@@ -885,10 +888,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The tuning jobs one may see. */
+        /** Lists the tuning jobs that the caller may see. */
         get: operations["list_parameter_tuning_job"];
         put?: never;
-        /** Start a search. */
+        /** Starts a search. */
         post: operations["create_parameter_tuning_job"];
         delete?: never;
         options?: never;
@@ -903,16 +906,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One tuning job. */
+        /** Returns a tuning job. */
         get: operations["read_parameter_tuning_job"];
-        /** Nothing of a tuning job can change; fields sent as they are, are accepted. */
+        /** Checks the fields of a tuning job, none of which can change; unchanged values are accepted. */
         put: operations["replace_parameter_tuning_job"];
         post?: never;
-        /** Delete a tuning job that is over; a live one has to be cancelled first. */
+        /** Deletes a tuning job that has ended; a live one must be cancelled first. */
         delete: operations["delete_parameter_tuning_job"];
         options?: never;
         head?: never;
-        /** Nothing of a tuning job can change; fields sent as they are, are accepted. */
+        /** Checks the fields of a tuning job, none of which can change; unchanged values are accepted. */
         patch: operations["update_parameter_tuning_job"];
         trace?: never;
     };
@@ -925,7 +928,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel a pending or running tuning job; its finished trials stay. */
+        /** Cancels a pending or running tuning job; its finished trials stay. */
         post: operations["create_parameter_tuning_job_cancel"];
         delete?: never;
         options?: never;
@@ -977,10 +980,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The projects one may see. */
+        /** Lists the projects that the caller may see. */
         get: operations["list_project"];
         put?: never;
-        /** Start a project. */
+        /** Creates a project. */
         post: operations["create_project"];
         delete?: never;
         options?: never;
@@ -995,16 +998,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One project. */
+        /** Returns a project. */
         get: operations["read_project"];
-        /** Replace the fields of a project. */
+        /** Replaces the fields of a project. */
         put: operations["replace_project"];
         post?: never;
-        /** Delete a project with everything in it; refused while something of it is live. */
+        /** Deletes a project with everything in it; refused while something in it is active. */
         delete: operations["delete_project"];
         options?: never;
         head?: never;
-        /** Change some fields of a project. */
+        /** Changes some fields of a project. */
         patch: operations["update_project"];
         trace?: never;
     };
@@ -1015,7 +1018,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How much is in a project. */
+        /** Returns the numbers of objects in a project. */
         get: operations["read_project_summary"];
         put?: never;
         post?: never;
@@ -1032,7 +1035,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The runs one may see, newest first; those of schedules that were deleted included. */
+        /** Lists the runs that the caller may see, newest first, including those of deleted schedules. */
         get: operations["list_retraining_run"];
         put?: never;
         post?: never;
@@ -1049,7 +1052,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One run. */
+        /** Returns a run. */
         get: operations["read_retraining_run"];
         put?: never;
         post?: never;
@@ -1066,10 +1069,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The schedules of the projects one may see. */
+        /** Lists the schedules of the projects that the caller may see. */
         get: operations["list_retraining_schedule"];
         put?: never;
-        /** Give a project its schedule; it can have one. */
+        /** Creates the schedule of a project; a project can have one. */
         post: operations["create_retraining_schedule"];
         delete?: never;
         options?: never;
@@ -1084,16 +1087,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One schedule. */
+        /** Returns a schedule. */
         get: operations["read_retraining_schedule"];
-        /** Replace the fields of a schedule; its project cannot change. */
+        /** Replaces the fields of a schedule; its project cannot change. */
         put: operations["replace_retraining_schedule"];
         post?: never;
-        /** Delete a schedule. A run on its way ends; the runs and the models they made stay. */
+        /** Deletes a schedule. A run in progress ends; runs and their models stay. */
         delete: operations["delete_retraining_schedule"];
         options?: never;
         head?: never;
-        /** Change some fields of a schedule; its project cannot change. */
+        /** Changes some fields of a schedule; its project cannot change. */
         patch: operations["update_retraining_schedule"];
         trace?: never;
     };
@@ -1106,7 +1109,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run an enabled schedule now. */
+        /** Runs an enabled schedule now. */
         post: operations["create_retraining_schedule_trigger"];
         delete?: never;
         options?: never;
@@ -1138,7 +1141,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The changes of the projects one may see, newest first. */
+        /** Lists the changes in the projects that the caller may see, newest first. */
         get: operations["list_slot_change"];
         put?: never;
         post?: never;
@@ -1155,7 +1158,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One change. */
+        /** Returns a change. */
         get: operations["read_slot_change"];
         put?: never;
         post?: never;
@@ -1174,7 +1177,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a change back: the slots it touched are again as they were before. Gives the change that this is. */
+        /** Reverts a change: the affected slots are set to their state before it. Returns the change that results. */
         post: operations["create_slot_change_revert"];
         delete?: never;
         options?: never;
@@ -1189,10 +1192,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The split configs one may see. */
+        /** Lists the split configs that the caller may see. */
         get: operations["list_split_config"];
         put?: never;
-        /** Make a split config. */
+        /** Creates a split config. */
         post: operations["create_split_config"];
         delete?: never;
         options?: never;
@@ -1207,16 +1210,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One split config. */
+        /** Returns a split config. */
         get: operations["read_split_config"];
-        /** Replace the fields of a split config. */
+        /** Replaces the fields of a split config. */
         put: operations["replace_split_config"];
         post?: never;
-        /** Delete a split config; refused while a search, finished or not, or a schedule goes by it. */
+        /** Deletes a split config; refused while a search, finished or not, or a schedule uses it. */
         delete: operations["delete_split_config"];
         options?: never;
         head?: never;
-        /** Change some fields of a split config. */
+        /** Changes some fields of a split config. */
         patch: operations["update_split_config"];
         trace?: never;
     };
@@ -1227,7 +1230,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What background work said, newest first. */
+        /** Lists the lines of background work, newest first. */
         get: operations["list_task_log"];
         put?: never;
         post?: never;
@@ -1244,7 +1247,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One line of the log. */
+        /** Returns a line of the log. */
         get: operations["read_task_log"];
         put?: never;
         post?: never;
@@ -1261,10 +1264,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The models one may see. */
+        /** Lists the models that the caller may see. */
         get: operations["list_trained_model"];
         put?: never;
-        /** Train a configuration on an upload. The answer comes at once; training goes on in the background. */
+        /** Trains a configuration on an upload. Returns at once; training continues in the background. */
         post: operations["create_trained_model"];
         delete?: never;
         options?: never;
@@ -1279,16 +1282,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One model. */
+        /** Returns a model. */
         get: operations["read_trained_model"];
-        /** Nothing of a model can change; fields sent as they are, are accepted. */
+        /** Checks the fields of a model, none of which can change; unchanged values are accepted. */
         put: operations["replace_trained_model"];
         post?: never;
-        /** Delete a model with its file; its training is stopped if it still goes on. Refused while something live depends on it. */
+        /** Deletes a model with its file; its training is stopped if in progress. Refused while an active object depends on it. */
         delete: operations["delete_trained_model"];
         options?: never;
         head?: never;
-        /** Nothing of a model can change; fields sent as they are, are accepted. */
+        /** Checks the fields of a model, none of which can change; unchanged values are accepted. */
         patch: operations["update_trained_model"];
         trace?: never;
     };
@@ -1299,7 +1302,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The artifact: a safetensors file. */
+        /** Returns the artifact: a safetensors file. */
         get: operations["read_trained_model_download_file"];
         put?: never;
         post?: never;
@@ -1317,12 +1320,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a trained model would have answered to logged requests of the past, beside what was answered, and what its lists would
-         *     have earned: off-policy estimates, before it gets any traffic.
-         * @description Only requests later than everything the model has learnt from count, and only those for the list of a user and nothing else:
+         * Returns what a trained model would have answered to logged requests of the past, compared with the actual answers, and what
+         *     its lists would have earned: off-policy estimates, before it gets any traffic.
+         * @description Only requests later than the model's training data are used, and only those for the list of a user without further options:
          *     interactions sent along, filters and the like are not logged. Estimates need propensities, which are logged while two or more
-         *     slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. What only one slot ever answered
-         *     speaks for a model no further than it shows the same items in the same places: see `support`.
+         *     slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. If only one slot ever answered,
+         *     the log supports estimates only for the items that the model shows in the same places: see `support`.
          */
         get: operations["read_trained_model_off_policy"];
         put?: never;
@@ -1342,7 +1345,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The best items for somebody who likes these; items the model does not know are ignored. */
+        /** Returns the best items for a user with these items; items that the model does not know are ignored. */
         post: operations["create_trained_model_recommend_using_profile_interaction"];
         delete?: never;
         options?: never;
@@ -1357,7 +1360,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The best items for a user of the training data. */
+        /** Returns the best items for a user of the training data. */
         get: operations["list_trained_model_recommendation"];
         put?: never;
         post?: never;
@@ -1374,7 +1377,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same with what is known about the items. Both lists come as JSON texts, as 1.x's clients expect them. */
+        /**
+         * Returns a random user, their items, and the model's recommendations, with the metadata of the items. Both lists are JSON
+         *     texts, as 1.x clients expect.
+         */
         get: operations["read_trained_model_sample_recommendation_metadata"];
         put?: never;
         post?: never;
@@ -1391,7 +1397,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A random user, what they have, and what the model recommends them. */
+        /** Returns a random user, their items, and the model's recommendations. */
         get: operations["read_trained_model_sample_recommendation_raw"];
         put?: never;
         post?: never;
@@ -1408,7 +1414,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The items most like one. */
+        /** Returns the items most similar to one. */
         get: operations["list_trained_model_similar"];
         put?: never;
         post?: never;
@@ -1428,7 +1434,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove the file of a model and keep the rest. Refused while something live depends on it. */
+        /** Removes the file of a model and keeps the row. Refused while an active object depends on it. */
         delete: operations["delete_trained_model_unlink_file"];
         options?: never;
         head?: never;
@@ -1442,10 +1448,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The training data one may see and that still has its file. */
+        /** Lists the training data that the caller may see and whose file still exists. */
         get: operations["list_training_data"];
         put?: never;
-        /** Upload a file of interactions: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed. */
+        /** Uploads a file of interactions: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed. */
         post: operations["create_training_data"];
         delete?: never;
         options?: never;
@@ -1460,16 +1466,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One upload with the report on its content. */
+        /** Returns an upload with the report on its content. */
         get: operations["read_training_data"];
-        /** Put another file in the place of the one there is; refused while something works on it. */
+        /** Replaces the file of training data; refused while a job uses it. */
         put: operations["replace_training_data"];
         post?: never;
-        /** Delete training data; the jobs and models made from it stay. Refused while something works on it. */
+        /** Deletes training data; its jobs and models stay. Refused while a job uses it. */
         delete: operations["delete_training_data"];
         options?: never;
         head?: never;
-        /** The same, where the part `project` may be left out. */
+        /** Replaces the file of training data, where the part `project` is optional. */
         patch: operations["update_training_data"];
         trace?: never;
     };
@@ -1480,7 +1486,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download the original bytes. */
+        /** Returns the original bytes of an upload. */
         get: operations["read_training_data_file"];
         put?: never;
         post?: never;
@@ -1497,7 +1503,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The first rows of an upload. */
+        /** Returns the first rows of an upload. */
         get: operations["read_training_data_preview"];
         put?: never;
         post?: never;
@@ -1514,7 +1520,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download the rows that could not be imported (the first thousand), with line and reason, as CSV. */
+        /** Returns the rows that could not be imported (the first thousand), with line and reason, as CSV. */
         get: operations["read_training_data_rejected_rows"];
         put?: never;
         post?: never;
@@ -1534,7 +1540,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove the file but keep the models trained on it; refused while something works on it. */
+        /** Removes the file but keeps the models trained on it; refused while a job uses it. */
         delete: operations["delete_training_data_file"];
         options?: never;
         head?: never;
@@ -1548,10 +1554,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every user, those who joined last first. For staff. */
+        /** Lists all users, the latest to join first. For staff. */
         get: operations["list_users"];
         put?: never;
-        /** Make a user. For staff. */
+        /** Creates a user. For staff. */
         post: operations["create_users"];
         delete?: never;
         options?: never;
@@ -1568,7 +1574,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change one's own password; every session, and every API key of one's own, ends. */
+        /** Changes the caller's password; ends all sessions and API keys of the caller. */
         post: operations["create_change_password"];
         delete?: never;
         options?: never;
@@ -1583,14 +1589,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One user. For staff. */
+        /** Returns a user. For staff. */
         get: operations["read_users"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change address and rights of a user; nobody takes their own rights away. For staff. */
+        /** Changes address and rights of a user; staff cannot remove their own rights. For staff. */
         patch: operations["update_users"];
         trace?: never;
     };
@@ -1603,7 +1609,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a deactivated user in again; old sessions stay ended. For staff. */
+        /** Activates a deactivated user; old sessions stay ended. For staff. */
         post: operations["create_users_activate"];
         delete?: never;
         options?: never;
@@ -1620,7 +1626,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Deactivate a user: their sessions and API keys stop working at once. For staff. */
+        /** Deactivates a user: their sessions and API keys become invalid at once. For staff. */
         post: operations["create_users_deactivate"];
         delete?: never;
         options?: never;
@@ -1637,7 +1643,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make a link with which a user chooses a new password, where no mail is sent. It works once, within an hour. For staff. */
+        /** Creates a link that sets a new password, for installations without mail. It works once, within an hour. For staff. */
         post: operations["create_users_password_reset_link"];
         delete?: never;
         options?: never;
@@ -1654,7 +1660,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Set the password of a user; every session and API key of theirs ends. For staff. */
+        /** Sets the password of a user; ends all sessions and API keys of that user. For staff. */
         post: operations["create_users_reset_password"];
         delete?: never;
         options?: never;
@@ -1669,7 +1675,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether predictions are answered. Needs no key. */
+        /** Returns whether predictions are answered. Needs no key. */
         get: operations["read_inference_health"];
         put?: never;
         post?: never;
@@ -1686,7 +1692,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The models in memory. Needs no key. */
+        /** Returns the models in memory. Needs no key. */
         get: operations["list_inference_models"];
         put?: never;
         post?: never;
@@ -1706,8 +1712,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The items to show next. A model that learnt from sessions compares the session with others (`session`), any other folds
-         *     its items in, whatever their order (`fold_in`). Where it knows none of them, what is popular.
+         * Returns the items to show next. A session model compares the session with others (`session`), any other model folds the items
+         *     in, regardless of their order (`fold_in`). If it knows none of them, returns popular items.
          */
         post: operations["create_next_items"];
         delete?: never;
@@ -1725,7 +1731,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The best items for a user from one of the project's active slots: by weight, and for the same user always the same one. */
+        /**
+         * Returns the best items for a user from one of the project's active slots: chosen by weight, and always the same for the same
+         *     user.
+         */
         post: operations["create_project_prediction"];
         delete?: never;
         options?: never;
@@ -1743,8 +1752,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The best items for a user that they have not met yet. Somebody unknown gets what fits the interactions sent along, or
-         *     what is most popular by the weights of the project, unless the project is set to answer 404.
+         * Returns the best items for a user that they have not interacted with yet. For an unknown user, returns items from the
+         *     interactions sent along, or popular items by the weights of the project, unless the project is set to answer 404.
          */
         post: operations["create_prediction"];
         delete?: never;
@@ -1762,7 +1771,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The same for at most 100 users; where the project is set so, one the model does not know gets no items. */
+        /** Returns the best items for at most 100 users. If the project is set to answer 404 for unknown users, these get no items. */
         post: operations["create_prediction_batch"];
         delete?: never;
         options?: never;
@@ -1778,9 +1787,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the models of active slots have been loaded since the start, and there are threads to answer with: for the load
-         *     balancer that decides when traffic may come. A model that cannot be loaded, or has no room, does not hold this up. Needs
-         *     no key.
+         * Returns whether the models of active slots have been loaded since the start and threads are free, for a load balancer. A model
+         *     that cannot be loaded, or does not fit into memory, does not delay this. Needs no key.
          */
         get: operations["read_inference_readiness"];
         put?: never;
@@ -1800,7 +1808,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The items most like some others as a group. Where the model knows none of these, what is most popular. */
+        /** Returns the items most similar to a group of items. If the model knows none of these, returns popular items. */
         post: operations["create_related_items"];
         delete?: never;
         options?: never;
@@ -1812,7 +1820,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An A/B test as clients see it. */
+        /** @description An A/B test in answers. */
         ABTest: components["schemas"]["ABTestFields"] & {
             /** Format: date-time */
             ended_at?: string | null;
@@ -1854,7 +1862,7 @@ export interface components {
             min_sample_size: number;
             /** Format: double */
             p_value: number;
-            /** @description The p-value is below 1 − confidence level, and there is enough data to look at it. */
+            /** @description The p-value is below 1 − confidence level, and there is enough data to rely on it. */
             significant: boolean;
             /** @description Whether there are at least `min_sample_size` impressions in both arms together. */
             sufficient_data: boolean;
@@ -1867,11 +1875,11 @@ export interface components {
             /** Format: double */
             z_score: number;
         };
-        /** @description What a caller decides about a test. */
+        /** @description The fields of a test. */
         ABTestFields: {
             /**
              * Format: double
-             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             * @description 0.5 to 0.99; 0.95 by default.
              */
             confidence_level: number;
             /**
@@ -1881,11 +1889,11 @@ export interface components {
             control_slot: number;
             /**
              * Format: int32
-             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             * @description Impressions of both slots together; 1,000 by default.
              */
             min_sample_size: number;
             name: string;
-            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
+            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` by default. */
             target_metric_name: components["schemas"]["ABTestMetric"];
             /**
              * Format: int64
@@ -1894,7 +1902,7 @@ export interface components {
             variant_slot: number;
         };
         /**
-         * @description What a test is about.
+         * @description The metric of a test.
          * @enum {string}
          */
         ABTestMetric: "ctr" | "purchase_rate" | "conversion_rate";
@@ -1905,7 +1913,7 @@ export interface components {
             /** Format: int64 */
             variant: number;
         };
-        /** @description How two arms compare, as clients see it. */
+        /** @description The comparison of two arms in answers. */
         ABTestResults: components["schemas"]["ABTestComparison"] & {
             advice: components["schemas"]["ABTestAdvice"];
             /**
@@ -1927,7 +1935,7 @@ export interface components {
             /** Format: int64 */
             variant_attributed_conversions: number;
         };
-        /** @description The users of both arms beside those expected. */
+        /** @description The users of both arms, observed and expected. */
         ABTestSampleRatio: {
             /** Format: int64 */
             control_users: number;
@@ -1956,32 +1964,32 @@ export interface components {
             significant: boolean;
         };
         /**
-         * @description Where a test stands.
+         * @description The state of a test.
          * @enum {string}
          */
         ABTestStatus: "DRAFT" | "RUNNING" | "COMPLETED" | "CANCELLED";
-        /** @description An algorithm one can choose. */
+        /** @description An available algorithm. */
         Algorithm: {
-            /** @description Whether a search tries it when no algorithms are named. */
+            /** @description Whether a search without named algorithms tries it. */
             default_in_tuning: boolean;
             description: string;
-            /** @description Whether it learns in epochs, so that a search can stop it early. */
+            /** @description Whether it trains in epochs, so that a search can stop it early. */
             early_stopping: boolean;
             learns_from: components["schemas"]["LearnsFrom"];
-            /** @description What `recommender_class_name` takes. */
+            /** @description The value for `recommender_class_name`. */
             name: string;
             parameters: components["schemas"]["Parameter"][];
             short: string;
         };
-        /** @description All of these hold. */
+        /** @description All of these must match. */
         AllOf: {
             and: components["schemas"]["ItemFilter"][];
         };
-        /** @description At least one of these holds. */
+        /** @description At least one of these must match. */
         AnyOf: {
             or: components["schemas"]["ItemFilter"][];
         };
-        /** @description An API key as clients see it; the key itself is shown at creation only. */
+        /** @description An API key in answers; the key itself is returned at its creation only. */
         ApiKey: components["schemas"]["ApiKeyFields"] & {
             /** Format: int64 */
             id: number;
@@ -1994,7 +2002,7 @@ export interface components {
             /** Format: int64 */
             project: number;
         };
-        /** @description What a caller decides about a key. */
+        /** @description The fields of a key. */
         ApiKeyFields: {
             /** Format: date-time */
             expires_at?: string | null;
@@ -2003,16 +2011,16 @@ export interface components {
             scopes: components["schemas"]["Scope"][];
         };
         /**
-         * @description What can be done to a thing.
+         * @description The actions on an object.
          * @enum {string}
          */
         AuditAction: "created" | "updated" | "deleted";
-        /** @description Who changed what. */
+        /** @description A change: the user, the action and the object. */
         AuditEntry: {
             action: components["schemas"]["AuditAction"];
             /** @description Network address. */
             address: string;
-            /** @description The thing after; of an update only what changed. */
+            /** @description The object after; for an update, only the fields that changed. */
             after?: unknown;
             /**
              * Format: int64
@@ -2021,7 +2029,7 @@ export interface components {
             api_key?: number | null;
             /** Format: date-time */
             at: string;
-            /** @description The thing before; of an update only what changed. */
+            /** @description The object before; for an update, only the fields that changed. */
             before?: unknown;
             /** Format: int64 */
             id: number;
@@ -2031,7 +2039,7 @@ export interface components {
             project?: number | null;
             /** @description The id of the request, as in the server's log. */
             request_id: string;
-            /** @description What kind of thing, as in the API's paths. */
+            /** @description The type of the object, as in the API's paths. */
             resource: string;
             resource_id: string;
             /** Format: int64 */
@@ -2045,7 +2053,7 @@ export interface components {
          */
         CatchUp: "once" | "skip";
         /**
-         * @description What a column holds.
+         * @description The kind of a column.
          * @enum {string}
          */
         ColumnKind: "number" | "boolean" | "list" | "text";
@@ -2064,18 +2072,18 @@ export interface components {
             /** @description What was decided or found. */
             kind: components["schemas"]["NoteKind"];
         };
-        /** @description A column of item metadata, as it was understood. */
+        /** @description The interpretation of a column of item metadata. */
         ColumnReport: {
             /**
              * Format: int64
-             * @description Cells that hold something.
+             * @description Cells with a value.
              */
             cells: number;
-            /** @description The first different ones of either. */
+            /** @description The first distinct ones of either. */
             examples: string[];
             /**
              * Format: int64
-             * @description Cells that look like numbers but have a currency or separators of thousands, as in "$1,200". They are not compared as
+             * @description Cells that look like numbers but have a currency or thousands separators, as in "$1,200". They are not compared as
              *     numbers.
              */
             formatted_numbers: number;
@@ -2083,11 +2091,11 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Cells of a column of numbers that are no numbers, those that stand for a missing value too.
+             * @description Cells of a column of numbers that are not numbers, including those that stand for a missing value.
              */
             not_numbers: number;
         };
-        /** @description How the lists of a shadow compare with those that were answered. */
+        /** @description Comparison of a shadow's lists with those that were answered. */
         Comparison: {
             agreement?: components["schemas"]["ListAgreement"] | null;
             click_estimates?: components["schemas"]["OffPolicyEstimates"] | null;
@@ -2108,7 +2116,7 @@ export interface components {
             dependents: components["schemas"]["Dependent"][];
             detail: string;
         };
-        /** @description An event as clients see it. */
+        /** @description An event in answers. */
         ConversionEvent: components["schemas"]["ConversionEventFields"] & {
             /** Format: int64 */
             id: number;
@@ -2118,51 +2126,51 @@ export interface components {
              */
             timestamp: string;
         };
-        /** @description What a caller says about an event. */
+        /** @description The fields of an event. */
         ConversionEventFields: {
             /**
              * Format: int64
              * @description A slot of the same project.
              */
             deployment_slot: number;
-            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            /** @description A client's own id, unique in the project: an event sent again with the same id is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
             item_id: string;
-            /** @description Any JSON but null; `{}` unless given. */
+            /** @description Any JSON but null; `{}` by default. */
             metadata_json: unknown;
             /** Format: int64 */
             project: number;
             /**
              * Format: uuid
-             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             * @description The `request_id` of a prediction. With it, an event of a type counts once per list.
              */
             recommendation_request_id?: string | null;
             user_id: string;
         };
-        /** @description What a caller says about an event. */
+        /** @description The fields of an event. */
         ConversionEventRequest: {
             /**
              * Format: int64
              * @description A slot of the same project.
              */
             deployment_slot: number;
-            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            /** @description A client's own id, unique in the project: an event sent again with the same id is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
             item_id?: string;
-            /** @description Any JSON but null; `{}` unless given. */
+            /** @description Any JSON but null; `{}` by default. */
             metadata_json?: unknown;
             /** Format: int64 */
             project: number;
             /**
              * Format: uuid
-             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             * @description The `request_id` of a prediction. With it, an event of a type counts once per list.
              */
             recommendation_request_id?: string | null;
             user_id: string;
         };
-        /** @description How many events of a type there were in a slot on one day. */
+        /** @description The number of events of a type in a slot on one day. */
         DailyEventCount: {
             /**
              * Format: date
@@ -2177,7 +2185,7 @@ export interface components {
             /** Format: int64 */
             project: number;
         };
-        /** @description What was found in an upload. */
+        /** @description The report on the content of an upload. */
         DataReport: {
             /**
              * Format: int64
@@ -2186,7 +2194,7 @@ export interface components {
             blank_ids: number;
             /**
              * Format: double
-             * @description Share of all pairs of user and item that occur.
+             * @description Share of all pairs of user and item that have an interaction.
              */
             density: number;
             /**
@@ -2194,13 +2202,13 @@ export interface components {
              * @description Rows that repeat an earlier pair of user and item.
              */
             duplicates: number;
-            /** @description The types of events, those with most rows first; at most 50, none without an event column. */
+            /** @description The event types, most frequent first; at most 50, empty without an event column. */
             events?: components["schemas"]["EventCount"][];
             /** Format: int64 */
             items: number;
             late_times?: components["schemas"]["LateTimes"] | null;
-            /** @description What was decided about the columns, and what is odd in them. Reports of older uploads have none. */
-            notes?: components["schemas"]["ColumnNote"][] | null;
+            /** @description How columns were interpreted, and conspicuous values in them. Missing in reports of older uploads. */
+            notes?: components["schemas"]["ColumnNote"][];
             /** Format: int64 */
             rejected: number;
             /** @description The first rejected rows. */
@@ -2215,7 +2223,7 @@ export interface components {
             users: number;
         };
         /**
-         * @description Which uploads a run learns from.
+         * @description The uploads that a run trains on.
          * @enum {string}
          */
         DataSource: "newest" | "all";
@@ -2228,7 +2236,7 @@ export interface components {
             /** @description Kind of object, as in the API's paths. */
             resource: string;
         };
-        /** @description A deployment slot as clients see it. */
+        /** @description A deployment slot in answers. */
         DeploymentSlot: components["schemas"]["DeploymentSlotFields"] & {
             /** Format: int64 */
             id: number;
@@ -2239,10 +2247,10 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description What a caller decides about a slot. */
+        /** @description The fields of a slot. */
         DeploymentSlotFields: {
             is_active: boolean;
-            /** @description Gets a copy of the traffic; its answers reach no user. */
+            /** @description Whether it gets a copy of the traffic without answering users. */
             is_shadow: boolean;
             name: string;
             /**
@@ -2252,11 +2260,11 @@ export interface components {
             trained_model: number;
             /**
              * Format: double
-             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 by default.
              */
             weight: number;
         };
-        /** @description An evaluation config as clients see it. */
+        /** @description An evaluation config in answers. */
         EvaluationConfig: components["schemas"]["EvaluationConfigFields"] & {
             /** Format: int64 */
             created_by?: number | null;
@@ -2266,35 +2274,35 @@ export interface components {
             ins_datetime: string;
             /**
              * Format: int64
-             * @description The organisation whose members see it.
+             * @description The organisation whose members may use it.
              */
             organisation: number;
             /**
              * Format: int64
-             * @description The project it is for; null for one that all projects of the organisation may use.
+             * @description Its project; null for one that all projects of the organisation may use.
              */
             project?: number | null;
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description What a caller decides about an evaluation. */
+        /** @description The fields of an evaluation config. */
         EvaluationConfigFields: {
             /**
              * Format: int32
-             * @description Length of the lists that are judged.
+             * @description Length of the lists that are evaluated.
              */
             cutoff: number;
             name?: string | null;
             target_metric: components["schemas"]["TargetMetric"];
         };
-        /** @description How often one type of event occurs. */
+        /** @description The number of rows of one event type. */
         EventCount: {
             name: string;
             /** Format: int64 */
             rows: number;
         };
         /**
-         * @description What a user did.
+         * @description What a user did with an item.
          * @enum {string}
          */
         EventType: "impression" | "click" | "purchase";
@@ -2303,9 +2311,9 @@ export interface components {
          * @enum {string}
          */
         Guess: "text" | "typed" | "unix_seconds" | "unix_millis" | "unix_micros" | "unix_nanos" | "year" | "year_month" | "year_month_day" | "year_to_hour" | "year_to_minute" | "year_to_second" | "excel_days" | "unix_days" | "windows_ticks" | "dotnet_ticks" | "since_start" | "comma" | "semicolon" | "tab" | "pipe" | "double_colon" | "control_a" | "utf16_le" | "utf16_be" | "windows1252" | "shift_jis";
-        /** @description An invitation as those see it who may invite. */
+        /** @description An invitation as admins of the organisation see it. */
         Invitation: {
-            /** @description Where it was sent; empty when the link is passed on by hand. */
+            /** @description The address it was sent to; empty if the inviter passes the link on. */
             email: string;
             /** Format: date-time */
             expires_at: string;
@@ -2313,16 +2321,11 @@ export interface components {
             id: number;
             /** Format: date-time */
             ins_datetime: string;
-            /** @description Name of who invited. */
+            /** @description Name of the inviter. */
             invited_by: string;
             role: components["schemas"]["Role"];
         };
-        /**
-         * @description A condition on one field. A number compares with cells that are numbers, however the file wrote them, and with no others;
-         *     true and false compare with cells that are true or false (`True`, `TRUE` and 1, too); everything else compares as text. In a
-         *     column of numbers a text that is a number is one. The report on the item metadata says which columns are numbers, and which
-         *     of their cells are not. An item without a value fulfils only `ne`, `not_in` and `exists` with the value false.
-         */
+        /** @description A condition on one field. A number compares only with cells that are numbers, in any notation; true and false compare with cells that are true or false (also `True`, `TRUE` and 1); everything else compares as text. In a column of numbers, a numeric text counts as a number. The report on the item metadata names the columns of numbers, and their cells that are not numbers. An item without a value meets only `ne`, `not_in` and `exists` with the value false. */
         ItemCondition: {
             /**
              * @description A column of the item metadata.
@@ -2334,8 +2337,7 @@ export interface components {
             value?: unknown;
         };
         /**
-         * @description Which items may be listed, by the project's newest item metadata: a condition on a field, or several put together. At
-         *     most 200 conditions, 16 levels deep.
+         * @description Which items may be listed, by the project's newest item metadata: a condition on a field, or a combination of several. At most 200 conditions, 16 levels deep.
          * @example {
          *       "field": "genre",
          *       "op": "eq",
@@ -2343,14 +2345,14 @@ export interface components {
          *     }
          */
         ItemFilter: components["schemas"]["ItemCondition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NoneOf"];
-        /** @description Item metadata as clients see it. */
+        /** @description Item metadata in answers. */
         ItemMetaData: {
-            /** @description The name the file came with. */
+            /** @description The file name as sent by the client. */
             basename?: string | null;
             download_url?: string | null;
-            /** @description Why it failed. */
+            /** @description Why the preparation failed. */
             error?: string | null;
-            /** @description Where to download the file; null once it has been removed. */
+            /** @description URL of the file; null once it has been removed. */
             file?: string | null;
             /** Format: int64 */
             filesize?: number | null;
@@ -2361,21 +2363,21 @@ export interface components {
             /** Format: int64 */
             project: number;
             report?: components["schemas"]["MetaDataReport"] | null;
-            /** @description Whether the file is prepared. Columns and report are those of the last file that was. */
+            /** @description Whether the file is prepared. Columns and report are those of the last prepared file. */
             status: components["schemas"]["TrainingDataStatus"];
-            /** @description All columns but that of the item ids. */
+            /** @description All columns except the item ids. */
             valid_columns_list_json?: string[] | null;
         };
         /**
-         * @description `contains` asks whether a list has the value among it, or a text has it in it.
+         * @description `contains` matches a list that contains the value, and a text that contains it.
          * @enum {string}
          */
         ItemOperation: "eq" | "ne" | "in" | "not_in" | "lt" | "le" | "gt" | "ge" | "exists" | "contains";
-        /** @description Rows that are later than the upload. */
+        /** @description Rows with times later than the upload. */
         LateTimes: {
             /**
-             * @description The latest time that is not after the upload, which they count as; null when all rows are later, so that all keep
-             *     their times.
+             * @description The latest time that is not after the upload, which replaces theirs; null if all rows are later, so that all keep their
+             *     times.
              */
             counted_as?: string | null;
             /** @description The latest of their times. */
@@ -2384,7 +2386,7 @@ export interface components {
             rows: number;
         };
         /**
-         * @description What an algorithm learns from.
+         * @description The kind of data that an algorithm is trained on.
          * @enum {string}
          */
         LearnsFrom: "users" | "sessions";
@@ -2409,7 +2411,7 @@ export interface components {
             rank_biased_overlap: number;
         };
         /**
-         * @description How many of the items that users took notice of were in the lists. They took notice of what they were shown, so this flatters
+         * @description How many of the items that users clicked (or bought) were in the lists. Users react to what they are shown, so this favours
          *     the lists that were answered.
          */
         ListHits: {
@@ -2426,50 +2428,30 @@ export interface components {
              */
             shadow?: number | null;
         };
-        /** @description What may be asked of every list. */
-        ListOptions: {
-            /** @description Only these items may be listed. */
-            allow?: string[] | null;
-            /**
-             * Format: int32
-             * @description 1 to 1000, 10 unless told.
-             */
-            cutoff?: number | null;
-            /** @description These items must not be listed. */
-            deny?: string[] | null;
-            /**
-             * Format: float
-             * @description From 0, best first, to 1, as unlike one another as possible.
-             */
-            diversity?: number | null;
-            filter?: components["schemas"]["ItemFilter"] | null;
-            /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
-            with_metadata?: boolean | null;
-        };
-        /** @description An item of a list; scores compare within one list only. */
+        /** @description An item of a list; scores are comparable within one list only. */
         ListedItem: {
             /**
-             * @description The items of the user that speak most for this one, at most 3, greatest share first; none for what is merely
-             *     popular. Only there when `explain` was asked for.
+             * @description The items of the user that contribute most to this one, at most 3, largest share first; none for popular items. Present
+             *     only if `explain` was requested.
              */
             because?: components["schemas"]["Reason"][] | null;
             item_id: string;
             /**
-             * @description What the project's newest item metadata says about it, by column; null where it says nothing. Only there when
-             *     `with_metadata` was asked for.
+             * @description The metadata of the item by column, from the project's newest item metadata; null where it has none. Present only if
+             *     `with_metadata` was requested.
              */
             metadata?: Record<string, never> | null;
             /** Format: float */
             score: number;
         };
-        /** @description What a log-in answers. */
+        /** @description The answer to a log-in. */
         LoggedIn: {
             access: string;
-            /** @description Always empty: the refresh token travels in a cookie only. */
+            /** @description Always empty: the refresh token is sent in a cookie only. */
             refresh: string;
             user: components["schemas"]["UserDetails"];
         };
-        /** @description Somebody's part in an organisation. */
+        /** @description The role of a user in an organisation. */
         Member: {
             email: string;
             first_name: string;
@@ -2481,32 +2463,32 @@ export interface components {
             user: number;
             username: string;
         };
-        /** @description What was found in an upload. */
+        /** @description The report on the content of an upload. */
         MetaDataReport: {
-            /** @description The columns but that of the item ids, as they were understood; filters go by this. Reports of older uploads have none. */
-            columns?: components["schemas"]["ColumnReport"][] | null;
+            /** @description The interpretation of the columns except the item ids, which filters use. Missing in reports of older uploads. */
+            columns?: components["schemas"]["ColumnReport"][];
             /**
              * Format: int64
-             * @description Rows about an item that a later row describes again; the later one counts.
+             * @description Rows of an item that has a later row, which is used instead.
              */
             duplicates: number;
             /**
              * Format: int64
-             * @description Items that are described.
+             * @description The number of items with metadata.
              */
             items: number;
-            /** @description What was decided about the file, and what is odd in it. Reports of older uploads have none. */
-            notes?: components["schemas"]["ColumnNote"][] | null;
+            /** @description How the file was interpreted, and conspicuous values in it. Missing in reports of older uploads. */
+            notes?: components["schemas"]["ColumnNote"][];
             /** Format: int64 */
             rejected: number;
             /** @description The first rejected rows. */
-            rejected_examples: unknown[];
+            rejected_examples: components["schemas"]["RejectedRow"][];
             /** Format: int64 */
             rows_kept: number;
             /** Format: int64 */
             rows_total: number;
         };
-        /** @description A model configuration as clients see it. */
+        /** @description A model configuration in answers. */
         ModelConfiguration: components["schemas"]["ModelConfigurationFields"] & {
             /** Format: int64 */
             id: number;
@@ -2516,24 +2498,24 @@ export interface components {
             project: number;
             /**
              * Format: int64
-             * @description The job that found it.
+             * @description The tuning job that found it.
              */
             tuning_job?: number | null;
         };
-        /** @description What a caller decides about a model configuration. */
+        /** @description The fields of a model configuration. */
         ModelConfigurationFields: {
-            /** @description Unique within the project, where there is one. */
+            /** @description Unique within its project. */
             name?: string | null;
             parameters_json: Record<string, never>;
-            /** @description One of those that `/algorithms/` lists. */
+            /** @description One of the names in `/algorithms/`. */
             recommender_class_name: string;
         };
         /**
-         * @description Where a training stands.
+         * @description The state of a training.
          * @enum {string}
          */
         ModelStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED";
-        /** @description This does not hold. */
+        /** @description This must not match. */
         NoneOf: {
             not: components["schemas"]["ItemFilter"];
         };
@@ -2543,35 +2525,35 @@ export interface components {
          */
         NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
         /**
-         * @description How the lists of a model compare with those that users were answered before it got any traffic. What is said of a shadow is
-         *     said of the model here.
+         * @description Comparison of a model's lists with those that were answered before it got any traffic. Fields about a shadow apply to the
+         *     model here.
          */
         OffPolicyComparison: components["schemas"]["Comparison"] & {
             /**
              * Format: int32
-             * @description Items of each list that count, from its head.
+             * @description The number of items of each list that are compared, from the top.
              */
             cutoff: number;
-            /** @description Whether there were more requests; only the newest ones were compared, as many as could be in some seconds. */
+            /** @description Whether there were more requests; only the newest were compared, up to a limit of time. */
             is_partial: boolean;
             /**
              * Format: date-time
-             * @description Nothing that the model has learnt from is later.
+             * @description All interactions that the model was trained on are earlier.
              */
             learnt_until: string;
             left_out: components["schemas"]["OffPolicyLeftOut"];
             /**
              * Format: date-time
-             * @description Requests from this moment on count.
+             * @description Only requests from this moment on are used.
              */
             since: string;
             /** Format: int64 */
             trained_model: number;
-            /** @description Reasons to distrust all of it; the estimates have some of their own. */
+            /** @description Reasons to distrust the whole comparison; the estimates have their own. */
             warnings: components["schemas"]["OffPolicyComparisonWarning"][];
         };
         /**
-         * @description A reason to distrust estimates from past traffic, regardless of their values.
+         * @description A reason to distrust estimates from past traffic, for any values.
          * @enum {string}
          */
         OffPolicyComparisonWarning: "no_propensities" | "nothing_varied" | "mostly_left_out";
@@ -2609,14 +2591,11 @@ export interface components {
             /** @description Reasons to distrust the estimates of the shadow. */
             warnings: components["schemas"]["OffPolicyWarning"][];
         };
-        /** @description Logged requests that the model was not asked. */
+        /** @description Logged requests that were not replayed. */
         OffPolicyLeftOut: {
-            /** @description From before `learnt_until`: the model may know what became of them. Counted up to 20,000. */
+            /** @description From before `learnt_until`: the model may know their outcomes. Counted up to 20,000. */
             learnt: number;
-            /**
-             * @description They named no user, sent interactions along, admitted only some items, or wanted a list of another kind, none of which is
-             *     logged.
-             */
+            /** @description They named no user, sent interactions, restricted the items, or requested another kind of list; none of this is logged. */
             special: number;
         };
         /**
@@ -2624,13 +2603,13 @@ export interface components {
          * @enum {string}
          */
         OffPolicyWarning: "small_sample" | "little_support" | "no_rewards";
-        /** @description An organisation as clients see it. */
+        /** @description An organisation in answers. */
         Organisation: {
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
-            /** @description Made with an account; it cannot be deleted and has one owner. */
+            /** @description Created together with an account; it cannot be deleted and has one owner. */
             is_personal: boolean;
             /** Format: int64 */
             n_members: number;
@@ -2713,7 +2692,7 @@ export interface components {
                 action: components["schemas"]["AuditAction"];
                 /** @description Network address. */
                 address: string;
-                /** @description The thing after; of an update only what changed. */
+                /** @description The object after; for an update, only the fields that changed. */
                 after?: unknown;
                 /**
                  * Format: int64
@@ -2722,7 +2701,7 @@ export interface components {
                 api_key?: number | null;
                 /** Format: date-time */
                 at: string;
-                /** @description The thing before; of an update only what changed. */
+                /** @description The object before; for an update, only the fields that changed. */
                 before?: unknown;
                 /** Format: int64 */
                 id: number;
@@ -2732,7 +2711,7 @@ export interface components {
                 project?: number | null;
                 /** @description The id of the request, as in the server's log. */
                 request_id: string;
-                /** @description What kind of thing, as in the API's paths. */
+                /** @description The type of the object, as in the API's paths. */
                 resource: string;
                 resource_id: string;
                 /** Format: int64 */
@@ -2830,12 +2809,12 @@ export interface components {
                 ins_datetime: string;
                 /**
                  * Format: int64
-                 * @description The organisation whose members see it.
+                 * @description The organisation whose members may use it.
                  */
                 organisation: number;
                 /**
                  * Format: int64
-                 * @description The project it is for; null for one that all projects of the organisation may use.
+                 * @description Its project; null for one that all projects of the organisation may use.
                  */
                 project?: number | null;
                 /** Format: date-time */
@@ -2854,7 +2833,7 @@ export interface components {
             /** @description Address of the previous page. */
             previous?: string | null;
             results: {
-                /** @description Where it was sent; empty when the link is passed on by hand. */
+                /** @description The address it was sent to; empty if the inviter passes the link on. */
                 email: string;
                 /** Format: date-time */
                 expires_at: string;
@@ -2862,7 +2841,7 @@ export interface components {
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                /** @description Name of who invited. */
+                /** @description Name of the inviter. */
                 invited_by: string;
                 role: components["schemas"]["Role"];
             }[];
@@ -2879,12 +2858,12 @@ export interface components {
             /** @description Address of the previous page. */
             previous?: string | null;
             results: {
-                /** @description The name the file came with. */
+                /** @description The file name as sent by the client. */
                 basename?: string | null;
                 download_url?: string | null;
-                /** @description Why it failed. */
+                /** @description Why the preparation failed. */
                 error?: string | null;
-                /** @description Where to download the file; null once it has been removed. */
+                /** @description URL of the file; null once it has been removed. */
                 file?: string | null;
                 /** Format: int64 */
                 filesize?: number | null;
@@ -2895,9 +2874,9 @@ export interface components {
                 /** Format: int64 */
                 project: number;
                 report?: components["schemas"]["MetaDataReport"] | null;
-                /** @description Whether the file is prepared. Columns and report are those of the last file that was. */
+                /** @description Whether the file is prepared. Columns and report are those of the last prepared file. */
                 status: components["schemas"]["TrainingDataStatus"];
-                /** @description All columns but that of the item ids. */
+                /** @description All columns except the item ids. */
                 valid_columns_list_json?: string[] | null;
             }[];
         };
@@ -2944,7 +2923,7 @@ export interface components {
                 project: number;
                 /**
                  * Format: int64
-                 * @description The job that found it.
+                 * @description The tuning job that found it.
                  */
                 tuning_job?: number | null;
             })[];
@@ -2965,7 +2944,7 @@ export interface components {
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                /** @description Made with an account; it cannot be deleted and has one owner. */
+                /** @description Created together with an account; it cannot be deleted and has one owner. */
                 is_personal: boolean;
                 /** Format: int64 */
                 n_members: number;
@@ -3006,7 +2985,7 @@ export interface components {
                 owner?: number | null;
                 /** Format: date-time */
                 updated_at: string;
-                /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
+                /** @description Possible mistakes, such as the weight of an event type that no upload contains. */
                 warnings: string[];
             })[];
         };
@@ -3032,24 +3011,24 @@ export interface components {
                 data_rows_at_trigger?: number | null;
                 /**
                  * Format: int64
-                 * @description What the deployed side of the comparison has learnt from, where that was not the data of the run.
+                 * @description The data that the deployed side of the comparison was fitted to, if not the data of the run.
                  */
                 deployed_data?: number | null;
                 /** Format: int64 */
                 deployed_model?: number | null;
                 /**
                  * Format: double
-                 * @description Of the model that was deployed, asked the same.
+                 * @description Score of the deployed model in the same evaluation.
                  */
                 deployed_score?: number | null;
                 /**
                  * Format: int64
-                 * @description Where the model was deployed.
+                 * @description The slot of the deployed model.
                  */
                 deployed_slot?: number | null;
                 /** @description Why it failed or was skipped. */
                 error_message: string;
-                /** @description By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare. */
+                /** @description The metric that the quality gate compared, such as `ndcg@20`; null if there was nothing to compare. */
                 gate_metric?: string | null;
                 /** Format: int64 */
                 id: number;
@@ -3061,12 +3040,12 @@ export interface components {
                 project: number;
                 /**
                  * Format: int64
-                 * @description It may have been deleted since.
+                 * @description The schedule; it may have been deleted since.
                  */
                 schedule: number;
                 /**
                  * Format: date-time
-                 * @description The moment it stands for.
+                 * @description The scheduled time.
                  */
                 scheduled_for?: string | null;
                 /** Format: date-time */
@@ -3078,7 +3057,7 @@ export interface components {
                 training_data?: number | null;
                 /** Format: int64 */
                 tuning_job?: number | null;
-                /** @description Whether the training began with what the model of the last successful run had learnt. */
+                /** @description Whether the training started from the model of the last successful run. */
                 was_warm_start: boolean;
             }[];
         };
@@ -3123,17 +3102,17 @@ export interface components {
             results: {
                 /**
                  * Format: int64
-                 * @description The test whose winner it promoted.
+                 * @description The test whose winner was promoted.
                  */
                 ab_test?: number | null;
                 action: components["schemas"]["SlotChangeAction"];
-                /** @description The same slots, as they became; one that is missing in either was made or removed. */
+                /** @description The same slots after the change; one that is missing in either was created or deleted. */
                 after: Record<string, never>[];
-                /** @description The slots it touched, as they were. */
+                /** @description The affected slots before the change. */
                 before: Record<string, never>[];
                 /**
                  * Format: int64
-                 * @description Null when the program did it.
+                 * @description Null if the program made the change.
                  */
                 changed_by?: number | null;
                 /** Format: int64 */
@@ -3144,7 +3123,7 @@ export interface components {
                 project: number;
                 /**
                  * Format: int64
-                 * @description The change that it took back.
+                 * @description The change that was reverted.
                  */
                 reverts?: number | null;
             }[];
@@ -3169,12 +3148,12 @@ export interface components {
                 ins_datetime: string;
                 /**
                  * Format: int64
-                 * @description The organisation whose members see it.
+                 * @description The organisation whose members may use it.
                  */
                 organisation: number;
                 /**
                  * Format: int64
-                 * @description The project it is for; null for one that all projects of the organisation may use.
+                 * @description Its project; null for one that all projects of the organisation may use.
                  */
                 project?: number | null;
                 /** Format: date-time */
@@ -3200,7 +3179,7 @@ export interface components {
                 ins_datetime: string;
                 /**
                  * Format: int64
-                 * @description The task that said it; null once the queue has forgotten the task.
+                 * @description The task that wrote it; null once the queue has deleted the task.
                  */
                 task?: number | null;
                 /** Format: date-time */
@@ -3225,7 +3204,7 @@ export interface components {
                 /** Format: int64 */
                 data_loc: number;
                 error?: string | null;
-                /** @description Address of the file, once there is one. */
+                /** @description URL of the file, once it exists. */
                 file?: string | null;
                 /** Format: int64 */
                 filesize?: number | null;
@@ -3237,15 +3216,15 @@ export interface components {
                 ins_datetime: string;
                 /** @description Version of the engine; the name is 1.x's. */
                 irspack_version?: string | null;
-                /** @description What is needed to make this model again. */
+                /** @description The inputs needed to reproduce this model. */
                 lineage: Record<string, never>;
-                /** @description What the search that found the configuration measured; null for one written by hand. */
+                /** @description The metrics of the trial that found the configuration; null for one written by hand. */
                 metrics?: Record<string, never> | null;
                 /** Format: int32 */
                 n_items?: number | null;
                 /** Format: int32 */
                 n_users?: number | null;
-                /** @description Of the configuration. */
+                /** @description Name of the configuration. */
                 name?: string | null;
                 parameters: Record<string, never>;
                 recommender_class_name: string;
@@ -3267,12 +3246,12 @@ export interface components {
             /** @description Address of the previous page. */
             previous?: string | null;
             results: {
-                /** @description The name the file came with. */
+                /** @description The file name as sent by the client. */
                 basename?: string | null;
                 download_url?: string | null;
-                /** @description Why it failed. */
+                /** @description Why the preparation failed. */
                 error?: string | null;
-                /** @description Where to download the file; null once it has been removed. */
+                /** @description URL of the file; null once it has been removed. */
                 file?: string | null;
                 /** Format: int64 */
                 filesize?: number | null;
@@ -3282,12 +3261,12 @@ export interface components {
                 ins_datetime: string;
                 /** Format: int64 */
                 project: number;
-                /** @description Where to download the rows that could not be imported; null when there are none. */
+                /** @description URL of the rows that could not be imported; null if there are none. */
                 rejected_rows_url?: string | null;
                 report?: components["schemas"]["DataReport"] | null;
                 /** @description Checksum of the file, in hexadecimal. */
                 sha256?: string | null;
-                /** @description What it was put together from; null for an upload. */
+                /** @description The sources of combined data; null for an upload. */
                 sources?: components["schemas"]["TrainingDataSource"][] | null;
                 status: components["schemas"]["TrainingDataStatus"];
             }[];
@@ -3306,7 +3285,7 @@ export interface components {
             results: (components["schemas"]["TuningJobFields"] & {
                 /**
                  * Format: double
-                 * @description What recommending the most popular items scores on the same split.
+                 * @description Score of recommending the most popular items on the same split.
                  */
                 baseline_score?: number | null;
                 /** Format: int64 */
@@ -3339,14 +3318,14 @@ export interface components {
                 task_links: components["schemas"]["TaskLink"][];
                 /** Format: int64 */
                 tuned_model?: number | null;
-                /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
+                /** @description Requested settings without effect, such as an algorithm that does not exist. */
                 warnings: string[];
             })[];
         };
         /** @description A parameter of an algorithm. */
         Parameter: {
             choices?: string[] | null;
-            /** @description Of the type above, or null where that is allowed. */
+            /** @description A value of the type above, or null where that is allowed. */
             default: unknown;
             /** Format: double */
             max?: number | null;
@@ -3354,17 +3333,10 @@ export interface components {
             min?: number | null;
             name: string;
             nullable: boolean;
-            /** @description What a search tries; null when a search leaves it alone. */
+            /** @description The values that a search tries; null if searches do not vary it. */
             search?: Record<string, never> | null;
             /** @description `int`, `float`, `bool` or `choice`. */
             type: string;
-        };
-        /** @description What may be asked of a list that is made from what a user has interacted with, or from a session. */
-        PersonalOptions: components["schemas"]["ListOptions"] & {
-            /** @description Whether to leave out what the user has already interacted with, or the items of the session; true unless told. */
-            exclude_seen?: boolean | null;
-            /** @description Whether to tell for each item, in `because`, which items of the user or session speak most for it; false unless told. */
-            explain?: boolean | null;
         };
         /** @description The best items for one user. */
         Prediction: {
@@ -3375,7 +3347,7 @@ export interface components {
             request_id: string;
             strategy?: components["schemas"]["Strategy"] | null;
         };
-        /** @description A project as clients see it. */
+        /** @description A project in answers. */
         Project: components["schemas"]["ProjectFields"] & {
             /** Format: int64 */
             id: number;
@@ -3390,40 +3362,40 @@ export interface components {
             owner?: number | null;
             /** Format: date-time */
             updated_at: string;
-            /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
+            /** @description Possible mistakes, such as the weight of an event type that no upload contains. */
             warnings: string[];
         };
-        /** @description What a caller decides about a project. */
+        /** @description The fields of a project. */
         ProjectFields: {
-            /** @description Column that holds the type of an interaction. */
+            /** @description Column with the type of an interaction. */
             event_column?: string | null;
-            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            /** @description Weight of an interaction of each type; types that are not named have weight 1, and types with weight 0 are ignored. */
             event_weights: {
                 [key: string]: number;
             };
             /**
              * Format: double
-             * @description Days after which an interaction counts half; null when age does not matter.
+             * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
             item_column: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
-             *     and otherwise none. Kept unless sent.
+             * @description The share of the lists of its slots that is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Unchanged if absent.
              */
             logged_share?: number | null;
             name: string;
-            /** @description Column that holds the time of an interaction; null when interactions carry none. */
+            /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
             /**
-             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
+             * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
+             *     Unchanged if absent.
              */
             unknown_user: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
-        /** @description How much is in a project. */
+        /** @description The numbers of objects in a project. */
         ProjectSummary: {
             /** Format: date-time */
             ins_datetime: string;
@@ -3435,27 +3407,32 @@ export interface components {
             n_models: number;
         };
         /**
-         * @description Whether traffic may come.
+         * @description Whether the process is ready for traffic.
          * @enum {string}
          */
         ReadinessStatus: "ready" | "preloading" | "overloaded";
-        /** @description An item that somebody has interacted with, and how much it speaks for another. */
+        /** @description An item that a user has interacted with, and how much it contributes to another. */
         Reason: {
             item_id: string;
             /**
              * Format: float
-             * @description Its part of all that speaks for the other, from 0 to 1.
+             * @description Its share of the other item's score, from 0 to 1.
              */
             share: number;
         };
-        /** @description A row that could not be imported. */
+        /** @description A row that was left out. */
         RejectedRow: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Line of a text file, or number of the row in Parquet and in JSON of one text, counted from 1.
+             */
             line: number;
+            /** @description The beginning of the row as it was found. */
             raw: string;
+            /** @description Why it was left out. */
             reason: string;
         };
-        /** @description A run as clients see it. */
+        /** @description A run in answers. */
         RetrainingRun: {
             cause: components["schemas"]["RetrainingRunCause"];
             /** Format: date-time */
@@ -3467,24 +3444,24 @@ export interface components {
             data_rows_at_trigger?: number | null;
             /**
              * Format: int64
-             * @description What the deployed side of the comparison has learnt from, where that was not the data of the run.
+             * @description The data that the deployed side of the comparison was fitted to, if not the data of the run.
              */
             deployed_data?: number | null;
             /** Format: int64 */
             deployed_model?: number | null;
             /**
              * Format: double
-             * @description Of the model that was deployed, asked the same.
+             * @description Score of the deployed model in the same evaluation.
              */
             deployed_score?: number | null;
             /**
              * Format: int64
-             * @description Where the model was deployed.
+             * @description The slot of the deployed model.
              */
             deployed_slot?: number | null;
             /** @description Why it failed or was skipped. */
             error_message: string;
-            /** @description By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare. */
+            /** @description The metric that the quality gate compared, such as `ndcg@20`; null if there was nothing to compare. */
             gate_metric?: string | null;
             /** Format: int64 */
             id: number;
@@ -3496,12 +3473,12 @@ export interface components {
             project: number;
             /**
              * Format: int64
-             * @description It may have been deleted since.
+             * @description The schedule; it may have been deleted since.
              */
             schedule: number;
             /**
              * Format: date-time
-             * @description The moment it stands for.
+             * @description The scheduled time.
              */
             scheduled_for?: string | null;
             /** Format: date-time */
@@ -3513,20 +3490,20 @@ export interface components {
             training_data?: number | null;
             /** Format: int64 */
             tuning_job?: number | null;
-            /** @description Whether the training began with what the model of the last successful run had learnt. */
+            /** @description Whether the training started from the model of the last successful run. */
             was_warm_start: boolean;
         };
         /**
-         * @description Who or what asked for a run.
+         * @description The cause of a run.
          * @enum {string}
          */
         RetrainingRunCause: "manual" | "schedule";
         /**
-         * @description Where a run stands.
+         * @description The state of a run.
          * @enum {string}
          */
         RetrainingRunStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "SKIPPED";
-        /** @description A retraining schedule as clients see it. */
+        /** @description A retraining schedule in answers. */
         RetrainingSchedule: components["schemas"]["RetrainingScheduleFields"] & {
             /** Format: int64 */
             id: number;
@@ -3542,20 +3519,17 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description What a caller decides about a schedule. What a change leaves out keeps its value. */
+        /** @description The fields of a schedule. A change keeps the fields that it leaves out. */
         RetrainingScheduleFields: {
             auto_deploy: boolean;
             catch_up: components["schemas"]["CatchUp"];
-            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two by default. */
             cron_expression: string;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            /** @description `newest` (the default) or `all`; `all` excludes `training_data`. */
             data_source: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /**
-             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
-             *     is learnt from.
-             */
+            /** @description Event types to train on as well, none by default: those recorded since the oldest upload in use. */
             event_types: components["schemas"]["EventType"][];
             /**
              * Format: double
@@ -3568,27 +3542,27 @@ export interface components {
             /** Format: int64 */
             model_configuration?: number | null;
             notify_on_failure: boolean;
-            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            /** @description Whether to search, with `split_config` and `evaluation_config`, instead of training the configuration. */
             retune: boolean;
             /** @description Whether a run over unchanged data is skipped. */
             skip_unchanged: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone: string;
             /**
              * Format: int64
-             * @description What to learn from; null stands for the newest upload.
+             * @description The data to train on; null means the newest upload.
              */
             training_data?: number | null;
             /**
-             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             * @description Whether a training starts from the model of the last successful run, which takes a quarter of the epochs; for iALS
+             *     with the same number of components. The result then depends on that model too.
              */
             warm_start: boolean;
         };
         /**
-         * @description What a member may do in an organisation; each role may do all that the next one may.
+         * @description What a member may do in an organisation; each role includes the rights of the next one.
          * @enum {string}
          */
         Role: "owner" | "admin" | "editor" | "viewer";
@@ -3597,7 +3571,7 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "write" | "predict";
-        /** @description An item and how well it fits; scores compare within one list only. */
+        /** @description An item with its score; scores are comparable within one list only. */
         ScoredItem: {
             item_id: string;
             /** Format: float */
@@ -3608,7 +3582,7 @@ export interface components {
             address: string;
             /** Format: date-time */
             created_at: string;
-            /** @description Whether it is the one that asks. */
+            /** @description Whether it is the session of this request. */
             current: boolean;
             /** Format: int64 */
             id: number;
@@ -3626,21 +3600,21 @@ export interface components {
             /** @description Different items in all the lists. */
             items: number;
         };
-        /** @description An act that changed who answers, as clients see it. */
+        /** @description A change of the slots that answer, in answers. */
         SlotChange: {
             /**
              * Format: int64
-             * @description The test whose winner it promoted.
+             * @description The test whose winner was promoted.
              */
             ab_test?: number | null;
             action: components["schemas"]["SlotChangeAction"];
-            /** @description The same slots, as they became; one that is missing in either was made or removed. */
+            /** @description The same slots after the change; one that is missing in either was created or deleted. */
             after: Record<string, never>[];
-            /** @description The slots it touched, as they were. */
+            /** @description The affected slots before the change. */
             before: Record<string, never>[];
             /**
              * Format: int64
-             * @description Null when the program did it.
+             * @description Null if the program made the change.
              */
             changed_by?: number | null;
             /** Format: int64 */
@@ -3651,20 +3625,20 @@ export interface components {
             project: number;
             /**
              * Format: int64
-             * @description The change that it took back.
+             * @description The change that was reverted.
              */
             reverts?: number | null;
         };
         /**
-         * @description What an act that changed who answers was.
+         * @description The kinds of changes to the slots that answer.
          * @enum {string}
          */
         SlotChangeAction: "created" | "updated" | "deleted" | "promoted" | "deployed" | "reverted";
-        /** @description How the lists of a shadow slot compare with those that users were answered. */
+        /** @description Comparison of a shadow slot's lists with those that were answered. */
         SlotComparison: components["schemas"]["Comparison"] & {
             /**
              * Format: int32
-             * @description Items of each list that count, from its head.
+             * @description The number of items of each list that are compared, from the top.
              */
             cutoff: number;
             /** @description Whether there were more requests; only the newest ones were compared. */
@@ -3675,11 +3649,11 @@ export interface components {
             slot: number;
             /**
              * Format: int64
-             * @description The model the slot has now; only its lists count.
+             * @description The current model of the slot; only its lists are used.
              */
             trained_model: number;
         };
-        /** @description A split config as clients see it. */
+        /** @description A split config in answers. */
         SplitConfig: components["schemas"]["SplitConfigFields"] & {
             /** Format: int64 */
             created_by?: number | null;
@@ -3689,22 +3663,22 @@ export interface components {
             ins_datetime: string;
             /**
              * Format: int64
-             * @description The organisation whose members see it.
+             * @description The organisation whose members may use it.
              */
             organisation: number;
             /**
              * Format: int64
-             * @description The project it is for; null for one that all projects of the organisation may use.
+             * @description Its project; null for one that all projects of the organisation may use.
              */
             project?: number | null;
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description What a caller decides about a split. */
+        /** @description The fields of a split config. */
         SplitConfigFields: {
             /**
              * Format: double
-             * @description Share of each user's interactions that is held out.
+             * @description Share of each user's interactions that are held out.
              */
             heldout_ratio: number;
             /**
@@ -3714,17 +3688,17 @@ export interface components {
             n_heldout?: number | null;
             /**
              * Format: int32
-             * @description Number of users that are tested, instead of the ratio.
+             * @description Number of test users, instead of the ratio.
              */
             n_test_users?: number | null;
             name?: string | null;
             /** Format: int32 */
             random_seed: number;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
             scheme: components["schemas"]["SplitScheme"];
             /**
              * Format: double
-             * @description Share of users that are tested.
+             * @description Share of users that are test users.
              */
             test_user_ratio: number;
         };
@@ -3734,16 +3708,16 @@ export interface components {
          */
         SplitScheme: "RG" | "TG" | "TU";
         /**
-         * @description How a list came about.
+         * @description How a list was computed.
          * @enum {string}
          */
         Strategy: "personal" | "fold_in" | "session" | "popular" | "related";
         /**
-         * @description The metrics a search can aim at.
+         * @description The metrics that a search can optimise.
          * @enum {string}
          */
         TargetMetric: "ndcg" | "map" | "recall" | "hit";
-        /** @description How a task stands, in the words of 1.x. */
+        /** @description The state of a task, in the words of 1.x. */
         Task: {
             /** Format: date-time */
             date_created: string;
@@ -3752,14 +3726,14 @@ export interface components {
             status: components["schemas"]["TaskStatus"];
             /** Format: uuid */
             task_id: string;
-            /** @description What went wrong. */
+            /** @description The error of the task. */
             traceback?: string | null;
         };
         /** @description A task behind a tuning job or a model. */
         TaskLink: {
             task: components["schemas"]["Task"];
         };
-        /** @description A line of the log as clients see it. */
+        /** @description A line of the log in answers. */
         TaskLog: {
             contents: string;
             /** Format: int64 */
@@ -3768,7 +3742,7 @@ export interface components {
             ins_datetime: string;
             /**
              * Format: int64
-             * @description The task that said it; null once the queue has forgotten the task.
+             * @description The task that wrote it; null once the queue has deleted the task.
              */
             task?: number | null;
             /** Format: date-time */
@@ -3779,7 +3753,7 @@ export interface components {
          * @enum {string}
          */
         TaskStatus: "PENDING" | "STARTED" | "SUCCESS" | "FAILURE" | "RETRY" | "REVOKED";
-        /** @description A trained model as clients see it. */
+        /** @description A trained model in answers. */
         TrainedModel: {
             basename?: string | null;
             /** Format: int64 */
@@ -3787,7 +3761,7 @@ export interface components {
             /** Format: int64 */
             data_loc: number;
             error?: string | null;
-            /** @description Address of the file, once there is one. */
+            /** @description URL of the file, once it exists. */
             file?: string | null;
             /** Format: int64 */
             filesize?: number | null;
@@ -3799,15 +3773,15 @@ export interface components {
             ins_datetime: string;
             /** @description Version of the engine; the name is 1.x's. */
             irspack_version?: string | null;
-            /** @description What is needed to make this model again. */
+            /** @description The inputs needed to reproduce this model. */
             lineage: Record<string, never>;
-            /** @description What the search that found the configuration measured; null for one written by hand. */
+            /** @description The metrics of the trial that found the configuration; null for one written by hand. */
             metrics?: Record<string, never> | null;
             /** Format: int32 */
             n_items?: number | null;
             /** Format: int32 */
             n_users?: number | null;
-            /** @description Of the configuration. */
+            /** @description Name of the configuration. */
             name?: string | null;
             parameters: Record<string, never>;
             recommender_class_name: string;
@@ -3816,14 +3790,14 @@ export interface components {
             status: components["schemas"]["ModelStatus"];
             task_links: components["schemas"]["TaskLink"][];
         };
-        /** @description Training data as clients see it. */
+        /** @description Training data in answers. */
         TrainingData: {
-            /** @description The name the file came with. */
+            /** @description The file name as sent by the client. */
             basename?: string | null;
             download_url?: string | null;
-            /** @description Why it failed. */
+            /** @description Why the preparation failed. */
             error?: string | null;
-            /** @description Where to download the file; null once it has been removed. */
+            /** @description URL of the file; null once it has been removed. */
             file?: string | null;
             /** Format: int64 */
             filesize?: number | null;
@@ -3833,30 +3807,30 @@ export interface components {
             ins_datetime: string;
             /** Format: int64 */
             project: number;
-            /** @description Where to download the rows that could not be imported; null when there are none. */
+            /** @description URL of the rows that could not be imported; null if there are none. */
             rejected_rows_url?: string | null;
             report?: components["schemas"]["DataReport"] | null;
             /** @description Checksum of the file, in hexadecimal. */
             sha256?: string | null;
-            /** @description What it was put together from; null for an upload. */
+            /** @description The sources of combined data; null for an upload. */
             sources?: components["schemas"]["TrainingDataSource"][] | null;
             status: components["schemas"]["TrainingDataStatus"];
         };
-        /** @description A part of combined data: which rows exactly. */
+        /** @description A source of combined data, with the exact rows it contributed. */
         TrainingDataSource: {
             basename?: string | null;
             /** @enum {string} */
             kind: "upload";
             /** Format: int64 */
             rows: number;
-            /** @description Of the bytes that were uploaded. */
+            /** @description Checksum of the uploaded bytes. */
             sha256?: string | null;
             /** Format: int64 */
             training_data: number;
         } | {
             /**
              * Format: date-time
-             * @description Only events that are later than this.
+             * @description Only events later than this.
              */
             after: string;
             event_types: string[];
@@ -3868,15 +3842,15 @@ export interface components {
             last_id?: number | null;
             /** Format: int64 */
             rows: number;
-            /** @description Of the lines `id,user,item,type,microseconds since 1970` in the order of time and id, once they have been read. */
+            /** @description Checksum of the lines `id,user,item,type,microseconds since 1970`, ordered by time and id, once they have been read. */
             sha256?: string | null;
         };
         /**
-         * @description Whether something can be learnt from training data.
+         * @description Whether models can be trained on the data.
          * @enum {string}
          */
         TrainingDataStatus: "preparing" | "ready" | "failed";
-        /** @description A trial as clients see it. */
+        /** @description A trial in answers. */
         Trial: {
             algorithm: string;
             /** Format: double */
@@ -3889,7 +3863,7 @@ export interface components {
             interval?: number[] | null;
             /**
              * @description Every metric at the cutoff. `precision` divides the hits of a user by the cutoff, or by the number of items that can be
-             *     listed for the user where that is smaller.
+             *     listed for the user if that is smaller.
              */
             metrics?: Record<string, never> | null;
             note?: string | null;
@@ -3903,15 +3877,15 @@ export interface components {
             status: components["schemas"]["TrialStatus"];
         };
         /**
-         * @description Where a trial stands.
+         * @description The state of a trial.
          * @enum {string}
          */
         TrialStatus: "running" | "completed" | "pruned" | "failed";
-        /** @description A tuning job as clients see it. */
+        /** @description A tuning job in answers. */
         TuningJob: components["schemas"]["TuningJobFields"] & {
             /**
              * Format: double
-             * @description What recommending the most popular items scores on the same split.
+             * @description Score of recommending the most popular items on the same split.
              */
             baseline_score?: number | null;
             /** Format: int64 */
@@ -3944,10 +3918,10 @@ export interface components {
             task_links: components["schemas"]["TaskLink"][];
             /** Format: int64 */
             tuned_model?: number | null;
-            /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
+            /** @description Requested settings without effect, such as an algorithm that does not exist. */
             warnings: string[];
         };
-        /** @description What a caller decides about a new job. */
+        /** @description The fields of a new job. */
         TuningJobFields: {
             /** Format: int64 */
             data: number;
@@ -3955,7 +3929,7 @@ export interface components {
             evaluation: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need, by estimate.
+             * @description Megabytes that a trial may need, by estimate.
              */
             memory_budget: number;
             /** Format: int32 */
@@ -3964,35 +3938,35 @@ export interface components {
             n_trials: number;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            /** @description Whether to also search the weights of event types, around those of the project, and the half-life. */
             search_weights: boolean;
             /** Format: int64 */
             split: number;
             /**
              * Format: int32
-             * @description Seconds for the whole search.
+             * @description Time limit of the whole search, in seconds.
              */
             timeout_overall?: number | null;
             /**
              * Format: int32
-             * @description Seconds for each trial.
+             * @description Time limit of each trial, in seconds.
              */
             timeout_singlestep?: number | null;
             train_after_tuning: boolean;
-            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
+            /** @description Unknown names are ignored and listed in `warnings`; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
         /**
-         * @description Where a search stands.
+         * @description The state of a search.
          * @enum {string}
          */
         TuningJobStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
         /**
-         * @description What answers a request for a user that the model does not know.
+         * @description The answer to a request for a user that the model does not know.
          * @enum {string}
          */
         UnknownUsers: "fallback" | "not_found";
-        /** @description A user as staff see them. */
+        /** @description A user as staff see it. */
         User: {
             /** Format: date-time */
             date_joined: string;
@@ -4005,7 +3979,7 @@ export interface components {
             last_login?: string | null;
             username: string;
         };
-        /** @description The logged-in user as clients see them. */
+        /** @description The logged-in user in answers. */
         UserDetails: {
             email: string;
             first_name: string;
@@ -4137,11 +4111,11 @@ export interface components {
                 msg: string;
             }[];
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         CreateAbTestRequest: {
             /**
              * Format: double
-             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             * @description 0.5 to 0.99; 0.95 by default.
              */
             confidence_level?: number;
             /**
@@ -4151,14 +4125,14 @@ export interface components {
             control_slot: number;
             /**
              * Format: int32
-             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             * @description Impressions of both slots together; 1,000 by default.
              */
             min_sample_size?: number;
             name: string;
             /** Format: int64 */
             project: number;
             /**
-             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` by default.
              * @enum {string}
              */
             target_metric_name?: "ctr" | "purchase_rate" | "conversion_rate" | "click_through_rate";
@@ -4168,11 +4142,11 @@ export interface components {
              */
             variant_slot: number;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         ReplaceAbTestRequest: {
             /**
              * Format: double
-             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             * @description 0.5 to 0.99; 0.95 by default.
              */
             confidence_level?: number;
             /**
@@ -4182,14 +4156,14 @@ export interface components {
             control_slot: number;
             /**
              * Format: int32
-             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             * @description Impressions of both slots together; 1,000 by default.
              */
             min_sample_size?: number;
             name: string;
             /** Format: int64 */
             project: number;
             /**
-             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` by default.
              * @enum {string}
              */
             target_metric_name?: "ctr" | "purchase_rate" | "conversion_rate" | "click_through_rate";
@@ -4199,11 +4173,11 @@ export interface components {
              */
             variant_slot: number;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         UpdateAbTestRequest: {
             /**
              * Format: double
-             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             * @description 0.5 to 0.99; 0.95 by default.
              */
             confidence_level?: number;
             /**
@@ -4213,14 +4187,14 @@ export interface components {
             control_slot?: number;
             /**
              * Format: int32
-             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             * @description Impressions of both slots together; 1,000 by default.
              */
             min_sample_size?: number;
             name?: string;
             /** Format: int64 */
             project?: number;
             /**
-             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` by default.
              * @enum {string}
              */
             target_metric_name?: "ctr" | "purchase_rate" | "conversion_rate" | "click_through_rate";
@@ -4230,7 +4204,7 @@ export interface components {
              */
             variant_slot?: number;
         };
-        /** @description Who wins. */
+        /** @description The winner of a test. */
         CreateAbTestPromoteWinnerRequest: {
             /**
              * Format: int64
@@ -4238,7 +4212,7 @@ export interface components {
              */
             slot_id: number;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         CreateApiKeysRequest: {
             /** Format: date-time */
             expires_at?: string | null;
@@ -4248,7 +4222,7 @@ export interface components {
             /** @description Some of `read`, `write`, `predict`. */
             scopes: string[];
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         ReplaceApiKeysRequest: {
             /** Format: date-time */
             expires_at?: string | null;
@@ -4258,7 +4232,7 @@ export interface components {
             /** @description Some of `read`, `write`, `predict`. */
             scopes: string[];
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         UpdateApiKeysRequest: {
             /** Format: date-time */
             expires_at?: string | null;
@@ -4268,74 +4242,74 @@ export interface components {
             /** @description Some of `read`, `write`, `predict`. */
             scopes?: string[];
         };
-        /** @description Name and password. */
+        /** @description A username and password. */
         CreateLoginRequest: {
             password: string;
             username: string;
         };
-        /** @description The old password. */
+        /** @description The current password. */
         CreatePasswordChangeRequest: {
-            /** @description Leave one's API keys as they are; otherwise they are revoked with everything else. */
+            /** @description Whether to keep the caller's API keys; by default they are revoked with the sessions. */
             keep_api_keys?: boolean;
             new_password1: string;
             new_password2: string;
             old_password: string;
         };
-        /** @description Whose password was forgotten. */
+        /** @description The address of the account whose password was forgotten. */
         CreatePasswordResetRequest: {
             email: string;
         };
-        /** @description What a link to a new password holds. */
+        /** @description The parts of a link for a new password. */
         CreatePasswordResetConfirmRequest: {
             new_password1: string;
             new_password2: string;
             token: string;
             uid: string;
         };
-        /** @description Who a new user is. */
+        /** @description The fields of a new user. */
         CreateSignUpRequest: {
             email?: string;
             password: string;
             username: string;
         };
-        /** @description The refresh token, when it is not in the cookie. */
+        /** @description The refresh token, if it is not in the cookie. */
         CreateTokenRefreshRequest: {
             refresh?: string | null;
         };
-        /** @description A token to look at. */
+        /** @description The token to verify. */
         CreateTokenVerifyRequest: {
             token: string;
         };
-        /** @description What one may change of one's own account. */
+        /** @description The fields that callers may change of their own account. */
         ReplaceAuthUserRequest: {
             first_name?: string;
             last_name?: string;
             username: string;
         };
-        /** @description What one may change of one's own account. */
+        /** @description The fields that callers may change of their own account. */
         UpdateAuthUserRequest: {
             first_name?: string;
             last_name?: string;
             username?: string;
         };
-        /** @description What a caller says about an event. */
+        /** @description The fields of an event. */
         CreateConversionEventRequest: {
             /**
              * Format: int64
              * @description A slot of the same project.
              */
             deployment_slot: number;
-            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            /** @description A client's own id, unique in the project: an event sent again with the same id is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
             item_id?: string;
-            /** @description Any JSON but null; `{}` unless given. */
+            /** @description Any JSON but null; `{}` by default. */
             metadata_json?: unknown;
             /** Format: int64 */
             project: number;
             /**
              * Format: uuid
-             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             * @description The `request_id` of a prediction. With it, an event of a type counts once per list.
              */
             recommendation_request_id?: string | null;
             user_id: string;
@@ -4345,54 +4319,54 @@ export interface components {
             /** @description At most 10,000. */
             events: components["schemas"]["ConversionEventRequest"][];
         };
-        /** @description What a caller says about an event. */
+        /** @description The fields of an event. */
         ReplaceConversionEventRequest: {
             /**
              * Format: int64
              * @description A slot of the same project.
              */
             deployment_slot: number;
-            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            /** @description A client's own id, unique in the project: an event sent again with the same id is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
             item_id?: string;
-            /** @description Any JSON but null; `{}` unless given. */
+            /** @description Any JSON but null; `{}` by default. */
             metadata_json?: unknown;
             /** Format: int64 */
             project: number;
             /**
              * Format: uuid
-             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             * @description The `request_id` of a prediction. With it, an event of a type counts once per list.
              */
             recommendation_request_id?: string | null;
             user_id: string;
         };
-        /** @description What a caller says about an event. */
+        /** @description The fields of an event. */
         UpdateConversionEventRequest: {
             /**
              * Format: int64
              * @description A slot of the same project.
              */
             deployment_slot?: number;
-            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            /** @description A client's own id, unique in the project: an event sent again with the same id is not stored again. */
             event_id?: string | null;
             event_type?: components["schemas"]["EventType"];
             item_id?: string;
-            /** @description Any JSON but null; `{}` unless given. */
+            /** @description Any JSON but null; `{}` by default. */
             metadata_json?: unknown;
             /** Format: int64 */
             project?: number;
             /**
              * Format: uuid
-             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             * @description The `request_id` of a prediction. With it, an event of a type counts once per list.
              */
             recommendation_request_id?: string | null;
             user_id?: string;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         CreateDeploymentSlotRequest: {
             is_active?: boolean;
-            /** @description Gets a copy of the traffic; its answers reach no user. */
+            /** @description Whether it gets a copy of the traffic without answering users. */
             is_shadow?: boolean;
             name: string;
             /** Format: int64 */
@@ -4404,14 +4378,14 @@ export interface components {
             trained_model: number;
             /**
              * Format: double
-             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 by default.
              */
             weight?: number;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         ReplaceDeploymentSlotRequest: {
             is_active?: boolean;
-            /** @description Gets a copy of the traffic; its answers reach no user. */
+            /** @description Whether it gets a copy of the traffic without answering users. */
             is_shadow?: boolean;
             name: string;
             /** Format: int64 */
@@ -4423,14 +4397,14 @@ export interface components {
             trained_model: number;
             /**
              * Format: double
-             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 by default.
              */
             weight?: number;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         UpdateDeploymentSlotRequest: {
             is_active?: boolean;
-            /** @description Gets a copy of the traffic; its answers reach no user. */
+            /** @description Whether it gets a copy of the traffic without answering users. */
             is_shadow?: boolean;
             name?: string;
             /** Format: int64 */
@@ -4442,54 +4416,54 @@ export interface components {
             trained_model?: number;
             /**
              * Format: double
-             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 by default.
              */
             weight?: number;
         };
-        /** @description What a caller decides about an evaluation. */
+        /** @description The fields of an evaluation config. */
         CreateEvaluationConfigRequest: {
             /**
              * Format: int32
-             * @description Length of the lists that are judged.
+             * @description Length of the lists that are evaluated.
              */
             cutoff?: number;
             name?: string | null;
             /**
              * Format: int64
-             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-             *     that uses it. It stays what it was made with.
+             * @description Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+             *     that of the first project that uses it.
              */
             project?: number | null;
             target_metric?: components["schemas"]["TargetMetric"];
         };
-        /** @description What a caller decides about an evaluation. */
+        /** @description The fields of an evaluation config. */
         ReplaceEvaluationConfigRequest: {
             /**
              * Format: int32
-             * @description Length of the lists that are judged.
+             * @description Length of the lists that are evaluated.
              */
             cutoff?: number;
             name?: string | null;
             /**
              * Format: int64
-             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-             *     that uses it. It stays what it was made with.
+             * @description Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+             *     that of the first project that uses it.
              */
             project?: number | null;
             target_metric?: components["schemas"]["TargetMetric"];
         };
-        /** @description What a caller decides about an evaluation. */
+        /** @description The fields of an evaluation config. */
         UpdateEvaluationConfigRequest: {
             /**
              * Format: int32
-             * @description Length of the lists that are judged.
+             * @description Length of the lists that are evaluated.
              */
             cutoff?: number;
             name?: string | null;
             /**
              * Format: int64
-             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-             *     that uses it. It stays what it was made with.
+             * @description Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+             *     that of the first project that uses it.
              */
             project?: number | null;
             target_metric?: components["schemas"]["TargetMetric"];
@@ -4505,60 +4479,60 @@ export interface components {
         CreateInvitationLookUpRequest: {
             token: string;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         CreateModelConfigurationRequest: {
-            /** @description Unique within the project, where there is one. */
+            /** @description Unique within its project. */
             name?: string | null;
             parameters_json?: Record<string, never>;
             /** Format: int64 */
             project: number;
-            /** @description One of those that `/algorithms/` lists. */
+            /** @description One of the names in `/algorithms/`. */
             recommender_class_name: string;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         ReplaceModelConfigurationRequest: {
-            /** @description Unique within the project, where there is one. */
+            /** @description Unique within its project. */
             name?: string | null;
             parameters_json?: Record<string, never>;
             /** Format: int64 */
             project: number;
-            /** @description One of those that `/algorithms/` lists. */
+            /** @description One of the names in `/algorithms/`. */
             recommender_class_name: string;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         UpdateModelConfigurationRequest: {
-            /** @description Unique within the project, where there is one. */
+            /** @description Unique within its project. */
             name?: string | null;
             parameters_json?: Record<string, never>;
             /** Format: int64 */
             project?: number;
-            /** @description One of those that `/algorithms/` lists. */
+            /** @description One of the names in `/algorithms/`. */
             recommender_class_name?: string;
         };
-        /** @description The one thing to choose. */
+        /** @description The field of an organisation that can be chosen. */
         CreateOrganisationRequest: {
             name: string;
         };
-        /** @description The one thing to choose. */
+        /** @description The field of an organisation that can be chosen. */
         UpdateOrganisationRequest: {
             name?: string;
         };
-        /** @description What an admin decides about an invitation. */
+        /** @description The fields of an invitation. */
         CreateOrganisationInvitationsRequest: {
-            /** @description Where to send the link; without it, or without a mail server, pass it on by hand. */
+            /** @description The address to send the link to; without it, or without a mail server, the inviter passes the link on. */
             email?: string;
             /**
              * Format: int32
-             * @description 7 unless said otherwise.
+             * @description Days until it expires; 7 by default.
              */
             expires_in_days?: number;
             role: components["schemas"]["Role"];
         };
-        /** @description The one thing to change. */
+        /** @description The field of a member that can change. */
         UpdateOrganisationMembersRequest: {
             role?: components["schemas"]["Role"];
         };
-        /** @description What a caller decides about a new job. */
+        /** @description The fields of a new job. */
         CreateParameterTuningJobRequest: {
             /** Format: int64 */
             data: number;
@@ -4566,7 +4540,7 @@ export interface components {
             evaluation: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need, by estimate.
+             * @description Megabytes that a trial may need, by estimate.
              */
             memory_budget?: number;
             /** Format: int32 */
@@ -4575,25 +4549,25 @@ export interface components {
             n_trials?: number;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            /** @description Whether to also search the weights of event types, around those of the project, and the half-life. */
             search_weights?: boolean;
             /** Format: int64 */
             split: number;
             /**
              * Format: int32
-             * @description Seconds for the whole search.
+             * @description Time limit of the whole search, in seconds.
              */
             timeout_overall?: number | null;
             /**
              * Format: int32
-             * @description Seconds for each trial.
+             * @description Time limit of each trial, in seconds.
              */
             timeout_singlestep?: number | null;
             train_after_tuning?: boolean;
-            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
+            /** @description Unknown names are ignored and listed in `warnings`; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
-        /** @description What a caller decides about a new job. */
+        /** @description The fields of a new job. */
         ReplaceParameterTuningJobRequest: {
             /** Format: int64 */
             data: number;
@@ -4601,7 +4575,7 @@ export interface components {
             evaluation: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need, by estimate.
+             * @description Megabytes that a trial may need, by estimate.
              */
             memory_budget?: number;
             /** Format: int32 */
@@ -4610,25 +4584,25 @@ export interface components {
             n_trials?: number;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            /** @description Whether to also search the weights of event types, around those of the project, and the half-life. */
             search_weights?: boolean;
             /** Format: int64 */
             split: number;
             /**
              * Format: int32
-             * @description Seconds for the whole search.
+             * @description Time limit of the whole search, in seconds.
              */
             timeout_overall?: number | null;
             /**
              * Format: int32
-             * @description Seconds for each trial.
+             * @description Time limit of each trial, in seconds.
              */
             timeout_singlestep?: number | null;
             train_after_tuning?: boolean;
-            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
+            /** @description Unknown names are ignored and listed in `warnings`; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
-        /** @description What a caller decides about a new job. */
+        /** @description The fields of a new job. */
         UpdateParameterTuningJobRequest: {
             /** Format: int64 */
             data?: number;
@@ -4636,7 +4610,7 @@ export interface components {
             evaluation?: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need, by estimate.
+             * @description Megabytes that a trial may need, by estimate.
              */
             memory_budget?: number;
             /** Format: int32 */
@@ -4645,143 +4619,140 @@ export interface components {
             n_trials?: number;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            /** @description Whether to also search the weights of event types, around those of the project, and the half-life. */
             search_weights?: boolean;
             /** Format: int64 */
             split?: number;
             /**
              * Format: int32
-             * @description Seconds for the whole search.
+             * @description Time limit of the whole search, in seconds.
              */
             timeout_overall?: number | null;
             /**
              * Format: int32
-             * @description Seconds for each trial.
+             * @description Time limit of each trial, in seconds.
              */
             timeout_singlestep?: number | null;
             train_after_tuning?: boolean;
-            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
+            /** @description Unknown names are ignored and listed in `warnings`; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
-        /** @description What a caller decides about a project. */
+        /** @description The fields of a project. */
         CreateProjectRequest: {
-            /** @description Column that holds the type of an interaction. */
+            /** @description Column with the type of an interaction. */
             event_column?: string | null;
-            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            /** @description Weight of an interaction of each type; types that are not named have weight 1, and types with weight 0 are ignored. */
             event_weights?: {
                 [key: string]: number;
             };
             /**
              * Format: double
-             * @description Days after which an interaction counts half; null when age does not matter.
+             * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
             item_column: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
-             *     and otherwise none. Kept unless sent.
+             * @description The share of the lists of its slots that is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Unchanged if absent.
              */
             logged_share?: number | null;
             name: string;
             /**
              * Format: int64
-             * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+             * @description The organisation of a new project, the caller's personal one by default. It cannot change.
              */
             organisation?: number | null;
-            /** @description Column that holds the time of an interaction; null when interactions carry none. */
+            /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
             /**
-             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
+             * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
+             *     Unchanged if absent.
              */
             unknown_user?: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
-        /** @description What a caller decides about a project. */
+        /** @description The fields of a project. */
         ReplaceProjectRequest: {
-            /** @description Column that holds the type of an interaction. */
+            /** @description Column with the type of an interaction. */
             event_column?: string | null;
-            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            /** @description Weight of an interaction of each type; types that are not named have weight 1, and types with weight 0 are ignored. */
             event_weights?: {
                 [key: string]: number;
             };
             /**
              * Format: double
-             * @description Days after which an interaction counts half; null when age does not matter.
+             * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
             item_column: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
-             *     and otherwise none. Kept unless sent.
+             * @description The share of the lists of its slots that is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Unchanged if absent.
              */
             logged_share?: number | null;
             name: string;
             /**
              * Format: int64
-             * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+             * @description The organisation of a new project, the caller's personal one by default. It cannot change.
              */
             organisation?: number | null;
-            /** @description Column that holds the time of an interaction; null when interactions carry none. */
+            /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
             /**
-             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
+             * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
+             *     Unchanged if absent.
              */
             unknown_user?: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
-        /** @description What a caller decides about a project. */
+        /** @description The fields of a project. */
         UpdateProjectRequest: {
-            /** @description Column that holds the type of an interaction. */
+            /** @description Column with the type of an interaction. */
             event_column?: string | null;
-            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            /** @description Weight of an interaction of each type; types that are not named have weight 1, and types with weight 0 are ignored. */
             event_weights?: {
                 [key: string]: number;
             };
             /**
              * Format: double
-             * @description Days after which an interaction counts half; null when age does not matter.
+             * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
             item_column?: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
-             *     and otherwise none. Kept unless sent.
+             * @description The share of the lists of its slots that is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Unchanged if absent.
              */
             logged_share?: number | null;
             name?: string;
             /**
              * Format: int64
-             * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+             * @description The organisation of a new project, the caller's personal one by default. It cannot change.
              */
             organisation?: number | null;
-            /** @description Column that holds the time of an interaction; null when interactions carry none. */
+            /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
             /**
-             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
+             * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
+             *     Unchanged if absent.
              */
             unknown_user?: components["schemas"]["UnknownUsers"];
             user_column?: string;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         CreateRetrainingScheduleRequest: {
             auto_deploy?: boolean;
             catch_up?: components["schemas"]["CatchUp"];
-            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two by default. */
             cron_expression?: string;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            /** @description `newest` (the default) or `all`; `all` excludes `training_data`. */
             data_source?: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /**
-             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
-             *     is learnt from.
-             */
+            /** @description Event types to train on as well, none by default: those recorded since the oldest upload in use. */
             event_types?: components["schemas"]["EventType"][];
             /**
              * Format: double
@@ -4796,39 +4767,36 @@ export interface components {
             notify_on_failure?: boolean;
             /** Format: int64 */
             project: number;
-            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            /** @description Whether to search, with `split_config` and `evaluation_config`, instead of training the configuration. */
             retune?: boolean;
             /** @description Whether a run over unchanged data is skipped. */
             skip_unchanged?: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
             /**
              * Format: int64
-             * @description What to learn from; null stands for the newest upload.
+             * @description The data to train on; null means the newest upload.
              */
             training_data?: number | null;
             /**
-             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             * @description Whether a training starts from the model of the last successful run, which takes a quarter of the epochs; for iALS
+             *     with the same number of components. The result then depends on that model too.
              */
             warm_start?: boolean;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         ReplaceRetrainingScheduleRequest: {
             auto_deploy?: boolean;
             catch_up?: components["schemas"]["CatchUp"];
-            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two by default. */
             cron_expression?: string;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            /** @description `newest` (the default) or `all`; `all` excludes `training_data`. */
             data_source?: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /**
-             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
-             *     is learnt from.
-             */
+            /** @description Event types to train on as well, none by default: those recorded since the oldest upload in use. */
             event_types?: components["schemas"]["EventType"][];
             /**
              * Format: double
@@ -4843,39 +4811,36 @@ export interface components {
             notify_on_failure?: boolean;
             /** Format: int64 */
             project: number;
-            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            /** @description Whether to search, with `split_config` and `evaluation_config`, instead of training the configuration. */
             retune?: boolean;
             /** @description Whether a run over unchanged data is skipped. */
             skip_unchanged?: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
             /**
              * Format: int64
-             * @description What to learn from; null stands for the newest upload.
+             * @description The data to train on; null means the newest upload.
              */
             training_data?: number | null;
             /**
-             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             * @description Whether a training starts from the model of the last successful run, which takes a quarter of the epochs; for iALS
+             *     with the same number of components. The result then depends on that model too.
              */
             warm_start?: boolean;
         };
-        /** @description What an object belongs to. */
+        /** @description The project of an object. */
         UpdateRetrainingScheduleRequest: {
             auto_deploy?: boolean;
             catch_up?: components["schemas"]["CatchUp"];
-            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two by default. */
             cron_expression?: string;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            /** @description `newest` (the default) or `all`; `all` excludes `training_data`. */
             data_source?: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /**
-             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
-             *     is learnt from.
-             */
+            /** @description Event types to train on as well, none by default: those recorded since the oldest upload in use. */
             event_types?: components["schemas"]["EventType"][];
             /**
              * Format: double
@@ -4890,30 +4855,30 @@ export interface components {
             notify_on_failure?: boolean;
             /** Format: int64 */
             project?: number;
-            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            /** @description Whether to search, with `split_config` and `evaluation_config`, instead of training the configuration. */
             retune?: boolean;
             /** @description Whether a run over unchanged data is skipped. */
             skip_unchanged?: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
             /**
              * Format: int64
-             * @description What to learn from; null stands for the newest upload.
+             * @description The data to train on; null means the newest upload.
              */
             training_data?: number | null;
             /**
-             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             * @description Whether a training starts from the model of the last successful run, which takes a quarter of the epochs; for iALS
+             *     with the same number of components. The result then depends on that model too.
              */
             warm_start?: boolean;
         };
-        /** @description What a caller decides about a split. */
+        /** @description The fields of a split config. */
         CreateSplitConfigRequest: {
             /**
              * Format: double
-             * @description Share of each user's interactions that is held out.
+             * @description Share of each user's interactions that are held out.
              */
             heldout_ratio?: number;
             /**
@@ -4923,31 +4888,31 @@ export interface components {
             n_heldout?: number | null;
             /**
              * Format: int32
-             * @description Number of users that are tested, instead of the ratio.
+             * @description Number of test users, instead of the ratio.
              */
             n_test_users?: number | null;
             name?: string | null;
             /**
              * Format: int64
-             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-             *     that uses it. It stays what it was made with.
+             * @description Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+             *     that of the first project that uses it.
              */
             project?: number | null;
             /** Format: int32 */
             random_seed?: number;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
             scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
-             * @description Share of users that are tested.
+             * @description Share of users that are test users.
              */
             test_user_ratio?: number;
         };
-        /** @description What a caller decides about a split. */
+        /** @description The fields of a split config. */
         ReplaceSplitConfigRequest: {
             /**
              * Format: double
-             * @description Share of each user's interactions that is held out.
+             * @description Share of each user's interactions that are held out.
              */
             heldout_ratio?: number;
             /**
@@ -4957,31 +4922,31 @@ export interface components {
             n_heldout?: number | null;
             /**
              * Format: int32
-             * @description Number of users that are tested, instead of the ratio.
+             * @description Number of test users, instead of the ratio.
              */
             n_test_users?: number | null;
             name?: string | null;
             /**
              * Format: int64
-             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-             *     that uses it. It stays what it was made with.
+             * @description Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+             *     that of the first project that uses it.
              */
             project?: number | null;
             /** Format: int32 */
             random_seed?: number;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
             scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
-             * @description Share of users that are tested.
+             * @description Share of users that are test users.
              */
             test_user_ratio?: number;
         };
-        /** @description What a caller decides about a split. */
+        /** @description The fields of a split config. */
         UpdateSplitConfigRequest: {
             /**
              * Format: double
-             * @description Share of each user's interactions that is held out.
+             * @description Share of each user's interactions that are held out.
              */
             heldout_ratio?: number;
             /**
@@ -4991,27 +4956,27 @@ export interface components {
             n_heldout?: number | null;
             /**
              * Format: int32
-             * @description Number of users that are tested, instead of the ratio.
+             * @description Number of test users, instead of the ratio.
              */
             n_test_users?: number | null;
             name?: string | null;
             /**
              * Format: int64
-             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-             *     that uses it. It stays what it was made with.
+             * @description Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+             *     that of the first project that uses it.
              */
             project?: number | null;
             /** Format: int32 */
             random_seed?: number;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
             scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
-             * @description Share of users that are tested.
+             * @description Share of users that are test users.
              */
             test_user_ratio?: number;
         };
-        /** @description What a model is made from. */
+        /** @description The inputs of a model. */
         CreateTrainedModelRequest: {
             /** Format: int64 */
             configuration: number;
@@ -5021,7 +4986,7 @@ export interface components {
              */
             data_loc: number;
         };
-        /** @description What a model is made from. */
+        /** @description The inputs of a model. */
         ReplaceTrainedModelRequest: {
             /** Format: int64 */
             configuration: number;
@@ -5031,7 +4996,7 @@ export interface components {
              */
             data_loc: number;
         };
-        /** @description What a model is made from. */
+        /** @description The inputs of a model. */
         UpdateTrainedModelRequest: {
             /** Format: int64 */
             configuration?: number;
@@ -5041,27 +5006,27 @@ export interface components {
              */
             data_loc?: number;
         };
-        /** @description Items that a user likes. */
+        /** @description Items that a user interacted with. */
         CreateTrainedModelRecommendUsingProfileInteractionRequest: {
             /** Format: int32 */
             cutoff: number;
             item_ids: string[];
         };
-        /** @description Who a new user is. */
+        /** @description The fields of a new user. */
         CreateUsersRequest: {
             email?: string;
             is_staff?: boolean;
             password: string;
             username: string;
         };
-        /** @description The old password. */
+        /** @description The current password. */
         CreateChangePasswordRequest: {
-            /** @description Leave one's API keys as they are; otherwise they are revoked with everything else. */
+            /** @description Whether to keep the caller's API keys; by default they are revoked with the sessions. */
             keep_api_keys?: boolean;
             new_password: string;
             old_password: string;
         };
-        /** @description What staff may change of a user. */
+        /** @description The fields that staff may change of a user. */
         UpdateUsersRequest: {
             email?: string;
             is_active?: boolean;
@@ -5130,7 +5095,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5240,7 +5205,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5355,6 +5320,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -5384,7 +5358,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5473,7 +5447,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5599,6 +5573,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description No longer a draft */
             409: {
                 headers: {
@@ -5637,7 +5620,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5715,7 +5698,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5841,6 +5824,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description No longer a draft */
             409: {
                 headers: {
@@ -5879,7 +5871,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5979,6 +5971,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -6008,7 +6009,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6118,7 +6119,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6216,7 +6217,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6314,7 +6315,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6398,7 +6399,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6505,7 +6506,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6591,7 +6592,7 @@ export interface operations {
                         id: number;
                         /** Format: date-time */
                         ins_datetime: string;
-                        /** @description Shown now and never again. */
+                        /** @description The key itself. Returned only once. */
                         key: string;
                         /** Format: int64 */
                         project: number;
@@ -6618,6 +6619,15 @@ export interface operations {
             };
             /** @description The role or the scope of the key is too low */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6654,7 +6664,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6741,7 +6751,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6865,6 +6875,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -6894,7 +6913,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6963,7 +6982,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7087,6 +7106,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -7116,7 +7144,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7188,7 +7216,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7304,7 +7332,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7387,7 +7415,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7456,7 +7484,7 @@ export interface operations {
                      */
                     "application/json": {
                         access: string;
-                        /** @description Always empty: the refresh token travels in a cookie only. */
+                        /** @description Always empty: the refresh token is sent in a cookie only. */
                         refresh: string;
                         user: components["schemas"]["UserDetails"];
                     };
@@ -7469,6 +7497,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description The body is too large */
@@ -7500,7 +7537,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7532,7 +7569,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7567,9 +7604,9 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        /** @description Have a link for a new password mailed. */
+                        /** @description Whether links for a new password are mailed. */
                         mail: boolean;
-                        /** @description Make an account of their own. */
+                        /** @description Whether a client may create an account. */
                         sign_up: boolean;
                     };
                 };
@@ -7585,7 +7622,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7674,6 +7711,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -7703,7 +7749,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7765,6 +7811,15 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -7794,7 +7849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7865,6 +7920,15 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -7894,7 +7958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7966,7 +8030,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8035,7 +8099,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8107,7 +8171,7 @@ export interface operations {
                      */
                     "application/json": {
                         access: string;
-                        /** @description Always empty: the refresh token travels in a cookie only. */
+                        /** @description Always empty: the refresh token is sent in a cookie only. */
                         refresh: string;
                         user: components["schemas"]["UserDetails"];
                     };
@@ -8124,6 +8188,15 @@ export interface operations {
             };
             /** @description Accounts are made by invitation here */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8160,7 +8233,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8239,6 +8312,15 @@ export interface operations {
                     "application/json": components["schemas"]["Unauthorized"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -8257,7 +8339,18 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8328,6 +8421,15 @@ export interface operations {
                     "application/json": components["schemas"]["Unauthorized"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -8357,7 +8459,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8428,7 +8530,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8524,6 +8626,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -8553,7 +8664,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8649,6 +8760,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -8678,7 +8798,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8785,7 +8905,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8922,6 +9042,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description Reported before, and removed since */
             409: {
                 headers: {
@@ -8960,7 +9089,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not stored, because the database is away or more arrive than can be stored */
+            /** @description Not stored, because the database is away or more arrive than can be stored; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9048,7 +9177,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        /** @description How many events were new. */
+                        /** @description The number of new events. */
                         created: number;
                     };
                 };
@@ -9073,6 +9202,15 @@ export interface operations {
             };
             /** @description The role or the scope of the key is too low */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9109,7 +9247,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9213,7 +9351,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9298,7 +9436,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9423,6 +9561,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -9452,7 +9599,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9521,7 +9668,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9646,6 +9793,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -9675,7 +9831,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9780,7 +9936,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9887,6 +10043,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -9916,7 +10081,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10000,7 +10165,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10118,6 +10283,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -10147,7 +10321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10234,7 +10408,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10352,6 +10526,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -10381,7 +10564,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10559,7 +10742,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10666,7 +10849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10767,6 +10950,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -10796,7 +10988,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10880,7 +11072,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10992,6 +11184,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description A search or a schedule goes by it as it is */
             409: {
                 headers: {
@@ -11030,7 +11231,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11108,7 +11309,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11220,6 +11421,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description A search or a schedule goes by it as it is */
             409: {
                 headers: {
@@ -11258,7 +11468,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11382,6 +11592,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -11411,7 +11630,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11473,7 +11692,7 @@ export interface operations {
                         email: string;
                         /** Format: date-time */
                         expires_at: string;
-                        /** @description Name of who invited. */
+                        /** @description Name of the inviter. */
                         invited_by: string;
                         organisation_name: string;
                         role: components["schemas"]["Role"];
@@ -11496,6 +11715,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description The body is too large */
@@ -11527,7 +11755,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11578,13 +11806,38 @@ export interface operations {
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "project": 1,
                      *           "report": {
-                     *             "columns": null,
+                     *             "columns": [
+                     *               {
+                     *                 "cells": 1,
+                     *                 "examples": [
+                     *                   "text"
+                     *                 ],
+                     *                 "formatted_numbers": 1,
+                     *                 "kind": "number",
+                     *                 "name": "Shop",
+                     *                 "not_numbers": 1
+                     *               }
+                     *             ],
                      *             "duplicates": 1,
                      *             "items": 1,
-                     *             "notes": null,
+                     *             "notes": [
+                     *               {
+                     *                 "column": null,
+                     *                 "count": 1,
+                     *                 "examples": [
+                     *                   "text"
+                     *                 ],
+                     *                 "guess": "text",
+                     *                 "kind": "times_read"
+                     *               }
+                     *             ],
                      *             "rejected": 1,
                      *             "rejected_examples": [
-                     *               null
+                     *               {
+                     *                 "line": 1,
+                     *                 "raw": "text",
+                     *                 "reason": "text"
+                     *               }
                      *             ],
                      *             "rows_kept": 1,
                      *             "rows_total": 1
@@ -11645,7 +11898,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11699,13 +11952,38 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
-                     *         "columns": null,
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
                      *         "duplicates": 1,
                      *         "items": 1,
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
-                     *           null
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
                      *         ],
                      *         "rows_kept": 1,
                      *         "rows_total": 1
@@ -11744,6 +12022,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The file is too large */
             413: {
                 headers: {
@@ -11773,11 +12060,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -11814,13 +12110,38 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
-                     *         "columns": null,
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
                      *         "duplicates": 1,
                      *         "items": 1,
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
-                     *           null
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
                      *         ],
                      *         "rows_kept": 1,
                      *         "rows_total": 1
@@ -11870,7 +12191,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11926,13 +12247,38 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
-                     *         "columns": null,
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
                      *         "duplicates": 1,
                      *         "items": 1,
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
-                     *           null
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
                      *         ],
                      *         "rows_kept": 1,
                      *         "rows_total": 1
@@ -11980,6 +12326,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The file is too large */
             413: {
                 headers: {
@@ -12009,11 +12364,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -12087,7 +12451,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12119,9 +12483,9 @@ export interface operations {
                  */
                 "multipart/form-data": {
                     /** Format: binary */
-                    file: string;
+                    file?: string;
                     /** Format: int64 */
-                    project: number;
+                    project?: number;
                 };
             };
         };
@@ -12143,13 +12507,38 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
-                     *         "columns": null,
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
                      *         "duplicates": 1,
                      *         "items": 1,
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
-                     *           null
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
                      *         ],
                      *         "rows_kept": 1,
                      *         "rows_total": 1
@@ -12197,6 +12586,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The file is too large */
             413: {
                 headers: {
@@ -12226,11 +12624,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -12301,7 +12708,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12349,13 +12756,13 @@ export interface operations {
                      */
                     "application/json": {
                         columns: string[];
-                        /** @description Whether there are more rows than are shown. */
+                        /** @description Whether the file has more rows than are returned. */
                         more: boolean;
-                        /** @description Texts, numbers, truth values, and null where nothing is. */
+                        /** @description Texts, numbers, truth values, and null for missing values. */
                         rows: unknown[][];
                         /**
                          * Format: int64
-                         * @description Rows of the whole file where they have been counted, otherwise the rows shown.
+                         * @description The number of rows in the whole file if known, otherwise the number of rows returned.
                          */
                         total_rows: number;
                     };
@@ -12416,7 +12823,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12457,13 +12864,38 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
-                     *         "columns": null,
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
                      *         "duplicates": 1,
                      *         "items": 1,
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
-                     *           null
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
                      *         ],
                      *         "rows_kept": 1,
                      *         "rows_total": 1
@@ -12513,7 +12945,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12619,7 +13051,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12730,6 +13162,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -12759,7 +13200,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12844,7 +13285,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12966,6 +13407,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -12995,7 +13445,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13073,7 +13523,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13195,6 +13645,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -13224,7 +13683,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13326,7 +13785,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13417,6 +13876,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The caller owns as many as one user may */
             409: {
                 headers: {
@@ -13455,7 +13923,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13538,7 +14006,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13616,7 +14084,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13718,6 +14186,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -13747,7 +14224,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13849,7 +14326,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13921,7 +14398,7 @@ export interface operations {
                     "application/json": components["schemas"]["Invitation"] & {
                         /** @description The secret in the link. */
                         token: string;
-                        /** @description The link to pass on. Shown now and never again. */
+                        /** @description The link to pass on. Returned only once. */
                         url: string;
                     };
                 };
@@ -13962,6 +14439,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -13991,7 +14477,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14061,7 +14547,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14164,7 +14650,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14243,7 +14729,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14345,6 +14831,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description It is the last owner */
             409: {
                 headers: {
@@ -14383,7 +14878,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14527,7 +15022,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14698,6 +15193,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -14727,7 +15231,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14848,7 +15352,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15030,6 +15534,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -15059,7 +15572,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15137,7 +15650,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15319,6 +15832,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -15348,7 +15870,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15478,7 +16000,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15583,7 +16105,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15739,7 +16261,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15878,6 +16400,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -15907,7 +16438,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16002,7 +16533,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16152,6 +16683,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -16181,7 +16721,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16259,7 +16799,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16409,6 +16949,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -16438,7 +16987,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16517,7 +17066,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16635,7 +17184,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16731,7 +17280,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16852,7 +17401,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17018,6 +17567,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -17047,7 +17605,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17148,7 +17706,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17325,6 +17883,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -17354,7 +17921,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17423,7 +17990,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17600,6 +18167,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -17629,7 +18205,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17716,7 +18292,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17773,7 +18349,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17881,7 +18457,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17969,7 +18545,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18075,7 +18651,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18186,7 +18762,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18303,6 +18879,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -18332,7 +18917,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18420,7 +19005,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18548,6 +19133,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description A search or a schedule goes by it as it is */
             409: {
                 headers: {
@@ -18586,7 +19180,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18664,7 +19258,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18792,6 +19386,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description A search or a schedule goes by it as it is */
             409: {
                 headers: {
@@ -18830,7 +19433,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18933,7 +19536,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19013,7 +19616,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19141,7 +19744,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19257,6 +19860,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -19286,7 +19898,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19391,7 +20003,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19518,6 +20130,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -19547,7 +20168,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19625,7 +20246,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19752,6 +20373,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -19781,7 +20411,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19856,7 +20486,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is damaged */
+            /** @description The file is damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20050,7 +20680,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20164,6 +20794,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description Not trained yet, or its file was removed */
             409: {
                 headers: {
@@ -20202,7 +20841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20302,7 +20941,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20341,7 +20980,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        /** @description The same with `score`, rounded to two digits. */
+                        /** @description As `user_profile`, with `score`, rounded to two digits. */
                         recommendations: string;
                         user_id: string;
                         /** @description A JSON text: an array of objects with the item column and the columns of the metadata. */
@@ -20396,7 +21035,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file of the model is missing or damaged */
+            /** @description The file of the model is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20495,7 +21134,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20595,7 +21234,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20709,7 +21348,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20776,7 +21415,17 @@ export interface operations {
                      *               "last": null,
                      *               "rows": 1
                      *             },
-                     *             "notes": null,
+                     *             "notes": [
+                     *               {
+                     *                 "column": null,
+                     *                 "count": 1,
+                     *                 "examples": [
+                     *                   "text"
+                     *                 ],
+                     *                 "guess": "text",
+                     *                 "kind": "times_read"
+                     *               }
+                     *             ],
                      *             "rejected": 1,
                      *             "rejected_examples": [
                      *               {
@@ -20848,7 +21497,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20918,7 +21567,17 @@ export interface operations {
                      *           "last": null,
                      *           "rows": 1
                      *         },
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -20968,6 +21627,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The file is too large */
             413: {
                 headers: {
@@ -20997,11 +21665,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -21054,7 +21731,17 @@ export interface operations {
                      *           "last": null,
                      *           "rows": 1
                      *         },
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -21115,7 +21802,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21187,7 +21874,17 @@ export interface operations {
                      *           "last": null,
                      *           "rows": 1
                      *         },
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -21246,6 +21943,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description A live job uses it */
             409: {
                 headers: {
@@ -21284,11 +21990,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -21362,7 +22077,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21396,7 +22111,7 @@ export interface operations {
                     /** Format: binary */
                     file: string;
                     /** Format: int64 */
-                    project: number;
+                    project?: number;
                 };
             };
         };
@@ -21434,7 +22149,17 @@ export interface operations {
                      *           "last": null,
                      *           "rows": 1
                      *         },
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -21493,6 +22218,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description A live job uses it */
             409: {
                 headers: {
@@ -21531,11 +22265,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -21606,7 +22349,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21654,13 +22397,13 @@ export interface operations {
                      */
                     "application/json": {
                         columns: string[];
-                        /** @description Whether there are more rows than are shown. */
+                        /** @description Whether the file has more rows than are returned. */
                         more: boolean;
-                        /** @description Texts, numbers, truth values, and null where nothing is. */
+                        /** @description Texts, numbers, truth values, and null for missing values. */
                         rows: unknown[][];
                         /**
                          * Format: int64
-                         * @description Rows of the whole file where they have been counted, otherwise the rows shown.
+                         * @description The number of rows in the whole file if known, otherwise the number of rows returned.
                          */
                         total_rows: number;
                     };
@@ -21721,7 +22464,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21796,7 +22539,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21853,7 +22596,17 @@ export interface operations {
                      *           "last": null,
                      *           "rows": 1
                      *         },
-                     *         "notes": null,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -21923,7 +22676,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21996,7 +22749,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22095,6 +22848,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -22124,7 +22886,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22210,6 +22972,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -22239,7 +23010,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22321,7 +23092,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22433,6 +23204,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -22462,7 +23242,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22544,7 +23324,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22635,7 +23415,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22725,7 +23505,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22816,6 +23596,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -22845,7 +23634,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22926,7 +23715,7 @@ export interface operations {
                      */
                     "application/json": {
                         count: number;
-                        /** @description Ids, the one used longest ago first. */
+                        /** @description Ids, the least recently used first. */
                         models: number[];
                     };
                 };
@@ -22950,25 +23739,50 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
-                 *       "with_metadata": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "session": [
                  *         "text"
-                 *       ]
+                 *       ],
+                 *       "with_metadata": null
                  *     }
                  */
-                "application/json": components["schemas"]["PersonalOptions"] & {
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
                     /**
-                     * @description Ids of the items looked at so far, first to last, at most 1000. Those the model does not know are ignored; there may
-                     *     be none yet.
+                     * Format: int32
+                     * @description 1 to 1000; 10 by default.
+                     */
+                    cutoff?: number;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0 (best first) to 1 (as dissimilar as possible).
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out items that the user has already interacted with, or the items of the session; true by default. */
+                    exclude_seen?: boolean | null;
+                    /**
+                     * @description Whether to add to each item, as `because`, the items of the user or session that contribute most to it; false by
+                     *     default.
+                     */
+                    explain?: boolean | null;
+                    /** @description Only items whose metadata matches may be listed. */
+                    filter?: components["schemas"]["ItemFilter"] | null;
+                    /**
+                     * @description Ids of the items viewed so far, first to last, at most 1000. Items that the model does not know are ignored; the list
+                     *     may be empty.
                      */
                     session: string[];
+                    /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23040,6 +23854,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The model is not trained, or its file was removed */
             409: {
                 headers: {
@@ -23078,7 +23901,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23108,22 +23931,47 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
-                 *       "with_metadata": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1"
+                 *       "user_id": "u1",
+                 *       "with_metadata": null
                  *     }
                  */
-                "application/json": components["schemas"]["PersonalOptions"] & {
-                    /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000; 10 by default.
+                     */
+                    cutoff?: number;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0 (best first) to 1 (as dissimilar as possible).
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out items that the user has already interacted with, or the items of the session; true by default. */
+                    exclude_seen?: boolean | null;
+                    /**
+                     * @description Whether to add to each item, as `because`, the items of the user or session that contribute most to it; false by
+                     *     default.
+                     */
+                    explain?: boolean | null;
+                    /** @description Only items whose metadata matches may be listed. */
+                    filter?: components["schemas"]["ItemFilter"] | null;
+                    /** @description Ids of the items of the user's latest interactions, which the model was not trained on, oldest first. */
                     interactions?: string[] | null;
                     user_id?: string | null;
+                    /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23200,6 +24048,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description All active slots have the weight 0, or the file of the model was removed */
             409: {
                 headers: {
@@ -23238,7 +24095,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23268,22 +24125,47 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
-                 *       "with_metadata": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1"
+                 *       "user_id": "u1",
+                 *       "with_metadata": null
                  *     }
                  */
-                "application/json": components["schemas"]["PersonalOptions"] & {
-                    /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000; 10 by default.
+                     */
+                    cutoff?: number;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0 (best first) to 1 (as dissimilar as possible).
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out items that the user has already interacted with, or the items of the session; true by default. */
+                    exclude_seen?: boolean | null;
+                    /**
+                     * @description Whether to add to each item, as `because`, the items of the user or session that contribute most to it; false by
+                     *     default.
+                     */
+                    explain?: boolean | null;
+                    /** @description Only items whose metadata matches may be listed. */
+                    filter?: components["schemas"]["ItemFilter"] | null;
+                    /** @description Ids of the items of the user's latest interactions, which the model was not trained on, oldest first. */
                     interactions?: string[] | null;
                     user_id?: string | null;
+                    /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23355,6 +24237,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The model is not trained, or its file was removed */
             409: {
                 headers: {
@@ -23393,7 +24284,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23423,22 +24314,47 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
-                 *       "with_metadata": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "user_ids": [
                  *         "u1",
                  *         "u2"
-                 *       ]
+                 *       ],
+                 *       "with_metadata": null
                  *     }
                  */
-                "application/json": components["schemas"]["PersonalOptions"] & {
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000; 10 by default.
+                     */
+                    cutoff?: number;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0 (best first) to 1 (as dissimilar as possible).
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out items that the user has already interacted with, or the items of the session; true by default. */
+                    exclude_seen?: boolean | null;
+                    /**
+                     * @description Whether to add to each item, as `because`, the items of the user or session that contribute most to it; false by
+                     *     default.
+                     */
+                    explain?: boolean | null;
+                    /** @description Only items whose metadata matches may be listed. */
+                    filter?: components["schemas"]["ItemFilter"] | null;
                     user_ids: string[];
+                    /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23509,6 +24425,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The model is not trained, or its file was removed */
             409: {
                 headers: {
@@ -23547,7 +24472,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23647,16 +24572,37 @@ export interface operations {
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
-                 *       "with_metadata": null,
                  *       "item_ids": [
                  *         "i1",
                  *         "i2"
-                 *       ]
+                 *       ],
+                 *       "with_metadata": null
                  *     }
                  */
-                "application/json": components["schemas"]["ListOptions"] & {
-                    /** @description Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored. */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000; 10 by default.
+                     */
+                    cutoff?: number;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0 (best first) to 1 (as dissimilar as possible).
+                     */
+                    diversity?: number | null;
+                    /** @description Only items whose metadata matches may be listed. */
+                    filter?: components["schemas"]["ItemFilter"] | null;
+                    /**
+                     * @description Ids of 1 to 100 items, such as those of a basket. These are never listed; those that the model does not know are
+                     *     ignored.
+                     */
                     item_ids: string[];
+                    /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23728,6 +24674,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The model is not trained, or its file was removed */
             409: {
                 headers: {
@@ -23766,7 +24721,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */

@@ -134,7 +134,7 @@ pub struct Settings {
     /// Bytes that uploads, what is prepared of them, and models of one organisation may take up; more are refused. 0 sets no limit.
     /// Organisations that the same user created count as one.
     pub max_stored_bytes_per_organisation: u64,
-    /// Bytes in memory of all other request bodies and what is read from them; one network of a client may fill half of it, one
+    /// Bytes in memory of all other request bodies and the values read from them; one client network may use half of it, one
     /// caller an eighth.
     pub max_buffered_bytes: u64,
     /// Seconds without a byte after which an unfinished request body is aborted.

@@ -32,7 +32,7 @@ const AT_ONCE: u64 = 32 << 10;
 /// How often the system is asked whether the client has read all of an answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The least speed that a client must keep.
+/// The minimum speed of a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// Bytes per second.
@@ -90,7 +90,7 @@ impl Reading {
         self.is_handed_over = true;
     }
 
-    /// Returns when the client is too slow, unless it reads on.
+    /// Returns when the client is too slow, unless it continues to read.
     fn until(&self, now: Instant) -> Instant {
         self.until + self.idle_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
@@ -119,7 +119,7 @@ impl Line {
         Self { socket, pace, last: Rc::default() }
     }
 
-    /// Starts to measure the client. Only for the answer that the connection is sending: the connection is open then.
+    /// Starts to measure the client. Only for the answer that the connection is sending, since the connection is open then.
     fn measure(&self, now: Instant) -> Option<Measured> {
         self.last.take();
         // SAFETY: The connection polls the answer, so it is open.
@@ -137,7 +137,7 @@ pub async fn watch(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     let may_be_large = match response.response().body().size() {
         BodySize::None => false,
         BodySize::Sized(bytes) => bytes > AT_ONCE,
-        // Upgraded connections are measured by themselves.
+        // Upgraded connections have their own limits.
         BodySize::Stream => response.status() != StatusCode::SWITCHING_PROTOCOLS,
     };
     match response.request().conn_data::<Line>().cloned().filter(|_| may_be_large) {

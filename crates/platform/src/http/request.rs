@@ -389,10 +389,8 @@ mod tests {
         assert_eq!(fields["sender"], json!({ "type": ["integer", "null"], "format": "int64" }));
         assert_eq!(fields["speed"], json!({ "$ref": "#/components/schemas/Speed" }));
         assert_eq!(fields["n_stamps"], json!({ "type": "integer", "format": "int32", "minimum": 0 }));
-        assert_eq!(
-            fields["notes"],
-            json!({ "type": ["array", "null"], "maxItems": 9, "items": { "type": "string", "maxLength": 9 } })
-        );
+        let notes = json!({ "type": ["array", "null"], "maxItems": 9, "items": { "type": "string", "maxLength": 9 } });
+        assert_eq!(fields["notes"], notes);
         assert_eq!(fields["town"], json!({ "type": "integer", "format": "int64", "description": "Of the town." }));
         assert_eq!(fields["is_island"], json!({ "type": "boolean" }));
         let mut named = NamedSchemas::new();

@@ -98,16 +98,20 @@ fn fill_declared_size(
 ) -> io::Result<Bytes> {
     let mut expanded = levels.to_vec();
     expanded.resize(usize::try_from(header.expanded).map_err(io::Error::other)?, 0);
-    let Some(room) = expanded.get_mut(levels.len()..).filter(|room| !room.is_empty()) else { return Ok(expanded.into()) };
-    let (wanted, filled) = (room.len(), unpack(room)?);
-    if filled == wanted { Ok(expanded.into()) } else { Err(too_small((levels.len() + filled) as u64, header)) }
+    let filled = match expanded.get_mut(levels.len()..) {
+        // A page without values has no packed bytes either.
+        Some(room) if !room.is_empty() => unpack(room)?,
+        _ => 0,
+    };
+    let bytes = (levels.len() + filled) as u64;
+    if bytes == header.expanded { Ok(expanded.into()) } else { Err(too_small(bytes, header)) }
 }
 
 fn too_small(bytes: u64, header: &PageHeader) -> io::Error {
     io::Error::other(format!("a page expands to {bytes} of the {} bytes it declares", header.expanded))
 }
 
-/// Whether bytes begin as a frame does: of today, of old programs, or to be skipped.
+/// Returns whether bytes begin as an LZ4 frame does: of the present format, of the old one, or to be skipped.
 fn is_lz4_frame(packed: &[u8]) -> bool {
     const TODAY: u32 = 0x184D_2204;
     const OLD: u32 = 0x184C_2102;
@@ -126,7 +130,7 @@ mod tests {
     use crate::parquet::page_header::PageHeader;
 
     fn header(expanded: u64, levels: u64) -> PageHeader {
-        PageHeader { length: 0, is_dictionary: false, expanded, levels, is_packed: true }
+        PageHeader { expanded, levels, is_packed: true, ..PageHeader::default() }
     }
 
     fn packed(packing: Packing, content: &[u8]) -> Vec<u8> {

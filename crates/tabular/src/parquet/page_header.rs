@@ -101,7 +101,7 @@ fn first_version<R: Read>(input: &mut Compact<R>, header: &mut PageHeader) -> io
     Ok(())
 }
 
-/// Reads what a page of the second version has beside the others.
+/// Reads the fields that only a page of the second version has.
 fn second_version<R: Read>(input: &mut Compact<R>, header: &mut PageHeader) -> io::Result<()> {
     let mut last = 0;
     while let Some((field, kind)) = input.field(last)? {

@@ -47,7 +47,7 @@ impl From<PreviewRefused> for ApiError {
     }
 }
 
-/// Answers with the first rows of a stored file of a project; `counted` are the rows of the whole file, where they are known.
+/// Returns the first rows of a stored file of a project; `counted` is the number of rows in the whole file, if known.
 pub async fn preview_of(
     services: &Services,
     project: i64,
@@ -77,7 +77,7 @@ pub async fn preview_of(
 
 fn n_rows(filters: &Filters) -> ApiResult<usize> {
     match filters.id("n_rows")?.unwrap_or(PREVIEW_ROWS) {
-        // 1.x's clients expect a bare list here.
+        // 1.x clients expect a bare list here.
         ..0 => Err(PreviewRefused::Sentences(vec!["The number of rows must not be negative.".to_owned()]).into()),
         0 => {
             let messages = vec!["Ensure this value is greater than or equal to 1.".to_owned()];

@@ -87,7 +87,7 @@ impl<const FILE: bool, const PROJECT: bool> PartialSchema for UploadOf<FILE, PRO
 
 impl<const FILE: bool, const PROJECT: bool> ToSchema for UploadOf<FILE, PROJECT> {}
 
-/// What was sent.
+/// A received upload form.
 #[derive(Debug, Default)]
 pub struct UploadForm {
     pub project: Option<i64>,
@@ -110,7 +110,7 @@ impl UploadForm {
         let place = place_for(request, principal)?;
         let mut room = Room { request, services, principal, replaced, stored: None };
         room.look_up(None).await?;
-        // What is written to disk takes no memory.
+        // Data written to disk does not count as memory of the request.
         bodies::streams(request);
         let mut form = Self::default();
         while let Some(part) = body.next().await {
@@ -282,7 +282,7 @@ fn content_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Refuses a body that says itself that it is too large, before any of it is read.
+/// Refuses a body whose declared length is too large, before it is read.
 fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()> {
     let limit = services.settings.max_upload_bytes;
     match content_length(request) {

@@ -33,7 +33,7 @@ impl PartialSchema for Filter {
         forms
             .fold(OneOfBuilder::new(), OneOfBuilder::item)
             .description(Some(description))
-            .example(Some(json!({ FIELD: "genre", OPERATION: Operation::Eq, VALUE: "jazz" })))
+            .examples([json!({ FIELD: "genre", OPERATION: Operation::Eq, VALUE: "jazz" })])
             .into()
     }
 }
@@ -68,7 +68,7 @@ fn condition() -> RefOr<Schema> {
         .description(Some("A text, a number, true or false; a list of these for `in` and `not_in`; true or false for `exists`."));
     ObjectBuilder::new()
         .description(Some(description))
-        .property(FIELD, field.example(Some(json!("genre"))))
+        .property(FIELD, field.examples([json!("genre")]))
         .required(FIELD)
         .property(OPERATION, Ref::from_schema_name(Operation::name()))
         .required(OPERATION)
