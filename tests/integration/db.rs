@@ -121,6 +121,65 @@ async fn a_statement_of_a_request_is_stopped_in_time_and_one_of_the_program_is_n
     acting_as(Session::default(), deletion).await.unwrap();
 }
 
+/// The statements that the server runs for a pool, beside the one that asks.
+async fn in_progress(test: &TestDatabase) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    let mut other = AsyncPgConnection::establish(test.db.url()).await.unwrap();
+    let statements = sql_query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(600)%'
+            AND pid <> pg_backend_pid()",
+    );
+    diesel_async::RunQueryDsl::get_result::<Row>(statements, &mut other).await.unwrap().count
+}
+
+/// Leaves a connection at work, as a request does whose client goes away.
+async fn leave_at_work(test: &TestDatabase, connection: &mut AsyncPgConnection) {
+    let statement = diesel_async::RunQueryDsl::execute(sql_query("SELECT pg_sleep(600)"), connection);
+    let begun = async {
+        while in_progress(test).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = statement => panic!("it takes ten minutes"),
+        () = begun => {}
+    }
+}
+
+async fn until_cancelled(test: &TestDatabase) {
+    let ended = async {
+        while in_progress(test).await > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("the statement is cancelled");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_left_at_work_keeps_nobody_waiting() {
+    let test = TestDatabase::new().await;
+    let db = Database::new(test.db.url(), 1).unwrap();
+    leave_at_work(&test, &mut db.conn().await.unwrap()).await;
+    db.ping().await.unwrap();
+    until_cancelled(&test).await;
+}
+
+#[tokio::test]
+async fn a_long_read_that_was_left_is_cancelled_and_keeps_its_place_until_then() {
+    let test = TestDatabase::new().await;
+    let db = Database::new(test.db.url(), 4).unwrap();
+    let mut read = db.conn_for_long_read().await.unwrap();
+    leave_at_work(&test, &mut read).await;
+    drop(read);
+    let mut next = db.conn_for_long_read().await.unwrap();
+    assert_eq!(in_progress(&test).await, 0);
+    diesel_async::RunQueryDsl::execute(sql_query("SELECT 1"), &mut *next).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_unreachable_server_is_reported_after_the_patience() {
     let db = Database::new("postgresql://nobody@127.0.0.1:1/none", 1).unwrap();

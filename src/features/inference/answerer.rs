@@ -140,7 +140,8 @@ impl Answerer {
     ) -> ApiResult<Options> {
         let Some(filter) = &options.list.filter else { return Ok(options) };
         let project = model.ownership.project_id;
-        let table = self.directory.items(serving, || self.turn(project)).await?.ok_or_else(InferenceError::no_metadata)?;
+        let table =
+            self.directory.items(serving, project, || self.turn(project)).await?.ok_or_else(InferenceError::no_metadata)?;
         if let Some(field) = filter.unknown_field(&table) {
             return Err(InferenceError::unknown_field(field, table.columns()).into());
         }
@@ -156,7 +157,7 @@ impl Answerer {
         model: &ReadyModel,
         lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>,
     ) -> ApiResult<()> {
-        let table = self.directory.items(serving, || self.turn(project)).await?;
+        let table = self.directory.items(serving, project, || self.turn(project)).await?;
         let mut room = LARGEST_METADATA;
         for (_, list) in lists {
             let described = listed::describe(table.as_ref(), list, model.items(), &mut room);

@@ -110,6 +110,21 @@ async fn each_item_says_why_it_is_there_when_that_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_was_deleted_a_moment_ago_is_unknown_and_no_fault() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "CosineKNN").await;
+    let first = served.describe(ITEMS).await;
+    let replica = app.replica(|_| {}).with_key(&served.prepared.key("replica", "predict").await);
+    let ask = async |body: Value| replica.post(&format!("/inference/predict/{}", served.model), body).await.expect(200).body;
+    ask(json!({ "user_id": "nobody" })).await;
+    // Until a process is told of the change, it counts on the file.
+    app.execute("ALTER TABLE item_meta_data DISABLE TRIGGER announced").await;
+    served.prepared.user.delete(&format!("item_meta_data/{first}/unlink_file/")).await.expect(200);
+    let list = ask(json!({ "user_id": "nobody", "cutoff": 1, "with_metadata": true })).await;
+    assert_eq!(items(&list)[0]["metadata"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn items_that_go_with_a_basket() {
     let app = TestApp::start_with_worker().await;
     let served = Served::start(&app, "CosineKNN").await;

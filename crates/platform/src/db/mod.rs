@@ -4,6 +4,7 @@
 //! unix socket or a private network. A URL with `sslmode=require` is refused with a clear error
 //! rather than silently sent in the clear.
 
+mod abandoned;
 mod changes;
 mod leading;
 mod listen;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use self::abandoned::AtWork;
 use super::clock::Clock;
 use super::places::Places;
 
@@ -66,6 +68,8 @@ pub type Connection = deadpool::Object<AsyncPgConnection>;
 
 /// Longest wait for a connection before the database counts as unavailable.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for the answer of one connection, before another one is tried.
+const PATIENCE_WITH_ONE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -102,17 +106,6 @@ pub struct Database {
     statement_timeout: Option<Duration>,
     long_reads: Arc<Places>,
     listeners: Arc<listen::Listeners>,
-}
-
-/// A connection that has not answered yet; if its caller stops waiting it is closed, since its answer may never come.
-struct Unanswered(Option<Connection>);
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(deadpool::Object::take(connection));
-        }
-    }
 }
 
 impl Database {
@@ -190,31 +183,28 @@ impl Database {
     }
 
     async fn conn_for(&self, session: Option<&Session>) -> Result<Connection, DbError> {
-        match self.told(session).await {
-            // The connection had died in the pool, as all do when the server restarts; a new one shows whether it is back.
-            Err(Untold::Connection(_)) => self.told(session).await.map_err(DbError::from),
-            other => other.map_err(DbError::from),
+        match tokio::time::timeout(PATIENCE, self.told(session)).await {
+            Ok(told) => told,
+            Err(_) => Err(DbError::Unavailable(format!("no free connection that answers in {PATIENCE:?}"))),
         }
     }
 
     /// Returns a connection on which the session is set.
-    async fn told(&self, session: Option<&Session>) -> Result<Connection, Untold> {
-        let mut unanswered = Unanswered(Some(self.lend().await.map_err(Untold::Pool)?));
-        let Some(connection) = &mut unanswered.0 else { return Err(Untold::Connection("it is gone".to_owned())) };
-        match tokio::time::timeout(PATIENCE, session::tell(connection, session, self.statement_timeout, self.clock.pinned()))
-            .await
-        {
-            Ok(Ok(())) => unanswered.0.take().ok_or_else(|| Untold::Connection("it is gone".to_owned())),
-            Ok(Err(error)) => Err(Untold::Connection(in_words(&error))),
-            Err(_) => Err(Untold::Pool(DbError::Unavailable(format!("no answer in {PATIENCE:?}")))),
-        }
-    }
-
-    async fn lend(&self) -> Result<Connection, DbError> {
-        match tokio::time::timeout(PATIENCE, self.pool.get()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(DbError::Unavailable(in_words(&error))),
-            Err(_) => Err(DbError::Unavailable(format!("no free connection in {PATIENCE:?}"))),
+    async fn told(&self, session: Option<&Session>) -> Result<Connection, DbError> {
+        let mut failed = false;
+        loop {
+            let mut lent = AtWork::new(self.pool.get().await.map_err(|error| DbError::Unavailable(in_words(&error)))?);
+            let gone = || DbError::Unavailable("the connection is gone".to_owned());
+            let connection = lent.connection().ok_or_else(gone)?;
+            let told = session::tell(connection, session, self.statement_timeout, self.clock.pinned());
+            match tokio::time::timeout(PATIENCE_WITH_ONE, told).await {
+                Ok(Ok(())) => return lent.done().ok_or_else(gone),
+                // The connection had died in the pool, as all do when the server restarts; a new one shows whether it is back.
+                Ok(Err(_)) if !failed => failed = true,
+                Ok(Err(error)) => return Err(DbError::Unavailable(in_words(&error))),
+                // It is still busy with the statement of a caller who went away.
+                Err(_) => {}
+            }
         }
     }
 
@@ -252,23 +242,6 @@ impl Database {
     /// Closes the pool; callers that wait for a connection get an error.
     pub fn close(&self) {
         self.pool.close();
-    }
-}
-
-/// Why the session could not be set on a connection.
-enum Untold {
-    /// There is no connection.
-    Pool(DbError),
-    /// The connection failed.
-    Connection(String),
-}
-
-impl From<Untold> for DbError {
-    fn from(untold: Untold) -> Self {
-        match untold {
-            Untold::Pool(error) => error,
-            Untold::Connection(cause) => Self::Unavailable(cause),
-        }
     }
 }
 

@@ -17,8 +17,10 @@ use tokio::sync::oneshot;
 
 use super::db::{DbError, ReadError};
 
-/// Longest time that a caller waits for a value to be read.
+/// Longest time that a caller waits for a value to be read, when there is a last known one.
 const LIMIT: Duration = Duration::from_millis(500);
+/// The same without one: an answer that is late is better than none.
+const LIMIT_OF_FIRST: Duration = Duration::from_secs(2);
 /// Longest time of a read, also when no caller waits for it any more.
 pub const LONGEST: Duration = Duration::from_secs(10);
 /// Time for which a failure is remembered before the read is tried again.
@@ -116,9 +118,10 @@ where
         {
             return Ok(Some(Arc::clone(last)));
         }
-        let found = tokio::time::timeout(LIMIT, attempt).await.unwrap_or_else(|_| {
+        let limit = if last.is_some() { LIMIT } else { LIMIT_OF_FIRST };
+        let found = tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| {
             self.0.note_silence(true);
-            Err(no_answer(LIMIT))
+            Err(no_answer(limit))
         });
         match (found, last) {
             (Err(_), Some(last)) => Ok(Some(last)),

@@ -25,13 +25,36 @@ const AFTER_NO_MEMORY: u64 = 60;
 enum Unread {
     #[error(transparent)]
     Memory(#[from] Shortage),
+    #[error("the file is gone")]
+    Gone,
     #[error(transparent)]
     File(#[from] io::Error),
 }
 
+impl Unread {
+    fn in_words(&self) -> ApiError {
+        match self {
+            Self::Memory(shortage) => {
+                tracing::error!(%shortage, "item metadata is not loaded");
+                let message = format!("The item metadata cannot be read now: {shortage}.");
+                ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
+            }
+            Self::Gone | Self::File(_) => ApiError::unavailable(&format!("item metadata cannot be read: {self}")),
+        }
+    }
+}
+
+/// Returns the refusal of a request for metadata whose file is gone.
+pub fn gone() -> ApiError {
+    Unread::Gone.in_words()
+}
+
 /// Reads a table after its memory has been promised.
 fn read_within(blobs: &Blobs, key: &str, memory: &Promise) -> Result<ItemTable, Unread> {
-    let file = blobs.open_file(key)?;
+    let file = blobs.open_file(key).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unread::Gone,
+        _ => Unread::File(error),
+    })?;
     memory.raise_to(ItemTable::bytes_to_read(&file)?)?;
     Ok(ItemTable::read(&file)?)
 }
@@ -51,15 +74,15 @@ impl Tables {
         Self(cache.build())
     }
 
-    /// Returns the table of a prepared form; the first request for it reads the table. `turn` is called only if the table must be
-    /// read, and its result is held until the read ends.
-    pub async fn get<W, T>(&self, key: &Arc<str>, services: &Services, turn: impl FnOnce() -> W) -> ApiResult<Arc<ItemTable>>
+    /// Returns the table of a prepared form, or `None` if its file is gone; the first request for it reads the table. `turn` is
+    /// called only if the table must be read, and its result is held until the read ends.
+    pub async fn get<W, T>(&self, key: &Arc<str>, services: &Services, turn: impl Fn() -> W) -> ApiResult<Option<Arc<ItemTable>>>
     where
         W: Future<Output = Result<T, Busy>>,
         T: Send + 'static,
     {
         if let Some(table) = self.0.get(key) {
-            return Ok(table);
+            return Ok(Some(table));
         }
         let (cache, blobs, promise) = (self.0.clone(), services.blobs.clone(), services.memory().promise());
         let (key, turn) = (Arc::clone(key), turn().await?);
@@ -67,15 +90,11 @@ impl Tables {
             let _turn = turn;
             cache.try_get_with_by_ref(&key, || read_within(&blobs, &key, &promise).map(Arc::new))
         };
-        let table = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))?;
-        table.map_err(|error| match &*error {
-            Unread::Memory(shortage) => {
-                tracing::error!(%shortage, "item metadata is not loaded");
-                let message = format!("The item metadata cannot be read now: {shortage}.");
-                ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
-            }
-            Unread::File(error) => ApiError::unavailable(&format!("item metadata cannot be read: {error}")),
-        })
+        match tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))? {
+            Ok(table) => Ok(Some(table)),
+            Err(error) if matches!(*error, Unread::Gone) => Ok(None),
+            Err(error) => Err(error.in_words()),
+        }
     }
 
     /// Returns whether the table is in memory.

@@ -27,7 +27,7 @@ use crate::features::models::{ModelCache, TrainedModel};
 use crate::platform::computing::Busy;
 use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::known::{Found, Known};
+use crate::platform::known::{self, Found, Known};
 use crate::platform::services::Services;
 
 use self::items::Tables;
@@ -166,12 +166,25 @@ impl Directory {
     }
 
     /// Returns the item metadata of a project; `None` if it has none. `turn` is called only if the table must be read.
-    pub async fn items<W, T>(&self, serving: &Serving, turn: impl FnOnce() -> W) -> ApiResult<Option<Arc<ItemTable>>>
+    pub async fn items<W, T>(
+        &self,
+        serving: &Serving,
+        project: Option<i64>,
+        turn: impl Fn() -> W,
+    ) -> ApiResult<Option<Arc<ItemTable>>>
     where
         W: Future<Output = Result<T, Busy>>,
         T: Send + 'static,
     {
         let Some(key) = &serving.items else { return Ok(None) };
-        self.shelves.tables.get(key, &self.services, turn).await.map(Some)
+        let table = self.shelves.tables.get(key, &self.services, &turn).await?;
+        let (None, Some(project)) = (&table, project) else { return Ok(table) };
+        // It was replaced or deleted, and the change has not reached this process yet.
+        let now = known::within(known::LONGEST, self.read_serving(project)).await.map_err(|error| ApiError::from(&error))?;
+        match now.items {
+            None => Ok(None),
+            Some(now) if now == *key => Err(items::gone()),
+            Some(now) => self.shelves.tables.get(&now, &self.services, &turn).await?.ok_or_else(items::gone).map(Some),
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::InferenceError;
 use super::super::model::Serving;
 use super::handover::{Memory, Part, hand_over};
-use super::{Directory, store};
+use super::{Directory, items, store};
 use crate::platform::db::{Change, ReadError};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Mark};
@@ -282,12 +282,17 @@ async fn load(directory: &Directory, project: i64, part: &Part) -> bool {
     let _place = directory.shelves.loading.acquire().await;
     let loaded = match part {
         Part::Model(model) => load_model(directory, *model).await,
-        Part::Items(key) => directory.shelves.tables.get(key, &directory.services, async || Ok(())).await.map(drop),
+        Part::Items(key) => load_items(directory, key).await,
     };
     if let Err(error) = &loaded {
         tracing::warn!(project, ?part, %error, "what a project serves cannot be loaded");
     }
     loaded.is_ok()
+}
+
+async fn load_items(directory: &Directory, key: &Arc<str>) -> ApiResult<()> {
+    let table = directory.shelves.tables.get(key, &directory.services, async || Ok(())).await?;
+    table.map(drop).ok_or_else(items::gone)
 }
 
 async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
