@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::prepared::{Prepared, prepare};
+use crate::support::slots;
 use crate::support::{Caller, TestApp};
 
 struct Shop {
@@ -106,7 +107,8 @@ async fn users_stay_in_their_slot_and_weights_share_them_out() {
     let (shop, model) = Shop::open(&app).await;
     let other = shop.prepared.train().await["id"].as_i64().expect("a model");
     shop.slot(&app, model, "a", 75.0).await;
-    shop.slot(&app, other, "b", 25.0).await;
+    let b = shop.slot(&app, other, "b", 25.0).await;
+    slots::answers(&app, &shop.program, shop.prepared.project, b).await;
     let first = assigned(&shop.program, &shop.path).await;
     assert_eq!(first, assigned(&shop.program, &shop.path).await);
     let of_b = first.values().filter(|slot| *slot == "b").count();

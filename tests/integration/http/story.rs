@@ -1,7 +1,5 @@
 //! The whole story over HTTP: two models, a test of both on users, the better one promoted, and a retraining that may not undo it.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,18 +66,6 @@ impl Shop {
         self.program.post(&path, json!({ "user_id": format!("u{user}"), "cutoff": 3 })).await.expect(200).body
     }
 
-    /// Waits until both slots answer: a new one waits for its model.
-    async fn both_answer(&self) {
-        let both = async || {
-            let mut answering = HashSet::new();
-            for user in 0..20 {
-                answering.insert(self.ask(user).await["slot_id"].as_i64());
-            }
-            self.slots.iter().all(|slot| answering.contains(&Some(*slot)))
-        };
-        self.app.soon("both slots answer", both).await;
-    }
-
     async fn slot(&self, at: usize) -> Value {
         self.user().get(&format!("deployment_slot/{}/", self.slots[at])).await.expect(200).body
     }
@@ -96,7 +82,9 @@ impl Shop {
             "variant_slot": self.slots[1], "min_sample_size": USERS });
         let test = self.user().post("ab_test/", test).await.expect(201).id();
         self.user().post(&format!("ab_test/{test}/start/"), json!({})).await.expect(200);
-        self.both_answer().await;
+        for slot in self.slots {
+            slots::answers(&self.app, &self.program, self.prepared.project, slot).await;
+        }
         let events = self.simulate().await;
         for batch in events.chunks(200) {
             let sent = || self.program.post("conversion_event/batch/", json!({ "events": batch }));

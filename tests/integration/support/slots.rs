@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::prepared::{Prepared, prepare};
-use super::{Answer, TestApp};
+use super::{Answer, Caller, TestApp};
 
 /// Creates a project with a model that appears to be trained, as long as it is not queried.
 pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
@@ -38,4 +38,20 @@ pub async fn make(prepared: &Prepared, model: i64, more: Value) -> Answer {
     let mut body = json!({ "project": prepared.project, "name": "A", "trained_model": model });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     prepared.user.post("deployment_slot/", body).await
+}
+
+/// Waits until a slot of a project answers a program: a new one waits for its model while others answer. The project has to answer
+/// unknown users.
+pub async fn answers(app: &TestApp, program: &Caller, project: i64, slot: i64) {
+    let path = format!("/inference/predict/project/{project}");
+    let answers = async || {
+        for visitor in 0..50 {
+            let body = json!({ "user_id": format!("visitor {visitor}"), "cutoff": 1 });
+            if program.post(&path, body).await.body["slot_id"] == slot {
+                return true;
+            }
+        }
+        false
+    };
+    app.soon("the slot answers", answers).await;
 }
