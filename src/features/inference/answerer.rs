@@ -12,6 +12,7 @@ use super::listed::{self, List, ListedItem};
 use super::model::Serving;
 use super::recent_events::RecentEvents;
 use crate::features::api_keys::KnownKeys;
+use crate::features::item_metadata::LARGEST_METADATA;
 use crate::features::models::{ModelCache, ModelError, ReadyModel};
 use crate::platform::computing::{Busy, Computing, Place};
 use crate::platform::http::ApiResult;
@@ -19,9 +20,6 @@ use crate::platform::services::Services;
 
 /// Items that are scored one by one in less time than passing the request to another thread takes.
 const FEW: usize = 4_096;
-
-/// The largest number of bytes of item metadata in one answer.
-const LARGEST_METADATA: usize = 16 << 20;
 
 /// Answers requests of callers, and the same requests for the other slots of a project.
 pub struct Answerer {

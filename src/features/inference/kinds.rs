@@ -10,9 +10,10 @@ use utoipa::{PartialSchema, ToSchema};
 use super::faults::Faults;
 use super::fields::Kind;
 use super::filter::{self, Filter};
+use crate::features::models;
 use crate::platform::http::body::{NamedSchemas, or_null};
 
-const LARGEST_CUTOFF: i64 = 1_000;
+const LARGEST_CUTOFF: i64 = models::LARGEST_CUTOFF as i64;
 const DEFAULT_CUTOFF: usize = 10;
 /// Most ids in a list that may be left out.
 const LONGEST_LIST: usize = 10_000;

@@ -8,7 +8,6 @@
 //! end         length of the footer (u32), mark (8 bytes)
 //! ```
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -22,9 +21,6 @@ use crate::platform::tabular::TableCell;
 
 const MARK: &[u8; 8] = b"recoITM1";
 const ENTRY_BYTES: u64 = 16;
-
-/// The largest number of ids looked up in the file; for more, the whole index is read.
-const FEW: usize = 256;
 
 /// The largest length of a row or footer that is accepted.
 const LONGEST_PART: u64 = 256 << 20;
@@ -53,13 +49,11 @@ impl Footer {
     }
 }
 
-/// The metadata of some items.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Descriptions {
-    /// All columns except the item ids.
-    pub columns: Vec<String>,
-    /// By item, a value for each column; items without metadata are absent.
-    pub rows: HashMap<String, Vec<Value>>,
+/// A prepared form in which rows are looked up one at a time.
+#[derive(Debug)]
+pub struct Rows {
+    file: File,
+    footer: Footer,
 }
 
 /// Returns the first bytes of a digest, so that clients cannot create many ids with the same hash.
@@ -156,60 +150,58 @@ pub fn table_bytes(file: &File) -> io::Result<u64> {
     Ok(footer_of(file)?.table_bytes.unwrap_or(size.saturating_mul(OF_OLDER_FILES)))
 }
 
-/// Reads the rows of some items; of several rows of one item, the last is used.
-pub fn find(file: &File, items: &[String]) -> io::Result<Descriptions> {
-    let footer = footer_of(file)?;
-    let index = if items.len() > FEW { Some(read_part(file, footer.index_at, footer.rows * ENTRY_BYTES)?) } else { None };
-    let entry = |at: u64| -> io::Result<(u64, u64)> {
-        let mut bytes = [0; 2 * size_of::<u64>()];
-        match &index {
-            Some(index) => {
-                let start = at as usize * ENTRY_BYTES as usize;
-                bytes.copy_from_slice(index.get(start..start + ENTRY_BYTES as usize).ok_or_else(damaged)?);
-            }
-            None => file.read_exact_at(&mut bytes, footer.index_at + at * ENTRY_BYTES)?,
+impl Rows {
+    /// Opens a prepared form.
+    pub fn open(file: File) -> io::Result<Self> {
+        Ok(Self { footer: footer_of(&file)?, file })
+    }
+
+    /// Returns all columns except the item ids.
+    pub fn columns(&self) -> &[String] {
+        &self.footer.columns
+    }
+
+    /// Reads the row of an item, with a value for each column; of several rows, the last is used. Returns `None` if there is none.
+    /// Fails with `FileTooLarge` before it reads a row of more than `longest` bytes.
+    pub fn find(&self, item: &str, longest: usize) -> io::Result<Option<Vec<Value>>> {
+        let wanted = hash(item);
+        // Binary search for the end of the entries with this hash.
+        let (mut low, mut high) = (0, self.footer.rows);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.entry(middle)?.0 <= wanted { low = middle + 1 } else { high = middle }
         }
+        while low > 0 {
+            low -= 1;
+            let (hash, place) = self.entry(low)?;
+            if hash != wanted {
+                break;
+            }
+            let mut length = [0; 4];
+            self.file.read_exact_at(&mut length, place)?;
+            let length = u32::from_le_bytes(length);
+            // An entry always lies before the index, so a longer row is a damaged one.
+            if u64::from(length) > self.footer.index_at {
+                return Err(damaged());
+            }
+            if length as usize > longest {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            let row: Vec<Value> = serde_json::from_slice(&read_part(&self.file, place + 4, length.into())?)?;
+            if row.first().and_then(Value::as_str) == Some(item) {
+                return Ok(Some(widen(row, &self.footer)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the hash and the place of an entry of the index.
+    fn entry(&self, number: u64) -> io::Result<(u64, u64)> {
+        let mut bytes = [0; 2 * size_of::<u64>()];
+        self.file.read_exact_at(&mut bytes, self.footer.index_at + number * ENTRY_BYTES)?;
         let both = u128::from_le_bytes(bytes);
         Ok((both as u64, (both >> 64) as u64))
-    };
-    let mut rows = HashMap::new();
-    for item in items {
-        if !rows.contains_key(item)
-            && let Some(row) = find_one(file, &footer, &entry, item)?
-        {
-            rows.insert(item.clone(), row);
-        }
     }
-    Ok(Descriptions { columns: footer.columns, rows })
-}
-
-fn find_one(
-    file: &File,
-    footer: &Footer,
-    entry: &impl Fn(u64) -> io::Result<(u64, u64)>,
-    item: &str,
-) -> io::Result<Option<Vec<Value>>> {
-    let wanted = hash(item);
-    // Binary search for the end of the entries with this hash.
-    let (mut low, mut high) = (0, footer.rows);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if entry(middle)?.0 <= wanted { low = middle + 1 } else { high = middle }
-    }
-    while low > 0 {
-        low -= 1;
-        let (hash, place) = entry(low)?;
-        if hash != wanted {
-            break;
-        }
-        let mut length = [0; 4];
-        file.read_exact_at(&mut length, place)?;
-        let row: Vec<Value> = serde_json::from_slice(&read_part(file, place + 4, u32::from_le_bytes(length).into())?)?;
-        if row.first().and_then(Value::as_str) == Some(item) {
-            return Ok(Some(widen(row, footer)));
-        }
-    }
-    Ok(None)
 }
 
 /// Passes all rows to a function in the order of the upload, each with its item and cells (column, value). Returns all columns
@@ -285,10 +277,22 @@ fn damaged() -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// Returns the prepared form of given rows.
+    pub fn prepared_rows(columns: &[&str], rows: Vec<(&str, Vec<TableCell>)>) -> Rows {
+        opened(&built(&rows, columns).0).unwrap()
+    }
+
+    /// Longer than any row of these tests.
+    const LONG: usize = 1 << 20;
+
+    fn opened(file: &tempfile::NamedTempFile) -> io::Result<Rows> {
+        Rows::open(file.reopen()?)
+    }
 
     fn built(rows: &[(&str, Vec<TableCell>)], columns: &[&str]) -> (tempfile::NamedTempFile, Built) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -309,24 +313,31 @@ mod tests {
         ];
         let (file, end) = built(&rows, &["title", "price"]);
         assert_eq!(end.repeated, 1);
-        let wanted = ["7", "007", "a/b c", "7.0", ""].map(str::to_owned);
-        let found = find(file.as_file(), &wanted).unwrap();
-        assert_eq!(found.columns, ["title", "price"]);
-        assert_eq!(found.rows.len(), 3);
-        assert_eq!(found.rows["007"], [json!("Bond"), json!(9.9)]);
-        assert_eq!(found.rows["7"], [json!("Seven"), json!(-2)]);
-        assert_eq!(found.rows["a/b c"], [Value::Null, json!(3)]);
+        let rows = opened(&file).unwrap();
+        assert_eq!(rows.columns(), ["title", "price"]);
+        let found = |item| rows.find(item, LONG).unwrap();
+        assert_eq!(found("007").unwrap(), [json!("Bond"), json!(9.9)]);
+        assert_eq!(found("7").unwrap(), [json!("Seven"), json!(-2)]);
+        assert_eq!(found("a/b c").unwrap(), [Value::Null, json!(3)]);
+        assert_eq!((found("7.0"), found("")), (None, None));
     }
 
     #[test]
-    fn many_are_found_as_few_are() {
+    fn a_row_longer_than_allowed_is_not_read() {
+        let (file, _) = built(&[("a", vec![(0, json!("x".repeat(1_000)))]), ("b", vec![])], &["text"]);
+        let rows = opened(&file).unwrap();
+        assert_eq!(rows.find("a", 1_000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert!(rows.find("a", 1_100).unwrap().is_some() && rows.find("b", 1_000).unwrap().is_some());
+    }
+
+    #[test]
+    fn each_of_many_is_found() {
         let ids: Vec<String> = (0..2_000).map(|id| format!("item {id}")).collect();
         let rows: Vec<(&str, Vec<TableCell>)> =
             ids.iter().enumerate().map(|(at, id)| (id.as_str(), vec![(0, json!(at))])).collect();
         let (file, _) = built(&rows, &["n"]);
-        let all = find(file.as_file(), &ids).unwrap();
-        assert!(ids.iter().enumerate().all(|(at, id)| all.rows[id] == [json!(at)]));
-        assert_eq!(find(file.as_file(), &ids[7..8]).unwrap().rows["item 7"], [json!(7)]);
+        let rows = opened(&file).unwrap();
+        assert!(ids.iter().enumerate().all(|(at, id)| rows.find(id, LONG).unwrap().unwrap() == [json!(at)]));
     }
 
     #[test]
@@ -343,14 +354,14 @@ mod tests {
     fn a_damaged_file_is_an_error_and_nothing_worse() {
         let (file, _) = built(&[("a", vec![(0, json!("x"))]), ("b", vec![])], &["n"]);
         let bytes = std::fs::read(file.path()).unwrap();
-        let wanted = ["a".to_owned(), "b".to_owned()];
+        let both = |rows: Rows| -> io::Result<_> { Ok((rows.find("a", LONG)?, rows.find("b", LONG)?)) };
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 0x41;
             std::fs::write(file.path(), &altered).unwrap();
-            let _ = find(file.as_file(), &wanted);
+            let _ = opened(&file).and_then(both);
             std::fs::write(file.path(), &bytes[..at]).unwrap();
-            assert!(find(file.as_file(), &wanted).is_err());
+            assert!(opened(&file).and_then(both).is_err());
         }
     }
 }

@@ -15,9 +15,11 @@ mod table;
 
 pub use cells::{boolean_of, number_of};
 pub use columns::{ColumnKind, ColumnReport, Columns};
-pub use lookup::Descriptions;
+pub use lookup::Rows;
+#[cfg(test)]
+pub use lookup::tests::prepared_rows;
 pub use model::{ItemMetaData, PrepareItemMetadata};
 pub use routes::{Docs, routes};
-pub use service::descriptions;
+pub use service::{LARGEST_METADATA, rows};
 pub use store::newest;
 pub use table::ItemTable;

@@ -5,7 +5,7 @@ use std::path::Path;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
-use super::lookup::{self, Descriptions};
+use super::lookup::Rows;
 use super::model::{Form, ItemMetaData, PrepareItemMetadata, Stored, files_of_upload};
 use super::{preparation, store};
 use crate::features::accounts::Guarded;
@@ -17,6 +17,9 @@ use crate::platform::blobs::Blobs;
 use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
+
+/// The largest number of bytes of item metadata in one answer.
+pub const LARGEST_METADATA: usize = 16 << 20;
 
 /// An upload stored under its keys, with its prepared form if it is small.
 struct Kept {
@@ -247,16 +250,12 @@ pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataEr
     Ok(after)
 }
 
-/// Returns the metadata of these items.
-pub async fn descriptions(services: &Services, metadata: &ItemMetaData, items: Vec<String>) -> Result<Descriptions, DataError> {
-    let problem = metadata.problem();
-    let gone = move || DataError::NotUsable(problem.clone());
-    let (blobs, key) = (services.blobs.clone(), metadata.prepared_key.clone().ok_or_else(&gone)?);
-    blocking(move || {
-        blobs.open_file(&key).and_then(|file| lookup::find(&file, &items)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => gone(),
-            _ => error.into(),
-        })
+/// Opens the prepared form of metadata to look up items. Blocks.
+pub fn rows(blobs: &Blobs, metadata: &ItemMetaData) -> Result<Rows, DataError> {
+    let gone = || DataError::NotUsable(metadata.problem());
+    let key = metadata.prepared_key.as_deref().ok_or_else(gone)?;
+    blobs.open_file(key).and_then(Rows::open).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => gone(),
+        _ => error.into(),
     })
-    .await
 }

@@ -155,11 +155,10 @@ mod tests {
         assert!(table.heap_bytes() <= lookup::table_bytes(file.as_file()).unwrap());
         assert_eq!(table.columns(), columns);
         assert_eq!(table.items().iter().collect::<Vec<_>>(), ["007", "7", "a/b c"]);
-        let asked: Vec<String> = table.items().iter().map(str::to_owned).collect();
-        let found = lookup::find(file.as_file(), &asked).unwrap();
-        for (row, item) in asked.iter().enumerate() {
+        let rows = lookup::Rows::open(file.reopen().unwrap()).unwrap();
+        for (row, item) in table.items().iter().enumerate() {
             let value = |column| table.cell(row as u32, column).map_or(Value::Null, |at| table.values()[at as usize].clone());
-            assert_eq!((0..3).map(value).collect::<Vec<_>>(), found.rows[item], "{item}");
+            assert_eq!((0..3).map(value).collect::<Vec<_>>(), rows.find(item, 1_000).unwrap().unwrap(), "{item}");
         }
         assert_eq!(table.cell(0, 2), table.cell(1, 2), "equal values are one");
         assert!(table.heap_bytes() > 0);

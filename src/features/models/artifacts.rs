@@ -6,9 +6,9 @@ use std::io::{self, Read, Seek, Write};
 use super::error::ModelError;
 use super::model::TrainedModel;
 use super::ready::ReadyModel;
-use super::signing::Keyring;
+use super::signing::{Keyring, untrusted};
 use super::training::MODEL_ID;
-use crate::ml::artifact;
+use crate::ml::artifact::{self, Verification};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
 
@@ -71,32 +71,98 @@ pub fn remove(blobs: &Blobs, key: &str) -> io::Result<()> {
 /// Returns the bytes of a model's artifact after checking its size, its signature and the model id in it. The file is read into
 /// memory first: a mapped file could change between the check and the use.
 pub fn read(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<Vec<u8>, ModelError> {
-    read_open(blobs, keys, model).map(|(bytes, _)| bytes)
-}
-
-/// Returns the file of a model's artifact after the same checks.
-pub fn open_file(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<File, ModelError> {
-    let (_, mut file) = read_open(blobs, keys, model)?;
-    file.rewind().map_err(unread)?;
-    Ok(file)
-}
-
-fn read_open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<(Vec<u8>, File), ModelError> {
-    let (Some(place), Some(signature)) = (&model.storage_key, &model.signature) else {
-        return Err(ModelError::without_file(model));
-    };
-    let mut file = blobs.open_file(place).map_err(unread)?;
-    let size = file.metadata().map_err(unread)?.len();
-    if let Some(expected) = model.filesize.filter(|expected| expected.unsigned_abs() != size) {
-        return Err(ModelError::Untrusted(format!("the file has {size} bytes instead of {expected}")));
-    }
+    let (mut file, size, signature) = sized(blobs, model)?;
     let mut bytes = Vec::new();
     let size = usize::try_from(size).map_err(|_| ModelError::NoMemory)?;
     bytes.try_reserve_exact(size).map_err(|_| ModelError::NoMemory)?;
     file.read_to_end(&mut bytes).map_err(unread)?;
     keys.verify(&bytes, signature)?;
     require_owner(&bytes, model.id)?;
-    Ok((bytes, file))
+    Ok(bytes)
+}
+
+/// The file of a model after the same checks, to be sent.
+pub struct VerifiedFile {
+    file: File,
+    size: u64,
+    /// Has seen no bytes yet.
+    verification: Verification,
+}
+
+impl VerifiedFile {
+    /// Returns the file, its size, and a check for each part that is read from it. The check fails at the last part if the bytes
+    /// are no longer those that were verified.
+    pub fn into_parts(self) -> (File, u64, impl FnMut(&[u8]) -> io::Result<()> + 'static) {
+        let Self { file, size, mut verification } = self;
+        let mut left = size;
+        let check = move |part: &[u8]| {
+            verification.update(part);
+            left = left.saturating_sub(part.len() as u64);
+            if left > 0 {
+                return Ok(());
+            }
+            verification.check().map_err(|error| {
+                tracing::error!(%error, "the file of a model changed while it was sent");
+                io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+            })
+        };
+        (file, size, check)
+    }
+}
+
+/// Returns the file of a model's artifact after the same checks, in constant memory.
+pub fn open_file(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<VerifiedFile, ModelError> {
+    let (mut file, size, signature) = sized(blobs, model)?;
+    let verification = keys.verification(signature)?;
+    let header = verified_header(&mut file, verification.clone())?;
+    require_owner(&header, model.id)?;
+    file.rewind().map_err(unread)?;
+    Ok(VerifiedFile { file, size, verification })
+}
+
+/// The largest number of bytes of a header that are kept; those of real files are far smaller.
+const LARGEST_HEADER: usize = 16 << 20;
+
+/// Bytes of a file that are read at once.
+const PART: usize = 256 << 10;
+
+/// Reads a whole file once, and returns its start with the header if the signature is right.
+fn verified_header(file: &mut File, mut verification: Verification) -> Result<Vec<u8>, ModelError> {
+    let mut header = Vec::new();
+    let mut read_to = |file: &mut File, end: usize| {
+        let missing = end.min(LARGEST_HEADER).saturating_sub(header.len());
+        file.take(missing as u64).read_to_end(&mut header).map_err(unread)?;
+        Ok::<_, ModelError>(header.first_chunk().copied())
+    };
+    let length = read_to(file, artifact::HEADER_START)?;
+    if let Some(end) = length.and_then(artifact::header_end) {
+        read_to(file, end)?;
+    }
+    verification.update(&header);
+    let mut part = vec![0; PART];
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => break,
+            Ok(length) => verification.update(part.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unread(error)),
+        }
+    }
+    verification.check().map_err(untrusted)?;
+    Ok(header)
+}
+
+/// Opens the file of a model, and returns it with its size and signature if the size is right.
+fn sized<'m>(blobs: &Blobs, model: &'m TrainedModel) -> Result<(File, u64, &'m str), ModelError> {
+    let (Some(place), Some(signature)) = (&model.storage_key, &model.signature) else {
+        return Err(ModelError::without_file(model));
+    };
+    let file = blobs.open_file(place).map_err(unread)?;
+    let size = file.metadata().map_err(unread)?.len();
+    if let Some(expected) = model.filesize.filter(|expected| expected.unsigned_abs() != size) {
+        return Err(ModelError::Untrusted(format!("the file has {size} bytes instead of {expected}")));
+    }
+    Ok((file, size, signature.as_str()))
 }
 
 /// Classifies an error of reading a file.
@@ -147,8 +213,13 @@ pub mod tests {
 
     /// Builds a small artifact of model 1 with the users "007", "Sigur Rós" and "a/b c".
     pub fn sample() -> artifact::TrainedModel {
+        fitted(&[("007", "x"), ("007", "y"), ("Sigur Rós", "x"), ("a/b c", "z")])
+    }
+
+    /// Builds an artifact of model 1 from these users and items.
+    pub fn fitted(interactions: &[(&str, &str)]) -> artifact::TrainedModel {
         let mut builder = InteractionLogBuilder::new(false);
-        for (user, item) in [("007", "x"), ("007", "y"), ("Sigur Rós", "x"), ("a/b c", "z")] {
+        for (user, item) in interactions {
             builder.push(user, item, None);
         }
         let log = builder.finish();
@@ -217,5 +288,46 @@ pub mod tests {
         assert!(matches!(open(&blobs, &keys, &row(2, &stored)), Err(ModelError::Untrusted(_))));
         remove(&blobs, &stored.key).unwrap();
         assert!(matches!(open(&blobs, &keys, &model), Err(ModelError::Missing)));
+    }
+
+    #[test]
+    fn only_what_this_install_signed_is_sent_even_if_it_changes_after_the_check() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().to_owned()).unwrap();
+        let keys = Keyring::new(&"s".repeat(40).into(), &[]);
+        let bytes = sample().to_bytes();
+        let staged = stage(&blobs, &keys, 1, &bytes).unwrap();
+        let stored = staged.stored.clone();
+        keep(&blobs, staged).unwrap();
+        let model = row(1, &stored);
+        let send = |meanwhile: &dyn Fn()| -> io::Result<Vec<u8>> {
+            let (file, size, mut check) = open_file(&blobs, &keys, &model).unwrap().into_parts();
+            meanwhile();
+            let (mut sent, mut file) = (Vec::new(), file.take(size));
+            loop {
+                let mut part = Vec::new();
+                if (&mut file).take(100).read_to_end(&mut part)? == 0 {
+                    return Ok(sent);
+                }
+                check(&part)?;
+                sent.extend(part);
+            }
+        };
+        assert_eq!(send(&|| {}).unwrap(), bytes);
+        let flip = || {
+            let mut altered = bytes.clone();
+            *altered.last_mut().unwrap() ^= 1;
+            // In place, as the file store never writes.
+            std::fs::write(blobs.path(&stored.key).unwrap(), altered).unwrap();
+        };
+        assert_eq!(send(&flip).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert!(matches!(open_file(&blobs, &keys, &model), Err(ModelError::Untrusted(_))));
+        for short in [0, 7, 8, 20] {
+            blobs.write(&stored.key, &bytes[..short]).unwrap();
+            let unsized_row = TrainedModel { filesize: None, ..model.clone() };
+            assert!(matches!(open_file(&blobs, &keys, &unsized_row), Err(ModelError::Untrusted(_))), "{short}");
+        }
+        blobs.write(&stored.key, &bytes).unwrap();
+        assert!(matches!(open_file(&blobs, &keys, &row(2, &stored)), Err(ModelError::Untrusted(_))));
     }
 }

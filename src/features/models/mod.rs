@@ -24,7 +24,7 @@ pub use engine::engine_context;
 pub use error::ModelError;
 pub use model::{ModelStatus, TrainModel, TrainedModel};
 pub use ready::ReadyModel;
-pub use recommend::Scored;
+pub use recommend::{LARGEST_CUTOFF, Scored};
 pub use resigning::{Resigned, resign};
 pub use routes::{Docs, routes};
 pub use service::{create, create_from};

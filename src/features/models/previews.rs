@@ -1,16 +1,20 @@
 //! Lists for users who inspect a model: the recommendation actions of `/trained_model/{id}/`.
 
-use actix_web::web;
+use std::io;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::cache::ModelCache;
 use super::described;
 use super::model::TrainedModel;
-use super::recommend::{self, Previewed, Scored};
+use super::recommend::{self, LARGEST_CUTOFF, Previewed, Sample, Scored};
 use crate::features::accounts::{Access, Role, Viewer};
-use crate::features::datasets::PREVIEWS;
-use crate::features::item_metadata::{self, ItemMetaData};
+use crate::features::datasets::{DataError, PREVIEWS, ask_for};
+use crate::features::item_metadata::{self, ItemMetaData, LARGEST_METADATA, Rows};
 use crate::features::projects::{self, Project};
 use crate::platform::http::body::{Integer, Texts};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, RequestOf, Write};
@@ -19,6 +23,9 @@ use crate::platform::services::Services;
 
 const DEFAULT_CUTOFF: usize = 10;
 const SAMPLE_CUTOFF: usize = 20;
+
+/// Memory of a sample with metadata: one row, the texts, and the body, in which each of their quotation marks takes two bytes.
+const MEMORY_OF_SAMPLE: u64 = 4 * LARGEST_METADATA as u64;
 
 /// Registers the routes of the actions.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -34,7 +41,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RawSample {
     user_id: String,
-    /// Items the user has interacted with.
+    /// Items the user has interacted with, at most 1000.
     user_profile: Vec<String>,
     recommendations: Vec<Scored>,
 }
@@ -57,7 +64,7 @@ request_fields! {
     /// Items that a user interacted with.
     struct Profile {
         item_ids: Vec<String> => Texts { most: MOST_ITEMS, longest: LONGEST_ID },
-        cutoff: i32 => Integer(1..=i32::MAX),
+        cutoff: i32 => Integer(1..=LARGEST_CUTOFF),
     }
 }
 
@@ -77,6 +84,9 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
     let Some(text) = filters.text("cutoff") else { return Ok(DEFAULT_CUTOFF) };
     match text.trim().parse::<i64>() {
         Err(_) => Err(ApiError::bad_request("cutoff must be an integer.")),
+        Ok(cutoff) if cutoff > i64::from(LARGEST_CUTOFF) => {
+            Err(ApiError::bad_request(format!("cutoff must be <= {LARGEST_CUTOFF}.")))
+        }
         Ok(cutoff) => usize::try_from(cutoff)
             .ok()
             .filter(|cutoff| *cutoff >= 1)
@@ -93,7 +103,7 @@ async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<
 
 /// Returns the best items for a user of the training data.
 #[utoipa::path(get, path = "/trained_model/{id}/recommendation/", tag = "trained_model", operation_id = "list_trained_model_recommendation",
-    params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query)),
+    params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query, description = "1 to 1000; 10 by default")),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this user"),
         (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn recommendation(
@@ -131,30 +141,51 @@ pub async fn sample_raw(
     operation_id = "read_trained_model_sample_recommendation_metadata", params(("id" = i64, Path), ("metadata_id" = i64, Path)),
     responses((status = 200, body = inline(DescribedSample)), (status = 404, description = "No such model or metadata, or not of one project"),
         (status = 409, description = "Not trained yet, or the file of the metadata was removed"),
+        (status = 422, description = "The metadata of these items is too large for one answer"),
         (status = 503, description = "The file of the model is missing or damaged")))]
 pub async fn sample_metadata(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
     path: web::Path<(String, String)>,
-) -> ApiResult<web::Json<DescribedSample>> {
+) -> ApiResult<HttpResponse> {
     let (metadata, project) = metadata_for(&access, &services, &path.1).await?;
     let model = previewed(&access.object, &services, &cache).await?;
     let random = uuid::Uuid::new_v4().as_u128();
     let sample = recommend::for_sample(model, random, SAMPLE_CUTOFF).await?.ok_or_else(ApiError::not_found)?;
-    let recommended = sample.recommendations.iter().map(|item| item.item_id.clone());
-    let items = sample.profile.iter().cloned().chain(recommended).collect();
-    let known = item_metadata::descriptions(&services, &metadata, items).await?;
-    let column = project.fields.item_column;
-    Ok(web::Json(DescribedSample {
-        user_profile: described::table(&column, &known, sample.profile.iter().map(|item| (item.as_str(), None))),
-        recommendations: described::table(
-            &column,
-            &known,
-            sample.recommendations.iter().map(|item| (item.item_id.as_str(), Some(item.score))),
-        ),
-        user_id: sample.user_id,
-    }))
+    let (blobs, memory, column) = (services.blobs.clone(), services.memory().promise(), project.fields.item_column);
+    let work = move |stop: &CancellationToken| -> ApiResult<Vec<u8>> {
+        ask_for(&memory, "The metadata of this sample cannot be read now", MEMORY_OF_SAMPLE)?;
+        let rows = item_metadata::rows(&blobs, &metadata)?;
+        described_sample(sample, &column, &rows, stop).map_err(undescribed)
+    };
+    let body = PREVIEWS.run(Some(project.id), work).await??;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}
+
+/// Returns the body of an answer with a [`DescribedSample`].
+fn described_sample(sample: Sample, item_column: &str, rows: &Rows, stop: &CancellationToken) -> io::Result<Vec<u8>> {
+    let mut writer = described::Writer { item_column, rows, room: LARGEST_METADATA, stop };
+    let profile = sample.profile.iter().map(|item| (item.as_str(), None));
+    let recommended = sample.recommendations.iter().map(|item| (item.item_id.as_str(), Some(item.score)));
+    let (user_profile, recommendations) = (writer.table(profile)?, writer.table(recommended)?);
+    // Reserved at once: a body that grows would for a moment take several times its size.
+    let mut body = Vec::with_capacity(2 * (user_profile.len() + recommendations.len()));
+    serde_json::to_writer(&mut body, &DescribedSample { user_id: sample.user_id, user_profile, recommendations })?;
+    Ok(body)
+}
+
+/// Returns the answer where the metadata of a sample could not be written.
+fn undescribed(error: io::Error) -> ApiError {
+    if error.kind() != io::ErrorKind::FileTooLarge {
+        return DataError::from(error).into();
+    }
+    let message = format!(
+        "The metadata of this user's items is larger than {} MB. Try again for another user, or upload item metadata with fewer \
+         columns or shorter texts.",
+        LARGEST_METADATA >> 20
+    );
+    ApiError::coded(StatusCode::UNPROCESSABLE_ENTITY, "too_much_metadata", message)
 }
 
 /// Returns the metadata that a path names, if it belongs to the model's project.
@@ -195,7 +226,7 @@ pub async fn using_profile(
 
 /// Returns the items most similar to one.
 #[utoipa::path(get, path = "/trained_model/{id}/similar/", tag = "trained_model", operation_id = "list_trained_model_similar",
-    params(("id" = i64, Path), ("item_id" = String, Query), ("cutoff" = Option<i64>, Query)),
+    params(("id" = i64, Path), ("item_id" = String, Query), ("cutoff" = Option<i64>, Query, description = "1 to 1000; 10 by default")),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this item"),
         (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn similar(

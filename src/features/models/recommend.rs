@@ -11,6 +11,11 @@ use crate::features::datasets::PREVIEWS;
 use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 use crate::platform::http::ApiResult;
 
+/// The largest length of a list.
+pub const LARGEST_CUTOFF: i32 = 1_000;
+/// The largest number of items of a user that a sample lists.
+const LONGEST_PROFILE: usize = 1_000;
+
 /// An item with its score; scores are comparable within one list only.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ScoredItem)]
@@ -76,7 +81,7 @@ pub async fn like_item(previewed: Previewed, item_id: String, cutoff: usize) -> 
     Ok(list.await?.map(scored))
 }
 
-/// A user with their items and recommendations.
+/// A user with their items, of which only the first are listed if there are many, and recommendations.
 #[derive(Debug)]
 pub struct Sample {
     pub user_id: String,
@@ -93,7 +98,8 @@ pub async fn for_sample(previewed: Previewed, random: u128, cutoff: usize) -> Ap
 fn sample(model: &Artifact, random: u128, cutoff: usize) -> Option<Sample> {
     let user = u32::try_from(random.checked_rem(model.users.len() as u128)?).ok()?;
     let user_id = model.users.get(user).to_owned();
-    let profile = model.seen.row_indices(user as usize).iter().map(|item| model.items.get(*item).to_owned()).collect();
+    let profile = model.seen.row_indices(user as usize).iter().take(LONGEST_PROFILE);
+    let profile = profile.map(|item| model.items.get(*item).to_owned()).collect();
     let recommendations = model.recommend_user(&user_id, cutoff, true).map(scored)?;
     Some(Sample { user_id, profile, recommendations })
 }
@@ -117,6 +123,15 @@ mod tests {
         assert!(like_item(model.clone(), "unheard of".to_owned(), 3).await.unwrap().is_none());
         let picked = for_sample(model, 3, 20).await.unwrap().unwrap();
         assert_eq!((picked.user_id.as_str(), picked.profile.len()), ("007", 2));
+    }
+
+    #[tokio::test]
+    async fn a_sample_lists_a_bounded_number_of_items() {
+        let items: Vec<String> = (0..LONGEST_PROFILE + 200).map(|item| format!("item {item}")).collect();
+        let interactions: Vec<(&str, &str)> = items.iter().map(|item| ("007", item.as_str())).collect();
+        let model = Previewed { model: Arc::new(ReadyModel::Matrix(tests::fitted(&interactions))), project: 1 };
+        let sample = for_sample(model, 0, 20).await.unwrap().unwrap();
+        assert_eq!(sample.profile.len(), LONGEST_PROFILE);
     }
 
     #[tokio::test]

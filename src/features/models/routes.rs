@@ -22,7 +22,8 @@ use crate::ml::registry;
 use crate::platform::db::Connection;
 use crate::platform::http::body::Id;
 use crate::platform::http::{
-    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, attachment_of, timestamp,
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, checked_attachment,
+    timestamp,
 };
 use crate::platform::request_fields;
 use crate::platform::resource;
@@ -272,7 +273,10 @@ async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data
     let no_file = || ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
     let name = access.object.basename().ok_or_else(no_file)?;
     match service::file(&services, access.object).await {
-        Ok(file) => attachment_of(file, &name).await,
+        Ok(file) => {
+            let (file, size, check) = file.into_parts();
+            Ok(checked_attachment(file, size, &name, check))
+        }
         Err(ModelError::Missing) => Err(no_file()),
         Err(error) => Err(error.into()),
     }

@@ -1,12 +1,10 @@
 //! Decisions about models: creation, deletion and files.
 
-use std::fs::File;
-
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio::sync::Semaphore;
 
-use super::artifacts;
+use super::artifacts::{self, VerifiedFile};
 use super::cache::ModelCache;
 use super::error::ModelError;
 use super::model::{TrainModel, TrainedModel};
@@ -17,7 +15,7 @@ use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// Files are verified in memory, so downloads do that one at a time; they are then sent from disk.
+/// Verifying reads a whole file, so downloads do that one at a time; they are then sent side by side.
 static CHECKED: Semaphore = Semaphore::const_new(1);
 
 /// Stores a model to be trained and enqueues its training in one transaction.
@@ -54,16 +52,25 @@ pub async fn delete(services: &Services, cache: &ModelCache, id: i64) -> ApiResu
 }
 
 /// Returns the file of a model for a download, after verifying it.
-pub async fn file(services: &Services, model: TrainedModel) -> Result<File, ModelError> {
+pub async fn file(services: &Services, model: TrainedModel) -> Result<VerifiedFile, ModelError> {
     let (keys, blobs, id) = (Keyring::of(services), services.blobs.clone(), model.id);
-    let crashed = |error: &dyn std::fmt::Display| ModelError::Crashed(error.to_string());
-    let _turn = CHECKED.acquire().await.map_err(|error| crashed(&error))?;
-    let opened = tokio::task::spawn_blocking(move || artifacts::open_file(&blobs, &keys, &model)).await;
-    let opened = opened.map_err(|error| crashed(&error))?;
+    let opened = one_at_a_time(move || artifacts::open_file(&blobs, &keys, &model)).await;
     if let Some(details) = opened.as_ref().err().and_then(ModelError::details) {
         tracing::error!(model = id, details, "the file of a model was not handed out");
     }
     opened
+}
+
+/// Runs a check once no other one is running. It holds its turn until it ends, even if its caller has left.
+async fn one_at_a_time<T: Send + 'static>(
+    check: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
+) -> Result<T, ModelError> {
+    let turn = CHECKED.acquire().await.map_err(|error| ModelError::Crashed(error.to_string()))?;
+    let checked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        check()
+    });
+    checked.await.map_err(|error| ModelError::Crashed(error.to_string()))?
 }
 
 /// Removes the file of a model and keeps the row. Fails while the model is being trained or is in use.
@@ -91,4 +98,28 @@ async fn remove_file(services: &Services, key: Option<String>) -> ApiResult<()> 
     let blobs = services.blobs.clone();
     let removed = tokio::task::spawn_blocking(move || artifacts::remove(&blobs, &key)).await;
     removed.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_whose_caller_has_left_still_holds_its_turn() {
+        let (started, is_started) = tokio::sync::oneshot::channel();
+        let (release, hold) = std::sync::mpsc::channel::<()>();
+        let left = tokio::spawn(one_at_a_time(move || {
+            let _ = started.send(());
+            let _ = hold.recv();
+            Ok(())
+        }));
+        is_started.await.unwrap();
+        left.abort();
+        assert!(left.await.unwrap_err().is_cancelled());
+        let mut next = Box::pin(one_at_a_time(|| Ok(())));
+        let moment = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(moment, &mut next).await.is_err(), "the first check is still running");
+        drop(release);
+        next.await.unwrap();
+    }
 }

@@ -4,7 +4,8 @@ use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ModelError;
-use crate::ml::artifact;
+use crate::ml::artifact::{self, Verification};
+use crate::ml::error::MlError;
 use crate::platform::services::Services;
 
 /// The purpose of the derived key, so that no other use of the secret yields the same key.
@@ -56,10 +57,23 @@ impl Keyring {
 
     /// Fails unless one of the keys made this signature for these bytes.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), ModelError> {
-        let keys = std::iter::once(&self.present).chain(&self.former);
-        let keys: Vec<(&str, &[u8])> = keys.map(|key| (key.id.as_str(), key.bytes.as_slice())).collect();
-        artifact::verify(bytes, signature, &keys).map_err(|error| ModelError::Untrusted(error.to_string()))
+        artifact::verify(bytes, signature, &self.by_id()).map_err(untrusted)
     }
+
+    /// Starts the check of a signature against bytes that arrive in parts.
+    pub fn verification(&self, signature: &str) -> Result<Verification, ModelError> {
+        Verification::new(signature, &self.by_id()).map_err(untrusted)
+    }
+
+    fn by_id(&self) -> Vec<(&str, &[u8])> {
+        let keys = std::iter::once(&self.present).chain(&self.former);
+        keys.map(|key| (key.id.as_str(), key.bytes.as_slice())).collect()
+    }
+}
+
+/// Returns the error of a file that does not match its signature.
+pub fn untrusted(error: MlError) -> ModelError {
+    ModelError::Untrusted(error.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
-use crate::support::prepared::prepare;
+use crate::support::prepared::{Prepared, prepare};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_full_of_faults_gets_a_short_answer() {
@@ -44,6 +44,23 @@ async fn metadata_beside_a_batch_has_a_bound() {
     let described = async || !matches!(ask(1).await.body["results"][0]["items"][0]["metadata"], Value::Null);
     app.soon("the metadata is there", described).await;
     let refused = ask(100).await.expect(422);
+    assert_eq!(refused.body["code"], "too_much_metadata");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_of_a_sample_has_a_bound() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
+    let user = &prepared.user;
+    let interactions: String = (0..12).map(|item| format!("007,i{item}\n")).collect();
+    let data = user.upload(prepared.project, "many.csv", format!("user,item\n{interactions}")).await.expect(201).id();
+    let model = Prepared { data, user: user.clone(), ..prepared }.train().await["id"].clone();
+    let cells = format!(",{}", "x".repeat(250_000)).repeat(7);
+    let rows: String = (0..12).map(|item| format!("i{item}{cells}\n")).collect();
+    let upload = format!("item,a,b,c,d,e,f,g\n{rows}");
+    let metadata = user.upload_items(prepared.project, "items.csv", upload).await.expect(201).id();
+    user.wait_for(&format!("item_meta_data/{metadata}/"), |metadata| metadata["status"] == "ready").await;
+    let refused = user.get(&format!("trained_model/{model}/sample_recommendation_metadata/{metadata}/")).await.expect(422);
     assert_eq!(refused.body["code"], "too_much_metadata");
 }
 

@@ -56,13 +56,17 @@ async fn previews_keep_ids_exact_and_leave_out_what_is_known() {
         assert!(list.iter().all(|entry| entry["item_id"] != "x" && entry["score"].is_number()), "{list:?}");
     }
     user.get(&format!("{path}recommendation/?user_id=07")).await.expect(404);
-    for wrong in ["", "?user_id=", "?user_id=007&cutoff=0", "?user_id=007&cutoff=-1", "?user_id=007&cutoff=x"] {
+    user.get(&format!("{path}recommendation/?user_id=007&cutoff=1000")).await.expect(200);
+    let wrong = ["", "?user_id=", "?user_id=007&cutoff=0", "?user_id=007&cutoff=-1", "?user_id=007&cutoff=x"];
+    for wrong in wrong.into_iter().chain(["?user_id=007&cutoff=1001", "?user_id=007&cutoff=9223372036854775807"]) {
         assert!(user.get(&format!("{path}recommendation/{wrong}")).await.expect(400).body["detail"].is_string(), "{wrong}");
     }
     let similar = user.get(&format!("{path}similar/?item_id={}&cutoff=1", encoded("a/b c"))).await.expect(200).body;
     assert_eq!(similar[0]["item_id"], "x");
     user.get(&format!("{path}similar/?item_id=X")).await.expect(404);
     user.get(&format!("{path}similar/?item_id=x&cutoff=0")).await.expect(400);
+    let refused = user.get(&format!("{path}similar/?item_id=x&cutoff=1001")).await.expect(400).body;
+    assert_eq!(refused["detail"], "cutoff must be <= 1000.");
 
     let profile = |items: Value, cutoff: i32| json!({ "item_ids": items, "cutoff": cutoff });
     let action = format!("{path}recommend_using_profile_interaction/");
@@ -70,7 +74,9 @@ async fn previews_keep_ids_exact_and_leave_out_what_is_known() {
     assert_eq!(list["recommendations"][0]["item_id"], "x");
     let list = user.post(&action, profile(json!([]), 1)).await.expect(200).body;
     assert_eq!(list["recommendations"][0]["item_id"], "x");
-    assert!(user.post(&action, profile(json!(["x"]), 0)).await.expect(400).body["cutoff"].is_array());
+    for wrong in [0, 1_001] {
+        assert!(user.post(&action, profile(json!(["x"]), wrong)).await.expect(400).body["cutoff"].is_array());
+    }
     assert!(user.post(&action, json!({})).await.expect(400).body["item_ids"].is_array());
     let sample = user.get(&format!("{path}sample_recommendation_raw/")).await.expect(200).body;
     assert!(sample["user_profile"].as_array().unwrap().contains(&json!("x")), "{sample}");

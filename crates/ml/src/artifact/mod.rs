@@ -100,7 +100,24 @@ impl TrainedModel {
 
 /// Returns an entry of [`TrainedModel::metadata`] from a file without reading the rest; `None` when there is no such entry.
 pub fn metadata_entry(bytes: &[u8], key: &str) -> MlResult<Option<String>> {
-    Ok(TensorReader::open(bytes)?.all_metadata().get(&format!("{EXTRA}{key}")).cloned())
+    #[derive(serde::Deserialize)]
+    struct Header {
+        #[serde(rename = "__metadata__", default)]
+        metadata: BTreeMap<String, String>,
+    }
+    let bad = |what: &dyn std::fmt::Display| MlError::BadArtifact(format!("the header cannot be read: {what}"));
+    let end = bytes.first_chunk().and_then(|length| header_end(*length));
+    let header = end.and_then(|end| bytes.get(HEADER_START..end)).ok_or_else(|| bad(&"it is cut off"))?;
+    let mut header: Header = serde_json::from_slice(header).map_err(|error| bad(&error))?;
+    Ok(header.metadata.remove(&format!("{EXTRA}{key}")))
+}
+
+/// Where the header of a file starts, after its length.
+pub const HEADER_START: usize = size_of::<u64>();
+
+/// Returns where the header of a file with these first bytes ends.
+pub fn header_end(start: [u8; HEADER_START]) -> Option<usize> {
+    usize::try_from(u64::from_le_bytes(start)).ok()?.checked_add(HEADER_START)
 }
 
 /// Version of the signature's format.
@@ -119,16 +136,50 @@ pub fn key_id(signature: &str) -> Option<&str> {
 
 /// Checks a detached signature with the key it names; old keys stay in `keys` until their files are gone.
 pub fn verify(bytes: &[u8], signature: &str, keys: &[(&str, &[u8])]) -> MlResult<()> {
-    let bad = |what: &str| MlError::BadArtifact(format!("signature {what}"));
-    let mut parts = signature.trim_end().splitn(3, ':');
-    let (version, key_id, tag) = (parts.next(), parts.next(), parts.next());
-    let (Some(SIGNATURE_VERSION), Some(key_id), Some(tag)) = (version, key_id, tag) else {
-        return Err(bad("is not of the form v1:<key id>:<tag>"));
-    };
-    let tag = hex::decode(tag).map_err(|_| bad("is not hexadecimal"))?;
-    let key = keys.iter().find(|(id, _)| *id == key_id).ok_or_else(|| bad("names a key that is not configured"))?;
-    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key.1), bytes, &tag)
-        .map_err(|_| bad("does not match: the file was changed or signed with another key"))
+    let mut verification = Verification::new(signature, keys)?;
+    verification.update(bytes);
+    verification.check()
+}
+
+fn bad_signature(what: &str) -> MlError {
+    MlError::BadArtifact(format!("signature {what}"))
+}
+
+/// The check of a detached signature against bytes that arrive in parts.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    key: hmac::Key,
+    seen: hmac::Context,
+    tag: Vec<u8>,
+}
+
+impl Verification {
+    /// Starts the check of a signature, before any bytes, with the key that it names.
+    pub fn new(signature: &str, keys: &[(&str, &[u8])]) -> MlResult<Self> {
+        let mut parts = signature.trim_end().splitn(3, ':');
+        let (version, key_id, tag) = (parts.next(), parts.next(), parts.next());
+        let (Some(SIGNATURE_VERSION), Some(key_id), Some(tag)) = (version, key_id, tag) else {
+            return Err(bad_signature("is not of the form v1:<key id>:<tag>"));
+        };
+        let tag = hex::decode(tag).map_err(|_| bad_signature("is not hexadecimal"))?;
+        let key = keys.iter().find(|(id, _)| *id == key_id);
+        let key = key.ok_or_else(|| bad_signature("names a key that is not configured"))?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.1);
+        Ok(Self { seen: hmac::Context::with_key(&key), key, tag })
+    }
+
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.seen.update(bytes);
+    }
+
+    /// Fails unless the signature is that of the bytes so far.
+    pub fn check(&self) -> MlResult<()> {
+        let found = self.seen.clone().sign();
+        // Comparing signatures of the two tags takes the same time wherever the tags differ.
+        hmac::verify(&self.key, found.as_ref(), hmac::sign(&self.key, &self.tag).as_ref())
+            .map_err(|_| bad_signature("does not match: the file was changed or signed with another key"))
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +195,11 @@ mod tests {
         assert!(verify(b"model", &signature, &keys[..1]).is_err());
         assert!(verify(b"model", "v1:k1:zz", keys).is_err());
         assert!(verify(b"model", "", keys).is_err());
+        let mut in_parts = Verification::new(&signature, keys).unwrap();
+        in_parts.update(b"mod");
+        assert!(in_parts.check().is_err());
+        in_parts.update(b"el");
+        in_parts.check().unwrap();
         assert_eq!((key_id(&signature), key_id("v2:k1:00"), key_id("")), (Some("k1"), None, None));
     }
 }

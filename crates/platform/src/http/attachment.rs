@@ -1,8 +1,13 @@
 //! Files sent as downloads, under their original names.
 
+use std::fs::File;
+use std::io;
+
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ContentEncoding};
+use futures_util::StreamExt;
+use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::error::{ApiError, ApiResult};
@@ -20,16 +25,38 @@ pub async fn attachment(blobs: &Blobs, key: &str, name: &str) -> ApiResult<HttpR
 }
 
 /// Streams an open file as a download called `name`.
-pub async fn attachment_of(file: std::fs::File, name: &str) -> ApiResult<HttpResponse> {
+async fn attachment_of(file: File, name: &str) -> ApiResult<HttpResponse> {
     let file = tokio::fs::File::from_std(file);
     let length = file.metadata().await.map_err(unreadable)?.len();
-    Ok(HttpResponse::Ok()
+    Ok(streamed(file, length, name, |_| Ok(())))
+}
+
+/// Streams the first `length` bytes of an open file as a download called `name`. Each part goes through `check` before it is sent;
+/// one that fails ends the download early, so that the client does not take it for the whole file.
+pub fn checked_attachment(
+    file: File,
+    length: u64,
+    name: &str,
+    check: impl FnMut(&[u8]) -> io::Result<()> + 'static,
+) -> HttpResponse {
+    streamed(tokio::fs::File::from_std(file), length, name, check)
+}
+
+fn streamed(
+    file: tokio::fs::File,
+    length: u64,
+    name: &str,
+    mut check: impl FnMut(&[u8]) -> io::Result<()> + 'static,
+) -> HttpResponse {
+    let parts = ReaderStream::with_capacity(file.take(length), CHUNK);
+    let checked = parts.map(move |part| part.and_then(|part| check(&part).map(|()| part)));
+    HttpResponse::Ok()
         .content_type("application/octet-stream")
         .insert_header((CONTENT_DISPOSITION, disposition(name)))
         .insert_header((CACHE_CONTROL, "no-cache"))
         // The bytes are sent as they are stored; compressing them would only lose their length.
         .insert_header(ContentEncoding::Identity)
-        .body(SizedStream::new(length, ReaderStream::with_capacity(file, CHUNK))))
+        .body(SizedStream::new(length, checked))
 }
 
 fn unreadable(error: std::io::Error) -> ApiError {
@@ -74,6 +101,23 @@ mod tests {
         let nasty = disposition("x\"; y=\r\nSet-Cookie: z/../a\\b.csv");
         assert!(nasty.chars().all(|c| matches!(c, ' '..='~')), "{nasty}");
         assert_eq!(nasty.matches('"').count(), 2, "{nasty}");
+    }
+
+    #[actix_web::test]
+    async fn a_part_that_fails_its_check_is_not_sent() {
+        let file = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            io::Write::write_all(&mut file, bytes).unwrap();
+            io::Seek::rewind(&mut file).unwrap();
+            file
+        };
+        let whole = checked_attachment(file(b"model and more"), 5, "x", |part| {
+            assert_eq!(part, b"model");
+            Ok(())
+        });
+        assert_eq!(actix_web::body::to_bytes(whole.into_body()).await.unwrap(), "model");
+        let refused = checked_attachment(file(b"modem"), 5, "x", |_| Err(io::ErrorKind::InvalidData.into()));
+        assert!(actix_web::body::to_bytes(refused.into_body()).await.is_err());
     }
 
     #[actix_web::test]

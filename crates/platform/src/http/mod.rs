@@ -20,7 +20,7 @@ mod room;
 pub mod threads;
 pub mod throttle;
 
-pub use attachment::{attachment, attachment_of};
+pub use attachment::{attachment, checked_attachment};
 pub use body::{Body, FieldReader};
 pub use caller::{RequestId, client_address, client_network, network_of, request_id};
 pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
