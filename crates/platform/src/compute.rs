@@ -7,9 +7,15 @@ use super::config::Settings;
 #[error("{0}")]
 pub struct Crashed(String);
 
+impl From<tokio::task::JoinError> for Crashed {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Runs work on a thread that may block; a panic there is this error, not the end of the caller.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Crashed> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Crashed(error.to_string()))
+    Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// Returns the threads that each of `at_once` simultaneous jobs may use: the configured number, or its share of the cores.

@@ -17,6 +17,7 @@ use crate::ml::interactions::InteractionLog;
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::compute;
 use crate::platform::computing::Computing;
+use crate::platform::db::finishing;
 use crate::platform::http::ApiResult;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
@@ -60,23 +61,27 @@ pub fn checked_name(sent: &str) -> Result<String, DataError> {
 /// Stores an upload as new training data of a project. Nothing is stored if it cannot be imported.
 pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<TrainingData, DataError> {
     let examined = examine(services, project, upload).await?;
-    let mut connection = services.db.conn().await?;
-    let id = store::next_id(&mut connection).await?;
-    let keys = FileKeys::fresh(id);
-    let stored = examined.keep(services, keys.clone()).await?;
-    let (project_id, allowed) = (project.id, services.settings.max_stored_bytes_per_organisation);
-    let added = connection
-        .transaction(async move |connection| -> Result<TrainingData, DataError> {
-            let data = store::insert(connection, id, project_id, Some(maker), stored).await?;
-            enqueue_if_waiting(connection, &data).await?;
-            projects::refuse_excess(connection, project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
-            Ok(data)
-        })
-        .await;
-    if added.is_err() {
-        remove_files(services, keys.all().to_vec()).await;
-    }
-    added
+    let (services, project_id) = (services.clone(), project.id);
+    finishing(async move {
+        let mut connection = services.db.conn().await?;
+        let id = store::next_id(&mut connection).await?;
+        let keys = FileKeys::fresh(id);
+        let stored = examined.keep(&services, keys.clone()).await?;
+        let allowed = services.settings.max_stored_bytes_per_organisation;
+        let added = connection
+            .transaction(async move |connection| -> Result<TrainingData, DataError> {
+                let data = store::insert(connection, id, project_id, Some(maker), stored).await?;
+                enqueue_if_waiting(connection, &data).await?;
+                projects::refuse_excess(connection, project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
+                Ok(data)
+            })
+            .await;
+        if added.is_err() {
+            remove_files(&services, keys.all().to_vec()).await;
+        }
+        added
+    })
+    .await?
 }
 
 /// Replaces the upload of training data. Models trained on the former upload are unchanged.
@@ -87,29 +92,33 @@ pub async fn replace(
     upload: Upload,
 ) -> Result<TrainingData, DataError> {
     let examined = examine(services, project, upload).await?;
-    let keys = FileKeys::fresh(data.id);
-    let stored = examined.keep(services, keys.clone()).await?;
+    let (services, id) = (services.clone(), data.id);
+    finishing(async move {
+        let keys = FileKeys::fresh(id);
+        let stored = examined.keep(&services, keys.clone()).await?;
+        let (replaced, unused) = match put_in_place(&services, id, stored).await {
+            Ok((before, data)) => (Ok(data), before.keys().map(|keys| keys.all().to_vec()).unwrap_or_default()),
+            Err(error) => (Err(error), keys.all().to_vec()),
+        };
+        remove_files(&services, unused).await;
+        replaced
+    })
+    .await?
+}
+
+/// Writes the row of an upload that replaces another; returns it as it was before and as it is now.
+async fn put_in_place(services: &Services, id: i64, stored: Stored) -> Result<(TrainingData, TrainingData), DataError> {
+    let allowed = services.settings.max_stored_bytes_per_organisation;
     let mut connection = services.db.conn().await?;
-    let (id, allowed) = (data.id, services.settings.max_stored_bytes_per_organisation);
-    let replaced = connection
-        .transaction(async move |connection| -> Result<(TrainingData, TrainingData), DataError> {
+    connection
+        .transaction(async move |connection| -> Result<_, DataError> {
             let before = lock_unused(connection, id).await?;
             let data = store::replace(connection, id, stored).await?;
             enqueue_if_waiting(connection, &data).await?;
             projects::refuse_excess(connection, data.project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, data))
         })
-        .await;
-    match replaced {
-        Ok((before, data)) => {
-            remove_files(services, before.keys().map(|keys| keys.all().to_vec()).unwrap_or_default()).await;
-            Ok(data)
-        }
-        Err(error) => {
-            remove_files(services, keys.all().to_vec()).await;
-            Err(error)
-        }
-    }
+        .await
 }
 
 /// An upload that passed its checks, already prepared if it is small.
@@ -147,10 +156,10 @@ async fn examine(services: &Services, project: &Project, upload: Upload) -> Resu
 }
 
 impl Examined {
-    /// Stores the files, and returns the columns of the row.
+    /// Stores the files, and returns the columns of the row. Keeps none of them if one cannot be stored.
     async fn keep(self, services: &Services, keys: FileKeys) -> Result<Stored, DataError> {
-        let blobs = services.blobs.clone();
-        blocking(move || {
+        let (blobs, files) = (services.blobs.clone(), keys.all().to_vec());
+        let kept = blocking(move || {
             let Upload { name, received } = self.upload;
             let (size, sha256) = (received.size, received.sha256.clone());
             blobs.keep(received.file, &keys.upload())?;
@@ -177,7 +186,11 @@ impl Examined {
             stored.stored_bytes = stored_bytes(&blobs, &keys)?;
             Ok(stored)
         })
-        .await
+        .await;
+        if kept.is_err() {
+            remove_files(services, files).await;
+        }
+        kept
     }
 }
 
@@ -213,15 +226,19 @@ async fn lock_unused(connection: &mut diesel_async::AsyncPgConnection, id: i64) 
 
 /// Removes the file but keeps the row, so that models trained on it stay.
 pub async fn unlink(services: &Services, id: i64) -> Result<TrainingData, DataError> {
-    let mut connection = services.db.conn().await?;
-    let (before, after) = connection
-        .transaction(async move |connection| -> Result<_, DataError> {
-            let before = lock_unused(connection, id).await?;
-            Ok((before, store::unlink(connection, id).await?))
-        })
-        .await?;
-    remove_files(services, before.keys().map(|keys| keys.all().to_vec()).unwrap_or_default()).await;
-    Ok(after)
+    let services = services.clone();
+    finishing(async move {
+        let mut connection = services.db.conn().await?;
+        let (before, after) = connection
+            .transaction(async move |connection| -> Result<_, DataError> {
+                let before = lock_unused(connection, id).await?;
+                Ok((before, store::unlink(connection, id).await?))
+            })
+            .await?;
+        remove_files(&services, before.keys().map(|keys| keys.all().to_vec()).unwrap_or_default()).await;
+        Ok(after)
+    })
+    .await?
 }
 
 /// Removes files that no row refers to any more. A file that cannot be removed only takes space.

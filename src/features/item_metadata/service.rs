@@ -7,13 +7,15 @@ use serde_json::json;
 
 use super::lookup::Rows;
 use super::model::{Form, ItemMetaData, PrepareItemMetadata, Stored, files_of_upload};
-use super::{preparation, store};
+use super::preparation::{self, Prepared};
+use super::store;
 use crate::features::accounts::Guarded;
 use crate::features::datasets::{
     DataError, TrainingDataStatus, Upload, blocking, in_turn, is_prepared_at_once, remove_files, unpacked,
 };
 use crate::features::projects::{self, Project};
-use crate::platform::blobs::Blobs;
+use crate::platform::blobs::{Blobs, Incoming};
+use crate::platform::db::finishing;
 use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
@@ -36,30 +38,64 @@ impl Kept {
 
 /// Stores an upload as new metadata of a project. Nothing is stored if it cannot be imported.
 pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let kept = keep(services, project, upload).await?;
-    let (files, project, allowed) = (kept.files(), project.id, services.settings.max_stored_bytes_per_organisation);
+    let examined = examine(services, project, upload).await?;
+    let (services, project) = (services.clone(), project.id);
+    finishing(async move {
+        let kept = examined.keep(&services).await?;
+        let files = kept.files();
+        let added = insert(&services, project, maker, kept).await;
+        if added.is_err() {
+            remove_files(&services, files).await;
+        }
+        added
+    })
+    .await?
+}
+
+/// Writes the row of a new upload.
+async fn insert(services: &Services, project: i64, maker: i64, kept: Kept) -> Result<ItemMetaData, DataError> {
+    let allowed = services.settings.max_stored_bytes_per_organisation;
     let mut connection = services.db.conn().await?;
-    let added = connection
+    connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let metadata = store::insert(connection, project, maker, kept.stored, kept.form).await?;
             enqueue_if_waiting(connection, &metadata).await?;
             projects::refuse_excess(connection, project, metadata.stored_bytes.unsigned_abs(), allowed).await??;
             Ok(metadata)
         })
-        .await;
-    if added.is_err() {
-        remove_files(services, files).await;
-    }
-    added
+        .await
 }
 
 /// Replaces an upload. The former prepared form stays in use until this one is prepared, too.
 pub async fn replace(services: &Services, project: &Project, id: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let mut kept = keep(services, project, upload).await?;
-    let (files, blobs, project) = (kept.files(), services.blobs.clone(), project.id);
-    let allowed = services.settings.max_stored_bytes_per_organisation;
+    let examined = examine(services, project, upload).await?;
+    let (services, project) = (services.clone(), project.id);
+    finishing(async move {
+        let kept = examined.keep(&services).await?;
+        let files = kept.files();
+        let (replaced, unused) = match put_in_place(&services, project, id, kept).await {
+            Ok((before, after)) => {
+                let gone = before.files().into_iter().filter(|file| after.prepared_key.as_ref() != Some(file)).collect();
+                (Ok(after), gone)
+            }
+            Err(error) => (Err(error), files),
+        };
+        remove_files(&services, unused).await;
+        replaced
+    })
+    .await?
+}
+
+/// Writes the row of an upload that replaces another; returns it as it was before and as it is now.
+async fn put_in_place(
+    services: &Services,
+    project: i64,
+    id: i64,
+    mut kept: Kept,
+) -> Result<(ItemMetaData, ItemMetaData), DataError> {
+    let (blobs, allowed) = (services.blobs.clone(), services.settings.max_stored_bytes_per_organisation);
     let mut connection = services.db.conn().await?;
-    let replaced = connection
+    connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let before = store::lock(connection, id).await?;
             if kept.form.is_none() {
@@ -71,18 +107,7 @@ pub async fn replace(services: &Services, project: &Project, id: i64, upload: Up
             projects::refuse_excess(connection, project, after.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, after))
         })
-        .await;
-    match replaced {
-        Ok((before, after)) => {
-            let gone = before.files().into_iter().filter(|file| after.prepared_key.as_ref() != Some(file));
-            remove_files(services, gone.collect()).await;
-            Ok(after)
-        }
-        Err(error) => {
-            remove_files(services, files).await;
-            Err(error)
-        }
-    }
+        .await
 }
 
 async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, metadata: &ItemMetaData) -> Result<(), DataError> {
@@ -95,39 +120,63 @@ async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, metadata: &ItemM
     Ok(())
 }
 
-/// Stores an upload, and prepares it now if it is small. For a large upload, only the start of the file is checked.
-async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<Kept, DataError> {
+/// An upload that passed its checks, already prepared if it is small.
+struct Examined {
+    upload: Upload,
+    /// The decompressed copy of compressed Parquet.
+    copy: Option<Incoming>,
+    prepared: Option<Prepared>,
+}
+
+/// Checks an upload, and prepares it if it is small. For a large upload, only the start of the file is checked.
+async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
     let work = Preparation::of(services, project);
     in_turn(services, project.id, move || {
-        let Upload { name, received } = upload;
-        let (path, blobs) = (received.file.path(), &work.blobs);
-        let key = format!("metadata/{}", uuid::Uuid::new_v4().simple());
-        let form = if is_prepared_at_once(&name, received.size) {
-            Some(work.run(path, &name, received.size, &key)?)
-        } else {
-            let copy = unpacked::copy_of(blobs, path, &name, work.limits.largest_expanded)?;
-            let (path, name) = copy.as_ref().map_or((path, name.as_str()), |copy| (copy.path(), unpacked::NAME));
-            preparation::check_columns(path, name, &work.item_column)?;
-            if let Some(copy) = copy {
-                blobs.keep(copy, &unpacked::key_of(&key))?;
-            }
-            None
-        };
-        blobs.keep(received.file, &key)?;
-        let status = if form.is_some() { TrainingDataStatus::Ready } else { TrainingDataStatus::Preparing };
-        let stored = Stored {
-            storage_key: Some(key),
-            basename: Some(name),
-            filesize: i64::try_from(received.size).ok(),
-            sha256: Some(received.sha256),
-            status,
-            stored_bytes: 0,
-        };
-        let mut kept = Kept { stored, form };
-        kept.stored.stored_bytes = bytes_of(&work.blobs, &kept.files())?;
-        Ok(kept)
+        let (path, name, size) = (upload.received.file.path(), upload.name.as_str(), upload.received.size);
+        if is_prepared_at_once(name, size) {
+            let prepared = Some(work.run(path, name, size)?);
+            return Ok(Examined { upload, copy: None, prepared });
+        }
+        let copy = unpacked::copy_of(&work.blobs, path, name, work.limits.largest_expanded)?;
+        let (path, name) = copy.as_ref().map_or((path, name), |copy| (copy.path(), unpacked::NAME));
+        preparation::check_columns(path, name, &work.item_column)?;
+        Ok(Examined { upload, copy, prepared: None })
     })
     .await
+}
+
+impl Examined {
+    /// Stores the files under a new key. Keeps none of them if one cannot be stored.
+    async fn keep(self, services: &Services) -> Result<Kept, DataError> {
+        let key = format!("metadata/{}", uuid::Uuid::new_v4().simple());
+        let files = files_of_upload(&key).into_iter().chain([prepared_key_of(&key)]).collect();
+        let blobs = services.blobs.clone();
+        let kept = blocking(move || {
+            let Upload { name, received } = self.upload;
+            if let Some(copy) = self.copy {
+                blobs.keep(copy, &unpacked::key_of(&key))?;
+            }
+            let form = self.prepared.map(|prepared| keep_prepared(&blobs, &key, prepared)).transpose()?;
+            blobs.keep(received.file, &key)?;
+            let status = if form.is_some() { TrainingDataStatus::Ready } else { TrainingDataStatus::Preparing };
+            let stored = Stored {
+                storage_key: Some(key),
+                basename: Some(name),
+                filesize: i64::try_from(received.size).ok(),
+                sha256: Some(received.sha256),
+                status,
+                stored_bytes: 0,
+            };
+            let mut kept = Kept { stored, form };
+            kept.stored.stored_bytes = bytes_of(&blobs, &kept.files())?;
+            Ok(kept)
+        })
+        .await;
+        if kept.is_err() {
+            remove_files(services, files).await;
+        }
+        kept
+    }
 }
 
 fn bytes_of(blobs: &Blobs, files: &[String]) -> Result<i64, DataError> {
@@ -155,18 +204,27 @@ impl Preparation {
         }
     }
 
-    /// Prepares the upload that is, or will be, stored under this key. Blocks.
-    fn run(&self, path: &Path, name: &str, size: u64, key: &str) -> Result<Form, DataError> {
+    /// Prepares an upload. Blocks.
+    fn run(&self, path: &Path, name: &str, size: u64) -> Result<Prepared, DataError> {
         let Self { blobs, item_column, limits, memory } = self;
-        let prepared = preparation::prepare(blobs, path, name, item_column, size, limits, memory)?;
-        let by_item = format!("{key}.items");
-        blobs.keep(prepared.file, &by_item)?;
-        Ok(Form {
-            prepared_key: Some(by_item),
-            valid_columns_list_json: Some(json!(prepared.columns)),
-            report: Some(json!(prepared.report)),
-        })
+        preparation::prepare(blobs, path, name, item_column, size, limits, memory)
     }
+}
+
+/// Returns the key of the prepared form of the upload of a key.
+fn prepared_key_of(key: &str) -> String {
+    format!("{key}.items")
+}
+
+/// Stores what was prepared of the upload of a key.
+fn keep_prepared(blobs: &Blobs, key: &str, prepared: Prepared) -> Result<Form, DataError> {
+    let by_item = prepared_key_of(key);
+    blobs.keep(prepared.file, &by_item)?;
+    Ok(Form {
+        prepared_key: Some(by_item),
+        valid_columns_list_json: Some(json!(prepared.columns)),
+        report: Some(json!(prepared.report)),
+    })
 }
 
 /// Prepares an upload that was too large to prepare within its request.
@@ -183,7 +241,7 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let form = blocking(move || {
         let largest = work.limits.largest_expanded;
         let (path, name) = unpacked::readable(&work.blobs, &upload, &name, largest)?;
-        let form = work.run(&path, &name, size, &upload)?;
+        let form = keep_prepared(&work.blobs, &upload, work.run(&path, &name, size)?)?;
         let files = files_of_upload(&upload).into_iter().chain(form.prepared_key.clone()).collect::<Vec<_>>();
         let stored_bytes = bytes_of(&work.blobs, &files)?;
         Ok((form, stored_bytes))
@@ -239,15 +297,19 @@ pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), D
 
 /// Removes the files but keeps the row.
 pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataError> {
-    let mut connection = services.db.conn().await?;
-    let (before, after) = connection
-        .transaction(async move |connection| -> Result<_, DataError> {
-            let before = store::lock(connection, id).await?;
-            Ok((before, store::unlink(connection, id).await?))
-        })
-        .await?;
-    remove_files(services, before.files()).await;
-    Ok(after)
+    let services = services.clone();
+    finishing(async move {
+        let mut connection = services.db.conn().await?;
+        let (before, after) = connection
+            .transaction(async move |connection| -> Result<_, DataError> {
+                let before = store::lock(connection, id).await?;
+                Ok((before, store::unlink(connection, id).await?))
+            })
+            .await?;
+        remove_files(&services, before.files()).await;
+        Ok(after)
+    })
+    .await?
 }
 
 /// Opens the prepared form of metadata to look up items. Blocks.

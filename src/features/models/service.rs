@@ -11,6 +11,7 @@ use super::model::{TrainModel, TrainedModel};
 use super::signing::Keyring;
 use super::store;
 use crate::features::projects::{self, Kind};
+use crate::platform::db::finishing;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
@@ -78,18 +79,20 @@ pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel
     if model.is_live() {
         return Err(ApiError::conflict("This model is still being trained; there is no file to remove yet."));
     }
-    let id = model.id;
-    let bare = services
-        .db
-        .conn()
-        .await?
-        .transaction(async move |connection| -> ApiResult<TrainedModel> {
-            projects::refuse_while_live(connection, Kind::TrainedModel, id).await?;
-            Ok(store::unlink(connection, id).await?)
-        })
-        .await?;
-    cache.forget(model.id);
-    remove_file(services, model.storage_key).await?;
+    let (services, id) = (services.clone(), model.id);
+    let unlinking = async move {
+        let mut connection = services.db.conn().await?;
+        let bare = connection
+            .transaction(async move |connection| -> ApiResult<TrainedModel> {
+                projects::refuse_while_live(connection, Kind::TrainedModel, id).await?;
+                Ok(store::unlink(connection, id).await?)
+            })
+            .await?;
+        remove_file(&services, model.storage_key).await?;
+        Ok::<_, ApiError>(bare)
+    };
+    let bare = finishing(unlinking).await.map_err(|error| ApiError::internal(&error))??;
+    cache.forget(id);
     Ok(bare)
 }
 

@@ -4,7 +4,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::store::dependents::{self, Kind};
 use super::store::files;
-use crate::platform::db::{is_deadlock, without_statement_timeout};
+use crate::platform::db::{finishing, is_deadlock, without_statement_timeout};
 use crate::platform::http::{ApiError, ApiResult, Dependent};
 use crate::platform::services::Services;
 
@@ -15,19 +15,27 @@ const TRIES: usize = 5;
 /// list while an active object depends on it or a finished one would be lost with it. Training data from which searches or models
 /// were made loses its file and is no longer listed, and they stay.
 pub async fn remove(services: &Services, kind: Kind, id: i64) -> ApiResult<()> {
+    let services = services.clone();
+    let removing = async move {
+        let files = remove_all_rows(&services, kind, id).await?;
+        remove_files(&services, files).await;
+        Ok(())
+    };
+    finishing(removing).await.map_err(|error| ApiError::internal(&error))?
+}
+
+/// Deletes the rows of an object, and returns the keys of their files.
+async fn remove_all_rows(services: &Services, kind: Kind, id: i64) -> ApiResult<Vec<String>> {
     let mut left = TRIES;
-    let files = loop {
+    loop {
         left -= 1;
         let mut connection = services.db.conn().await?;
         let removed = connection.transaction(async move |connection| remove_rows(connection, kind, id).await).await;
         match removed {
-            Ok(files) => break files,
             Err(Refusal::Database(error)) if left > 0 && is_deadlock(&error) => {}
-            Err(refusal) => return Err(refusal.into()),
+            removed => return Ok(removed?),
         }
-    };
-    remove_files(services, files).await;
-    Ok(())
+    }
 }
 
 /// Why a deletion did not happen.

@@ -165,6 +165,33 @@ async fn fill_up(app: &TestApp, user: &Caller, project: i64, most: usize) -> (Ve
     panic!("no upload is refused beside {most} that stall");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_are_not_read_count_against_the_largest_upload() {
+    let app = with_settings(|settings| settings.max_upload_bytes = 10_000).await;
+    let user = app.user("margarete").await;
+    let project = project(&user).await;
+    let headers = format!(
+        "Authorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\nTransfer-Encoding: chunked\r\n\
+         Connection: close\r\n",
+        user.token()
+    );
+    let part =
+        |name: &str, value: &str| format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n");
+    let read = [part("\"project\"", &project.to_string()), part("\"file\"; filename=\"a.csv\"", "user,item\n1,2\n")].concat();
+    for (skipped, expected) in [(60_000, 201), (10_000 + (64 << 10), 413)] {
+        let body = format!("{read}{}--{BOUNDARY}--\r\n", part("\"other\"", &"x".repeat(skipped)));
+        // No length is announced.
+        let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let (status, answer) = Slow::open(&app.base, "/api/v1/training_data/", &headers, &chunks).await.answer().await;
+        assert_eq!(status, expected, "{answer}");
+        if expected == 413 {
+            let fault = answer["file"][0].as_str().expect("a sentence");
+            assert!(fault.contains("the limit for uploads"), "{fault}");
+        }
+    }
+    assert_eq!(app.count("SELECT count(*) FROM training_data").await, 1);
+}
+
 /// Begins a body and lets it stall until another one is refused. A body that the server reads only while the other is in progress
 /// is refused itself, and begun again.
 async fn hold(begin: impl AsyncFn() -> Slow, refused: impl AsyncFn() -> bool) -> Slow {

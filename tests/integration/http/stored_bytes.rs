@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use recotem::app::roles;
@@ -10,6 +11,8 @@ use recotem::platform::config::Settings;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::prepared::prepare;
@@ -55,7 +58,8 @@ async fn stored(caller: &Caller) -> i64 {
 /// Returns the bytes of all files on the disk.
 fn on_disk(app: &TestApp) -> i64 {
     let root = app.services.settings.data_dir.join("files");
-    let size = |key: String| std::fs::metadata(root.join(key)).expect("a file").len();
+    // A file that is removed after it was listed has none.
+    let size = |key: String| std::fs::metadata(root.join(key)).map_or(0, |file| file.len());
     app.files().into_iter().map(size).sum::<u64>() as i64
 }
 
@@ -176,5 +180,76 @@ async fn a_training_whose_model_does_not_fit_fails_in_words() {
         } else {
             assert_eq!(stored(ada).await, used + model["filesize"].as_i64().expect("a size"));
         }
+    }
+}
+
+/// Sends a whole request, such as `DELETE project/1/`, and resets the connection while the request waits for a lock on its table.
+async fn hang_up(app: &TestApp, caller: &Caller, table: &str, request: &str, body: &str) {
+    let mut lock = AsyncPgConnection::establish(app.services.db.url()).await.expect("a connection");
+    lock.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN SHARE MODE")).await.expect("a lock");
+    let host = app.base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).await.expect("a connection");
+    let (method, path) = request.split_once(' ').expect("a method and a path");
+    let head = format!(
+        "{method} /api/v1/{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
+         Content-Type: multipart/form-data; boundary=b\r\n\r\n",
+        caller.token(),
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await.expect("it takes the request");
+    let waiting = format!(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid
+         WHERE NOT granted AND relation = '{table}'::regclass AND datname = current_database()"
+    );
+    app.soon("the request waits for the lock", async || app.count(&waiting).await == 1).await;
+    stream.set_zero_linger().expect("it is open");
+    drop(stream);
+    // The server answers these after it has noticed.
+    let other = app.anonymous();
+    for _ in 0..30 {
+        other.get("ping/").await.expect(200);
+    }
+    lock.batch_execute("COMMIT").await.expect("it is unlocked");
+}
+
+/// Returns the body of an upload.
+fn upload_of(project: i64, file: &str) -> String {
+    let part = |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n");
+    format!("{}{}--b--\r\n", part("\"project\"", &project.to_string()), part("\"file\"; filename=\"a.csv\"", file))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_leaves_no_file_without_a_row() {
+    let app = TestApp::start_without_worker().await;
+    let ada = app.user("ada").await;
+    let mine = project(&ada, "P", None).await;
+    let items = |n: usize| (0..n).fold("item,title\n".to_owned(), |rows, item| format!("{rows}i{item},t\n"));
+    let shorter = rows().lines().take(500).fold(String::new(), |rows, row| format!("{rows}{row}\n"));
+    let uploads = [("training_data", rows(), shorter), ("item_meta_data", items(9), items(5))];
+    for (table, first, second) in uploads {
+        let largest = format!("SELECT coalesce(max(filesize), 0) AS count FROM {table}");
+        let is_stored = async |size: usize| {
+            app.count(&largest).await == size as i64 && stored(&ada).await > 0 && stored(&ada).await == on_disk(&app)
+        };
+        let is_empty = async || (stored(&ada).await, on_disk(&app)) == (0, 0);
+
+        hang_up(&app, &ada, table, &format!("POST {table}/"), &upload_of(mine, &first)).await;
+        app.soon("the upload has its row", async || is_stored(first.len()).await).await;
+        let id = app.count(&format!("SELECT max(id) AS count FROM {table}")).await;
+        hang_up(&app, &ada, table, &format!("PUT {table}/{id}/"), &upload_of(mine, &second)).await;
+        app.soon("the upload is replaced", async || is_stored(second.len()).await).await;
+        hang_up(&app, &ada, table, &format!("DELETE {table}/{id}/unlink_file/"), "").await;
+        app.soon("its file is removed", &is_empty).await;
+
+        let answer = if table == "training_data" {
+            ada.upload(mine, "a.csv", first).await
+        } else {
+            ada.upload_items(mine, "a.csv", first).await
+        };
+        let id = answer.expect(201).id();
+        hang_up(&app, &ada, table, &format!("DELETE {table}/{id}/"), "").await;
+        app.soon("the upload is deleted", &is_empty).await;
+        assert_eq!(app.count(&format!("SELECT count(*) FROM {table} WHERE id = {id}")).await, 0);
+        assert_eq!(app.count(&format!("SELECT count(*) FROM {table} WHERE storage_key IS NOT NULL")).await, 0);
     }
 }

@@ -28,7 +28,7 @@ pub use leading::try_to_lead;
 pub use listen::Notification;
 pub use long_reads::LongRead;
 pub use months::{ended_months, make_months};
-pub use session::{Session, acting_as, program_now, without_statement_timeout};
+pub use session::{Session, acting_as, finishing, program_now, without_statement_timeout};
 
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;

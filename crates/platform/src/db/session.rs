@@ -11,8 +11,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tracing::Instrument;
 
 use super::QueryError;
+use crate::compute::Crashed;
 
 /// The caller that the statements of a connection act for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +45,18 @@ tokio::task_local! {
 /// Runs `work` so that each of its connections acts for `session`.
 pub async fn acting_as<T>(session: Session, work: impl Future<Output = T>) -> T {
     CURRENT.scope(Arc::new(session), work).await
+}
+
+/// Runs `work` to its end for the caller of the present task, even if that task is dropped meanwhile, as a request is whose
+/// client disconnects: for changes of rows and files, of which none may be made without the others. A panic of `work` is the
+/// error.
+pub async fn finishing<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Crashed> {
+    let work = work.in_current_span();
+    let task = match current() {
+        Some(session) => tokio::spawn(CURRENT.scope(session, work)),
+        None => tokio::spawn(work),
+    };
+    Ok(task.await?)
 }
 
 /// Returns the session of the present task, if it is a request's.
@@ -94,4 +108,36 @@ pub(super) async fn tell(
 /// deletion of a project with all its events.
 pub async fn without_statement_timeout(connection: &mut AsyncPgConnection) -> Result<(), QueryError> {
     diesel::sql_query("SET LOCAL statement_timeout = 0").execute(connection).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_on_for_its_caller_after_its_request_is_dropped() {
+        let caller = Session { user: Some(7), ..Session::default() };
+        let (tell_begun, begun) = oneshot::channel();
+        let (go_on, may_end) = oneshot::channel::<()>();
+        let (tell_ended, ended) = oneshot::channel();
+        let work = async move {
+            tell_begun.send(()).unwrap();
+            may_end.await.unwrap();
+            tell_ended.send(current()).unwrap();
+        };
+        let request = tokio::spawn(acting_as(caller.clone(), finishing(work)));
+        begun.await.unwrap();
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        go_on.send(()).unwrap();
+        assert_eq!(ended.await.unwrap().as_deref(), Some(&caller));
+    }
+
+    #[tokio::test]
+    async fn work_of_the_program_itself_stays_its_own_and_a_panic_is_an_error() {
+        assert_eq!(finishing(async { current() }).await.unwrap(), None);
+        assert!(finishing::<()>(async { panic!("a bug") }).await.is_err());
+    }
 }

@@ -125,6 +125,8 @@ struct Account {
     unpacked: usize,
     /// Whether the body stays in memory.
     stays: Cell<bool>,
+    /// Bytes that may still arrive of a body that does not stay in memory. The readers of others limit them.
+    left: Cell<u64>,
     refusal: Cell<Option<Refusal>>,
 }
 
@@ -143,6 +145,7 @@ impl Account {
             counted: Cell::default(),
             unpacked: if is_packed { UNPACKED } else { 1 },
             stays: Cell::new(true),
+            left: Cell::new(u64::MAX),
             refusal: Cell::default(),
         }
     }
@@ -174,6 +177,13 @@ impl Account {
         has_room
     }
 
+    /// Counts a piece against the largest size of a body that does not stay in memory; returns false when that is exceeded.
+    fn admits(&self, bytes: usize) -> bool {
+        let left = self.left.get().checked_sub(bytes as u64);
+        self.left.set(left.unwrap_or_default());
+        left.is_some()
+    }
+
     fn sender<'a>(&self, network: &'a str) -> Sender<'a> {
         Sender { network, caller: self.caller.get() }
     }
@@ -197,10 +207,12 @@ impl Drop for Account {
 #[derive(Clone)]
 struct OfRequest(Rc<Account>);
 
-/// Marks the body of a request as not kept in memory, so that it is not counted there.
-pub fn streams(request: &HttpRequest) {
+/// Marks the body of a request as not kept in memory, so that it is not counted there. Its reader gets [`PayloadError::Overflow`]
+/// after `most` bytes. Must be called before any of the body is read.
+pub fn streams(request: &HttpRequest, most: u64) {
     if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
         account.close();
+        account.left.set(most);
     }
 }
 
@@ -332,6 +344,9 @@ impl Stream for Arriving {
         match Pin::new(&mut this.body).poll_next(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 this.meter.arrived(Instant::now(), piece.len());
+                if !this.account.admits(piece.len()) {
+                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                }
                 if this.account.add(piece.len()) { Poll::Ready(Some(Ok(piece))) } else { this.give_up(Refusal::NoRoom) }
             }
             Poll::Ready(end) => Poll::Ready(end),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, DispositionParam};
 use actix_web::{HttpRequest, web};
@@ -111,17 +112,17 @@ impl UploadForm {
         let mut room = Room { request, services, principal, replaced, stored: None };
         room.look_up(None).await?;
         // Data written to disk does not count as memory of the request.
-        bodies::streams(request);
+        bodies::streams(request, largest_body(services));
         let mut form = Self::default();
         while let Some(part) = body.next().await {
-            let part = part.map_err(unreadable)?;
+            let part = part.map_err(unreadable(services))?;
             match Part::of(&part) {
                 Some(Part::File) => form.read_file(part, services, &place, room.stored).await?,
                 Some(Part::Project) => {
-                    form.read_project(part).await?;
+                    form.read_project(part, services).await?;
                     room.look_up(form.project).await?;
                 }
-                None => skip(part).await?,
+                None => skip(part, services).await?,
             }
         }
         Ok(form)
@@ -159,13 +160,13 @@ impl UploadForm {
     ) -> ApiResult<()> {
         let Some(sent_name) = file_name(&part) else {
             self.fault(Part::File, "The submitted data was not a file. Send it as a part with a file name.");
-            return skip(part).await;
+            return skip(part, services).await;
         };
         // Even if the name is invalid, the body is read to its end: a client that is still sending does not read an answer.
         match service::checked_name(&sent_name) {
             Err(error) => {
                 self.fault(Part::File, error.to_string());
-                skip(part).await
+                skip(part, services).await
             }
             Ok(name) => match receive(part, services, Arc::clone(place), stored).await? {
                 received if received.size == 0 => {
@@ -180,13 +181,13 @@ impl UploadForm {
         }
     }
 
-    async fn read_project(&mut self, mut part: Field) -> ApiResult<()> {
+    async fn read_project(&mut self, mut part: Field, services: &Services) -> ApiResult<()> {
         let mut value = Vec::new();
         while let Some(piece) = part.next().await {
-            value.extend_from_slice(&piece.map_err(unreadable)?);
+            value.extend_from_slice(&piece.map_err(unreadable(services))?);
             if value.len() > LONGEST_VALUE {
                 self.fault(Part::Project, "Incorrect type. Expected an id.");
-                return skip(part).await;
+                return skip(part, services).await;
             }
         }
         match std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse().ok()) {
@@ -239,7 +240,7 @@ impl Room<'_> {
 async fn receive(mut part: Field, services: &Services, place: Arc<Place>, stored: Option<StoredBytes>) -> ApiResult<Received> {
     let mut intake = Intake::start(&services.blobs, services.disk(), services.settings.max_upload_bytes, place, stored);
     while let Some(piece) = part.next().await {
-        intake.push(piece.map_err(unreadable)?).await?;
+        intake.push(piece.map_err(unreadable(services))?).await?;
     }
     Ok(intake.finish().await?)
 }
@@ -261,15 +262,17 @@ fn file_name(part: &Field) -> Option<String> {
     extended.or_else(|| disposition.get_filename().map(str::to_owned))
 }
 
-async fn skip(mut part: Field) -> ApiResult<()> {
+async fn skip(mut part: Field, services: &Services) -> ApiResult<()> {
     while let Some(piece) = part.next().await {
-        piece.map_err(unreadable)?;
+        piece.map_err(unreadable(services))?;
     }
     Ok(())
 }
 
-fn unreadable(error: MultipartError) -> ApiError {
-    match error {
+fn unreadable(services: &Services) -> impl Fn(MultipartError) -> ApiError + use<> {
+    let limit = services.settings.max_upload_bytes;
+    move |error| match error {
+        MultipartError::Payload(PayloadError::Overflow) => DataError::UploadTooLarge { limit }.into(),
         MultipartError::ContentTypeMissing | MultipartError::ContentTypeParse | MultipartError::ContentTypeIncompatible => {
             ApiError::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the file as multipart/form-data.")
         }
@@ -282,11 +285,17 @@ fn content_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Returns the largest size of a body with all its parts, in bytes.
+fn largest_body(services: &Services) -> u64 {
+    services.settings.max_upload_bytes.saturating_add(AROUND_THE_FILE)
+}
+
 /// Refuses a body whose declared length is too large, before it is read.
 fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()> {
-    let limit = services.settings.max_upload_bytes;
     match content_length(request) {
-        Some(length) if length > limit.saturating_add(AROUND_THE_FILE) => Err(DataError::UploadTooLarge { limit }.into()),
+        Some(length) if length > largest_body(services) => {
+            Err(DataError::UploadTooLarge { limit: services.settings.max_upload_bytes }.into())
+        }
         _ => Ok(()),
     }
 }
