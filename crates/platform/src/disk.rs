@@ -1,6 +1,12 @@
 //! The disk space that is kept free: a full disk stops the private PostgreSQL, and with it everything.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use super::clock::Clock;
+
+/// The minimum time between two looks of a [`WatchedReserve`] at the disk, in microseconds.
+const BETWEEN_LOOKS: i64 = 1_000_000;
 
 /// Less than the reserve is free.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -43,12 +49,56 @@ impl DiskReserve {
     }
 }
 
+/// A reserve for work that comes too often to look at the disk each time: it is looked at once a second at most. Shared by all that
+/// do this work, so that a shortage is logged once.
+#[derive(Debug)]
+pub struct WatchedReserve {
+    reserve: DiskReserve,
+    clock: Clock,
+    /// What does not happen during a shortage, for the log.
+    refused: &'static str,
+    /// When the disk was last looked at, in microseconds since the epoch.
+    looked_at: AtomicI64,
+    is_short: AtomicBool,
+}
+
+impl WatchedReserve {
+    /// Creates a watch over a reserve; `refused` names what the caller refuses during a shortage.
+    pub fn new(reserve: DiskReserve, clock: Clock, refused: &'static str) -> Self {
+        Self { reserve, clock, refused, looked_at: AtomicI64::new(i64::MIN), is_short: AtomicBool::new(false) }
+    }
+
+    /// Returns whether more than the reserve was free a second ago or later.
+    pub fn has_room(&self) -> bool {
+        let (now, last) = (self.clock.now().timestamp_micros(), self.looked_at.load(Ordering::Relaxed));
+        // A clock that was set back must not keep an old answer.
+        let is_old = !(0..BETWEEN_LOOKS).contains(&now.saturating_sub(last));
+        // One caller looks, and the others use the last answer meanwhile.
+        if is_old && self.looked_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.look();
+        }
+        !self.is_short.load(Ordering::Relaxed)
+    }
+
+    fn look(&self) {
+        let shortage = self.reserve.check().err();
+        let was_short = self.is_short.swap(shortage.is_some(), Ordering::Relaxed);
+        match shortage {
+            Some(shortage) if !was_short => tracing::warn!(%shortage, refused = self.refused, "the disk is nearly full"),
+            None if was_short => tracing::info!(accepted = self.refused, "the disk has room again"),
+            _ => {}
+        }
+    }
+}
+
 fn enough(free: u64, reserve: u64) -> Result<(), DiskShortage> {
     if free > reserve { Ok(()) } else { Err(DiskShortage { free, reserve }) }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, TimeDelta};
+
     use super::*;
 
     #[test]
@@ -63,5 +113,36 @@ mod tests {
         assert!(DiskReserve::new(folder.path(), 0).check().is_ok() && DiskReserve::new(folder.path(), 1).check().is_ok());
         assert!(DiskReserve::new(folder.path(), u64::MAX).check().is_err());
         assert!(DiskReserve::new(&folder.path().join("missing"), 1).check().is_ok());
+    }
+
+    #[test]
+    fn a_watched_disk_is_looked_at_once_a_second() {
+        let parent = tempfile::tempdir().unwrap();
+        // A folder that is missing has no reserve, and one that exists is short of this reserve.
+        let folder = parent.path().join("data");
+        let clock = Clock::at(DateTime::UNIX_EPOCH);
+        let watched = WatchedReserve::new(DiskReserve::new(&folder, u64::MAX), clock.clone(), "events");
+        assert!(watched.has_room());
+        std::fs::create_dir(&folder).unwrap();
+        clock.advance(TimeDelta::milliseconds(999));
+        assert!(watched.has_room(), "the answer is kept for a second");
+        clock.advance(TimeDelta::milliseconds(1));
+        assert!(!watched.has_room());
+        std::fs::remove_dir(&folder).unwrap();
+        assert!(!watched.has_room(), "the answer is kept for a second");
+        clock.advance(TimeDelta::seconds(1));
+        assert!(watched.has_room());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_old_answer() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("data");
+        let clock = Clock::at(DateTime::UNIX_EPOCH + TimeDelta::days(1));
+        let watched = WatchedReserve::new(DiskReserve::new(&folder, u64::MAX), clock.clone(), "events");
+        assert!(watched.has_room());
+        std::fs::create_dir(&folder).unwrap();
+        clock.advance(TimeDelta::days(-1));
+        assert!(!watched.has_room());
     }
 }

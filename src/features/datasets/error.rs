@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-use crate::features::projects::TooManyStoredBytes;
+use crate::features::projects::{TooManyStoredBytes, TooManyWaitingJobs};
 use crate::ml::error::MlError;
 use crate::platform::compute::Crashed;
 use crate::platform::disk::DiskShortage;
@@ -40,6 +40,9 @@ pub enum DataError {
     /// The organisation stores as much as it may.
     #[error(transparent)]
     TooManyStoredBytes(#[from] TooManyStoredBytes),
+    /// The organisation has as many jobs waiting as it may.
+    #[error(transparent)]
+    TooManyWaitingJobs(#[from] TooManyWaitingJobs),
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
     Unreadable(#[source] TabularError),
@@ -159,6 +162,7 @@ impl From<DataError> for ApiError {
                 Self::coded(StatusCode::INSUFFICIENT_STORAGE, "disk_full", message)
             }
             DataError::TooManyStoredBytes(_) => Self::coded(StatusCode::INSUFFICIENT_STORAGE, "too_many_stored_bytes", message),
+            DataError::TooManyWaitingJobs(refusal) => refusal.into(),
             DataError::OutOfMemory => {
                 tracing::error!("a request was refused for want of memory");
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(LATER)

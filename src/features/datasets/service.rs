@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use diesel_async::AsyncConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
 use super::error::DataError;
@@ -68,10 +68,11 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
         let keys = FileKeys::fresh(id);
         let stored = examined.keep(&services, keys.clone()).await?;
         let allowed = services.settings.max_stored_bytes_per_organisation;
+        let most_waiting = services.settings.max_waiting_jobs_per_organisation;
         let added = connection
             .transaction(async move |connection| -> Result<TrainingData, DataError> {
                 let data = store::insert(connection, id, project_id, Some(maker), stored).await?;
-                enqueue_if_waiting(connection, &data).await?;
+                enqueue_if_waiting(connection, &data, most_waiting).await?;
                 projects::refuse_excess(connection, project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
                 Ok(data)
             })
@@ -109,12 +110,13 @@ pub async fn replace(
 /// Writes the row of an upload that replaces another; returns it as it was before and as it is now.
 async fn put_in_place(services: &Services, id: i64, stored: Stored) -> Result<(TrainingData, TrainingData), DataError> {
     let allowed = services.settings.max_stored_bytes_per_organisation;
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let before = lock_unused(connection, id).await?;
             let data = store::replace(connection, id, stored).await?;
-            enqueue_if_waiting(connection, &data).await?;
+            enqueue_if_waiting(connection, &data, most_waiting).await?;
             projects::refuse_excess(connection, data.project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, data))
         })
@@ -208,17 +210,19 @@ pub fn keep_prepared(blobs: &Blobs, keys: &FileKeys, prepared: Prepared) -> Resu
     Ok(json!(prepared.report))
 }
 
-async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, data: &TrainingData) -> Result<(), DataError> {
+/// Enqueues the preparation of an upload that was not prepared at once, unless too many jobs of its organisation wait.
+async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, data: &TrainingData, most_waiting: u32) -> Result<(), DataError> {
     if data.status == TrainingDataStatus::Preparing {
         let turn = projects::turn_of(connection, data.project_id).await?;
         let group_key = Some(format!("training_data:{}", data.id));
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
         queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
+        projects::admit_jobs(connection, data.project_id, 1, most_waiting).await??;
     }
     Ok(())
 }
 
-async fn lock_unused(connection: &mut diesel_async::AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {
+async fn lock_unused(connection: &mut AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {
     let data = store::lock(connection, id).await?.ok_or(diesel::result::Error::NotFound)?;
     projects::refuse_while_used(connection, ProjectPart::TrainingData, id).await.map_err(DataError::InUse)?;
     Ok(data)

@@ -52,7 +52,7 @@ impl Kind for Metadata {
 }
 
 /// Returns the length of a value as JSON, without allocating the text.
-fn written_bytes(value: &Value) -> usize {
+pub fn written_bytes(value: &Value) -> usize {
     struct Counter(usize);
     impl std::io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::kinds::{LONGEST_ID, Metadata, RequestId};
+use super::kinds::{LONGEST_ID, Metadata, RequestId, written_bytes};
 use crate::platform::http::body::{Choice, Id, Kept, Nullable, Text, TextOrBlank};
 use crate::platform::{request_fields, wire_enum};
 use crate::schema::conversion_events;
@@ -49,6 +49,14 @@ request_fields! {
         pub client_event_id: Option<String> = None => Kept(Nullable(Text(LONGEST_ID))),
         /// Any JSON but null; `{}` by default.
         pub metadata_json: Value = json!({}) => Metadata,
+    }
+}
+
+impl EventFields {
+    /// Returns about how many bytes a client chose to have stored.
+    pub fn bytes(&self) -> usize {
+        let ids = self.user_id.len() + self.item_id.len() + self.client_event_id.as_ref().map_or(0, String::len);
+        ids + written_bytes(&self.metadata_json)
     }
 }
 

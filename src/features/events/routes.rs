@@ -95,15 +95,17 @@ type ConversionEventRequest = RequestOf<EventFields>;
     request_body = inline(ConversionEventRequest),
     responses((status = 201, body = EventBody), (status = 200, body = EventBody, description = "Reported before"),
         (status = 400, description = "A field is wrong"), (status = 409, description = "Reported before, and removed since"),
-        (status = 503, description = "Not stored, because the database is away or more arrive than can be stored")))]
+        (status = 503, description = "Not stored, because the database is away, the disk is nearly full, or more arrive than can be stored")))]
 async fn create(
     reporter: Reporter,
     services: web::Data<Services>,
     slots: web::Data<KnownSlots>,
     writer: web::Data<EventWriter>,
+    limit: web::Data<ReportLimit>,
     body: Body,
 ) -> ApiResult<HttpResponse> {
     let event = input::event(body, Write::Create)?;
+    limit.count(&reporter.0.user, std::slice::from_ref(&event));
     reporter.require(&slots, &HashSet::from([(event.project_id, event.deployment_slot_id)])).await?;
     match service::report(&services, &writer, event).await? {
         Reported::New(event) => Ok(HttpResponse::Created().json(EventBody::from(event))),
@@ -118,21 +120,24 @@ type ConversionEventBatchRequest = RequestOf<input::EventBatch>;
 #[utoipa::path(post, path = "/conversion_event/batch/", tag = "conversion_event", operation_id = "create_conversion_event_batch",
     request_body = inline(ConversionEventBatchRequest),
     responses((status = 201, body = inline(Created)),
-        (status = 400, description = "Some event is wrong: `events` has an entry for each, empty for the good ones")))]
+        (status = 400, description = "Some event is wrong: `events` has an entry for each, empty for the good ones"),
+        (status = 503, description = "None is stored, because the database is away or the disk is nearly full")))]
 async fn create_batch(
     reporter: Reporter,
     services: web::Data<Services>,
     slots: web::Data<KnownSlots>,
+    writer: web::Data<EventWriter>,
     limit: web::Data<ReportLimit>,
     body: Body,
 ) -> ApiResult<HttpResponse> {
     let events = input::batch(body)?;
-    limit.count_batch(&reporter.0.user, events.len());
+    limit.count(&reporter.0.user, &events);
     if events.is_empty() {
         return Ok(HttpResponse::Created().json(Created { created: 0 }));
     }
     let pairs = events.iter().map(|event| (event.project_id, event.deployment_slot_id)).collect();
     reporter.require(&slots, &pairs).await?;
+    writer.require_room()?;
     let mut connection = services.db.conn().await?;
     let created = store::insert(&mut connection, events, services.clock.now()).await?.len();
     Ok(HttpResponse::Created().json(Created { created }))
@@ -211,8 +216,10 @@ async fn replace(
     access: EventAccess,
     services: web::Data<Services>,
     slots: web::Data<KnownSlots>,
+    writer: web::Data<EventWriter>,
     body: Body,
 ) -> ApiResult<web::Json<EventBody>> {
+    writer.require_room()?;
     save(access, &services, &slots, body, false).await
 }
 
@@ -225,8 +232,10 @@ async fn update(
     access: EventAccess,
     services: web::Data<Services>,
     slots: web::Data<KnownSlots>,
+    writer: web::Data<EventWriter>,
     body: Body,
 ) -> ApiResult<web::Json<EventBody>> {
+    writer.require_room()?;
     save(access, &services, &slots, body, true).await
 }
 

@@ -2,12 +2,14 @@
 //! after its event has been committed, so that no acknowledged event can be lost. While one group is being committed the next one
 //! collects; a single event does not wait.
 
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::model::EventFields;
 use super::store;
+use crate::platform::disk::WatchedReserve;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
@@ -15,6 +17,8 @@ use crate::platform::services::Services;
 const LARGEST_GROUP: usize = 1_000;
 /// The largest number of waiting events, some seconds' worth; more are refused instead of kept waiting.
 const LONGEST_QUEUE: usize = 20_000;
+/// Seconds after which the disk may have room again.
+const LATER: u64 = 60;
 
 /// The id and time of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,20 +34,34 @@ struct Waiting {
 }
 
 /// Stores single events. One instance is created at start and given to every HTTP worker as application data.
-pub struct EventWriter(mpsc::Sender<Waiting>);
+pub struct EventWriter {
+    queue: mpsc::Sender<Waiting>,
+    disk: WatchedReserve,
+}
 
 impl EventWriter {
     /// Starts a task that writes until this is dropped and all events received until then are stored.
     pub fn start(services: &Services) -> Self {
         let (queue, waiting) = mpsc::channel(LONGEST_QUEUE);
         tokio::spawn(write_groups(services.clone(), waiting));
-        Self(queue)
+        let disk = WatchedReserve::new(services.disk(), services.clock.clone(), "events");
+        Self { queue, disk }
+    }
+
+    /// Fails with 503 while the disk has no room for events.
+    pub fn require_room(&self) -> ApiResult<()> {
+        if self.disk.has_room() {
+            return Ok(());
+        }
+        let message = "The server has too little disk space left to store events. Send them again in a minute.";
+        Err(ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message).retry_after(LATER))
     }
 
     /// Stores an event that its reporter may report; `None` if it is not new. Fails with 503 if it cannot be stored now.
     pub async fn store(&self, event: EventFields) -> ApiResult<Option<Stored>> {
+        self.require_room()?;
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Waiting { event, answer }).map_err(|error| match error {
+        self.queue.try_send(Waiting { event, answer }).map_err(|error| match error {
             TrySendError::Full(_) => ApiError::unavailable(&"more events arrive than can be stored"),
             TrySendError::Closed(_) => ApiError::unavailable(&"the program is ending"),
         })?;

@@ -55,11 +55,12 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
 /// Writes the row of a new upload.
 async fn insert(services: &Services, project: i64, maker: i64, kept: Kept) -> Result<ItemMetaData, DataError> {
     let allowed = services.settings.max_stored_bytes_per_organisation;
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let metadata = store::insert(connection, project, maker, kept.stored, kept.form).await?;
-            enqueue_if_waiting(connection, &metadata).await?;
+            enqueue_if_waiting(connection, &metadata, most_waiting).await?;
             projects::refuse_excess(connection, project, metadata.stored_bytes.unsigned_abs(), allowed).await??;
             Ok(metadata)
         })
@@ -94,6 +95,7 @@ async fn put_in_place(
     mut kept: Kept,
 ) -> Result<(ItemMetaData, ItemMetaData), DataError> {
     let (blobs, allowed) = (services.blobs.clone(), services.settings.max_stored_bytes_per_organisation);
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| -> Result<_, DataError> {
@@ -103,19 +105,25 @@ async fn put_in_place(
                 kept.stored.stored_bytes += blocking(move || bytes_of(&blobs, in_use.as_slice())).await?;
             }
             let after = store::replace(connection, id, kept.stored, kept.form).await?;
-            enqueue_if_waiting(connection, &after).await?;
+            enqueue_if_waiting(connection, &after, most_waiting).await?;
             projects::refuse_excess(connection, project, after.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, after))
         })
         .await
 }
 
-async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, metadata: &ItemMetaData) -> Result<(), DataError> {
+/// Enqueues the preparation of an upload that was not prepared at once, unless too many jobs of its organisation wait.
+async fn enqueue_if_waiting(
+    connection: &mut AsyncPgConnection,
+    metadata: &ItemMetaData,
+    most_waiting: u32,
+) -> Result<(), DataError> {
     if metadata.status == TrainingDataStatus::Preparing {
         let turn = projects::turn_of(connection, metadata.project_id).await?;
         let group_key = Some(format!("item_meta_data:{}", metadata.id));
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
         queue::enqueue(connection, &PrepareItemMetadata { item_meta_data_id: metadata.id }, options).await?;
+        projects::admit_jobs(connection, metadata.project_id, 1, most_waiting).await??;
     }
     Ok(())
 }

@@ -175,8 +175,8 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     check_references(&principal, &mut connection, &mut fields, configuration, data).await?;
     fields.finish()?;
     let project = projects::of_data(&mut connection, data).await?;
-    projects::admit_jobs(&services, &mut connection, project.id, 1).await?;
-    let model = service::create(&mut connection, configuration, data).await?;
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
+    let model = service::create_asked(&mut connection, configuration, data, project.id, most_waiting).await?;
     Ok(HttpResponse::Created().json(to_one(&mut connection, model).await?))
 }
 

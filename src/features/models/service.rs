@@ -24,6 +24,23 @@ pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, d
     create_from(connection, configuration_id, data_id, None).await
 }
 
+/// Creates a model as [`create`] does, on behalf of a user. Fails if the organisation of the project has `most_waiting` jobs already.
+pub async fn create_asked(
+    connection: &mut AsyncPgConnection,
+    configuration: i64,
+    data: i64,
+    project: i64,
+    most_waiting: u32,
+) -> ApiResult<TrainedModel> {
+    connection
+        .transaction(async move |connection| {
+            let model = create(connection, configuration, data).await?;
+            projects::admit_jobs(connection, project, 1, most_waiting).await??;
+            Ok(model)
+        })
+        .await
+}
+
 /// Creates a model, as [`create`] does, whose training starts from another model if the algorithm can.
 pub async fn create_from(
     connection: &mut AsyncPgConnection,

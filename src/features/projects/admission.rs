@@ -5,10 +5,10 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::Project;
+use super::store;
 use crate::features::accounts::{Guarded, founder_of};
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::http::ApiError;
 use crate::platform::queue::{self, Turn};
-use crate::platform::services::Services;
 
 impl Project {
     /// Returns the turn of the project's jobs. The founders of organisations take turns, and within each the projects of theirs: a
@@ -31,21 +31,38 @@ pub async fn turn_of(connection: &mut AsyncPgConnection, project: i64) -> QueryR
     }
 }
 
-/// Refuses a request that would queue `more` jobs if the organisation, together with those of the same founder, already has the
-/// maximum waiting.
-pub async fn admit_jobs(services: &Services, connection: &mut AsyncPgConnection, project: i64, more: i64) -> ApiResult<()> {
-    let most = services.settings.max_waiting_jobs_per_organisation;
+/// An organisation has as many jobs waiting as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{waiting} jobs of this organisation and others with the same founder wait for a worker, and {most} may. Try again when some are \
+     done, or cancel some."
+)]
+pub struct TooManyWaitingJobs {
+    waiting: i64,
+    most: u32,
+}
+
+impl From<TooManyWaitingJobs> for ApiError {
+    fn from(refusal: TooManyWaitingJobs) -> Self {
+        Self::coded(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting_jobs", refusal.to_string())
+    }
+}
+
+/// Fails if the organisation of a project, together with those of the same founder, has more jobs waiting than `most`, of which the
+/// present transaction enqueued the last `added`; 0 sets no limit. Only one transaction at a time can do this for the same founder,
+/// so each sees the jobs of those before it. To be called after all else that the transaction may have to wait for, but before
+/// `refuse_excess`: every transaction takes the two locks in this order.
+pub async fn admit_jobs(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    added: i64,
+    most: u32,
+) -> QueryResult<Result<(), TooManyWaitingJobs>> {
     if most == 0 {
-        return Ok(());
+        return Ok(Ok(()));
     }
-    let turn = turn_of(connection, project).await?;
-    let waiting = queue::count_waiting(connection, &turn.tenant).await?;
-    if waiting + more <= i64::from(most) {
-        return Ok(());
-    }
-    let message = format!(
-        "{waiting} jobs of this organisation and others with the same founder wait for a worker, and {most} may. Try again when some \
-         are done, or cancel some."
-    );
-    Err(ApiError::coded(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting_jobs", message))
+    let tenant = turn_of(connection, project).await?.tenant;
+    store::lock_waiting_jobs(connection, &tenant).await?;
+    let waiting = queue::count_waiting(connection, &tenant).await?;
+    Ok(if waiting <= i64::from(most) { Ok(()) } else { Err(TooManyWaitingJobs { waiting: waiting - added, most }) })
 }

@@ -10,7 +10,7 @@ mod store;
 mod stored_bytes;
 mod sweeping;
 
-pub use admission::{admit_jobs, turn_of};
+pub use admission::{TooManyWaitingJobs, admit_jobs, turn_of};
 pub use model::{MOST_EVENT_TYPES, Project, ProjectFields, UnknownUsers};
 pub use of_project::OfProject;
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};

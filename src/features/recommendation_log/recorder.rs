@@ -1,6 +1,6 @@
 //! Writes the log in the background. Requests pass their lists on without waiting; while one batch is written, the next one is
 //! collected, so that the size of batches follows the traffic. If lists arrive faster than they can be written, they are dropped
-//! and counted in a warning.
+//! and counted in a warning. While the disk is nearly full nothing is logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::model::LoggedList;
 use super::store;
+use crate::platform::disk::WatchedReserve;
 use crate::platform::services::Services;
 
 /// The largest number of requests whose lists wait to be written.
@@ -71,6 +72,7 @@ impl Recorder {
 
 async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>) {
     let (mut messages, mut losses) = (Vec::with_capacity(BATCH), Losses::default());
+    let disk = WatchedReserve::new(services.disk(), services.clock.clone(), "lists of the recommendation log");
     loop {
         let taken = receiver.recv_many(&mut messages, BATCH).await;
         if taken == 0 {
@@ -82,6 +84,9 @@ async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dr
                 Message::Lists(more) => lists.extend(more.into_iter().filter(is_storable)),
                 Message::Finish(done) => waiting.push(done),
             }
+        }
+        if !disk.has_room() {
+            lists.clear();
         }
         let count = lists.len() as u64;
         if let Err(error) = write(&services, lists).await {

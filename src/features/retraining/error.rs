@@ -1,6 +1,7 @@
 //! Errors of retraining.
 
 use crate::features::deployments::SlotError;
+use crate::features::projects::TooManyWaitingJobs;
 use crate::features::tuning::TuningError;
 use crate::platform::http::ApiError;
 
@@ -11,6 +12,9 @@ pub enum RetrainingError {
     Disabled,
     #[error("This schedule has been deleted. Reload and try again.")]
     Gone,
+    /// The run would be one more waiting job than the organisation may have.
+    #[error(transparent)]
+    TooManyWaitingJobs(#[from] TooManyWaitingJobs),
     /// The search could not be created.
     #[error(transparent)]
     Tuning(#[from] TuningError),
@@ -27,6 +31,7 @@ impl From<RetrainingError> for ApiError {
     fn from(error: RetrainingError) -> Self {
         match error {
             RetrainingError::Disabled => Self::conflict(error.to_string()),
+            RetrainingError::TooManyWaitingJobs(refusal) => refusal.into(),
             RetrainingError::Tuning(error) => error.into(),
             RetrainingError::Slot(error) => error.into(),
             RetrainingError::Gone => Self::not_found(),

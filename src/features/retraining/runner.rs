@@ -264,7 +264,8 @@ async fn fail(
     end(connection, run, RunStatus::Failed, reason, now).await
 }
 
-async fn skip(
+/// Ends a run without doing its work, for a reason that its schedule's users see.
+pub async fn skip(
     connection: &mut AsyncPgConnection,
     run: &Run,
     reason: &str,

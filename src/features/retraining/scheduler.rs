@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::cadence::Cadence;
+use super::error::RetrainingError;
 use super::model::{CatchUp, NewRun, RunCause, Schedule};
-use super::{service, store};
+use super::{runner, service, store};
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
@@ -34,15 +34,16 @@ pub async fn keep_firing(services: Services, stop: CancellationToken) {
 pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
     let now = services.clock.now();
     let least = TimeDelta::seconds(services.settings.min_schedule_interval_seconds.into());
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
     let mut connection = services.db.conn().await?;
     let fired = connection
-        .transaction(async move |connection| -> QueryResult<usize> {
+        .transaction(async move |connection| -> Result<usize, RetrainingError> {
             if !try_to_lead(connection, LEADER_LOCK).await? {
                 return Ok(0);
             }
             let mut fired = 0;
             for schedule in store::lock_due(connection, now).await? {
-                fired += usize::from(fire(connection, &schedule, now, least).await?);
+                fired += usize::from(fire(connection, &schedule, now, (least, most_waiting)).await?);
             }
             Ok(fired)
         })
@@ -50,12 +51,14 @@ pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
     Ok(fired)
 }
 
+/// Creates a run of a schedule that is due, unless it was missed and is to be skipped. A run that its organisation may not have
+/// waiting is recorded as skipped. Returns whether there is a run.
 async fn fire(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
     now: DateTime<Utc>,
-    least: TimeDelta,
-) -> QueryResult<bool> {
+    (least, most_waiting): (TimeDelta, u32),
+) -> Result<bool, RetrainingError> {
     let cadence =
         schedule.fields.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.fields.cron_expression, zone).ok());
     // Times within the minimum interval after this one are skipped.
@@ -67,6 +70,12 @@ async fn fire(
     let (schedule_id, project_id) = (schedule.id, schedule.project_id);
     let (cause, scheduled_for) = (RunCause::Schedule, schedule.next_run_at);
     let run = NewRun { schedule_id, project_id, cause, triggered_by: None, scheduled_for };
-    service::start(connection, schedule, run).await?;
+    match service::start(connection, schedule, run.clone(), most_waiting).await {
+        Err(RetrainingError::TooManyWaitingJobs(refusal)) => {
+            let run = store::insert_run(connection, run).await?;
+            runner::skip(connection, &run, &refusal.to_string(), now).await?;
+        }
+        started => drop(started?),
+    }
     Ok(true)
 }

@@ -79,8 +79,13 @@ async fn bring_configs(
     Ok(())
 }
 
-/// Starts a run now, at a user's request. Returns the existing run if one is in progress.
-pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i64) -> Result<Run, RetrainingError> {
+/// Starts a run now, at a user's request, as [`start`] does. Returns the existing run if one is in progress.
+pub async fn trigger(
+    connection: &mut AsyncPgConnection,
+    schedule: i64,
+    user: i64,
+    most_waiting: u32,
+) -> Result<Run, RetrainingError> {
     connection
         .transaction(async move |connection| {
             let schedule = store::lock_schedule(connection, schedule).await?.ok_or(RetrainingError::Gone)?;
@@ -89,7 +94,7 @@ pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i6
             }
             let (schedule_id, project_id) = (schedule.id, schedule.project_id);
             let run = NewRun { schedule_id, project_id, cause: RunCause::Manual, triggered_by: Some(user), scheduled_for: None };
-            Ok(start(connection, &schedule, run).await?)
+            start(connection, &schedule, run, most_waiting).await
         })
         .await
 }
@@ -105,18 +110,30 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64, now: DateTime<U
         .await
 }
 
-/// Creates and enqueues a run unless one of this schedule is in progress. The caller has locked the schedule.
-pub async fn start(connection: &mut AsyncPgConnection, schedule: &Schedule, run: NewRun) -> QueryResult<Run> {
+/// Creates and enqueues a run unless one of this schedule is in progress. The caller has locked the schedule. Fails, with nothing
+/// stored, if the organisation of the project has `most_waiting` jobs already.
+pub async fn start(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: NewRun,
+    most_waiting: u32,
+) -> Result<Run, RetrainingError> {
     if let Some(run) = store::live_run(connection, schedule.id).await? {
         return Ok(run);
     }
-    let run = store::insert_run(connection, run).await?;
-    let options = EnqueueOptions {
-        unique_key: Some(format!("retraining:{}", run.id)),
-        group_key: Some(format!("retraining:{}", schedule.id)),
-        turn: projects::turn_of(connection, schedule.project_id).await?,
-        ..EnqueueOptions::default()
-    };
-    queue::enqueue(connection, &RunRetraining { retraining_run_id: run.id }, options).await?;
-    Ok(run)
+    let (schedule, project) = (schedule.id, schedule.project_id);
+    connection
+        .transaction(async move |connection| {
+            let run = store::insert_run(connection, run).await?;
+            let options = EnqueueOptions {
+                unique_key: Some(format!("retraining:{}", run.id)),
+                group_key: Some(format!("retraining:{schedule}")),
+                turn: projects::turn_of(connection, project).await?,
+                ..EnqueueOptions::default()
+            };
+            queue::enqueue(connection, &RunRetraining { retraining_run_id: run.id }, options).await?;
+            projects::admit_jobs(connection, project, 1, most_waiting).await??;
+            Ok(run)
+        })
+        .await
 }

@@ -196,9 +196,9 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     references::check(&principal, &mut connection, &mut fields, &wanted).await?;
     fields.finish()?;
     let project = projects::of_data(&mut connection, wanted.data_id).await?;
-    projects::admit_jobs(&services, &mut connection, project.id, wanted.n_tasks().into()).await?;
     let job = NewTuningJob { fields: wanted, created_by: Some(principal.user.id) };
-    let job = service::create_asked(&mut connection, job, project.organisation_id).await?;
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
+    let job = service::create_asked(&mut connection, job, &project, most_waiting).await?;
     Ok(HttpResponse::Created().json(to_one(&mut connection, job).await?))
 }
 

@@ -9,7 +9,7 @@ use super::store;
 use crate::features::evaluation;
 use crate::features::model_configs;
 use crate::features::models;
-use crate::features::projects;
+use crate::features::projects::{self, Project};
 use crate::features::task_logs::{self, Line};
 use crate::ml::registry;
 use crate::platform::http::ApiResult;
@@ -89,12 +89,21 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
 }
 
 /// Creates a job as [`create`] does, on behalf of a user. Moves configs that nothing uses yet to the organisation of the project.
-pub async fn create_asked(connection: &mut AsyncPgConnection, job: NewTuningJob, organisation: i64) -> ApiResult<TuningJob> {
+/// Fails if this would make more than `most_waiting` jobs of the organisation wait.
+pub async fn create_asked(
+    connection: &mut AsyncPgConnection,
+    job: NewTuningJob,
+    project: &Project,
+    most_waiting: u32,
+) -> ApiResult<TuningJob> {
+    let (project, organisation, tasks) = (project.id, project.organisation_id, i64::from(job.fields.n_tasks()));
     connection
         .transaction(async move |connection| {
             evaluation::bring_split(connection, "split", job.fields.split_id, organisation).await?;
             evaluation::bring_evaluation(connection, "evaluation", job.fields.evaluation_id, organisation).await?;
-            Ok(create(connection, job).await?)
+            let job = create(connection, job).await?;
+            projects::admit_jobs(connection, project, tasks, most_waiting).await??;
+            Ok(job)
         })
         .await
 }

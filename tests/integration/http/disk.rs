@@ -3,11 +3,20 @@
 use std::sync::Arc;
 
 use recotem::app::roles;
+use recotem::features::recommendation_log::{LoggedList, Recorder};
 use recotem::platform::config::Settings;
+use recotem::platform::services::Services;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::support::events::{Stage, stage_with};
 use crate::support::{Jobs, TestApp, slots};
+
+/// Makes any disk have less free space than its reserve.
+fn fill_disk(services: &mut Services) {
+    services.settings = Arc::new(Settings { min_free_disk_bytes: u64::MAX, ..Settings::clone(&services.settings) });
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_are_refused_while_less_of_the_disk_is_free_than_its_reserve() {
@@ -26,10 +35,58 @@ async fn a_training_says_that_the_disk_is_full_instead_of_filling_it() {
     let app = TestApp::start_without_worker().await;
     slots::with_waiting_model(&app, "margarete").await;
     let mut services = app.services.clone();
-    services.settings = Arc::new(Settings { min_free_disk_bytes: u64::MAX, ..Settings::clone(&services.settings) });
+    fill_disk(&mut services);
     let stop = CancellationToken::new();
     tokio::spawn(roles::work(services, stop.clone()));
     let refused = "SELECT count(*) FROM jobs WHERE last_error LIKE '%min_free_disk_bytes%'";
     app.soon("the training is put off", async || app.count(refused).await == 1).await;
     stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_to_be_reported_again_later_while_the_disk_is_nearly_full() {
+    let stage = stage_with(|_| {}).await;
+    let full = stage.app.replica(fill_disk).with_key(stage.program.key());
+    stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
+    for (path, body) in [
+        ("conversion_event/", stage.event(json!({}))),
+        ("conversion_event/batch/", json!({ "events": [stage.event(json!({}))] })),
+    ] {
+        let refused = full.post(path, body).await.expect(503);
+        assert_eq!(refused.body["code"], "temporarily_unavailable", "{path}");
+        assert_eq!(refused.header("retry-after"), "60", "{path}");
+        assert!(refused.body["detail"].as_str().unwrap().contains("disk space"), "{}", refused.body);
+    }
+    full.post("conversion_event/", stage.event(json!({ "event_type": "sale" }))).await.expect(400);
+    assert_eq!(full.get("conversion_event/").await.expect(200).body["count"], 1, "what was acknowledged is there");
+}
+
+fn list_of(stage: &Stage) -> LoggedList {
+    LoggedList {
+        request_id: Uuid::from_u128(1),
+        project_id: stage.prepared.project,
+        deployment_slot_id: stage.slot,
+        trained_model_id: stage.model,
+        is_shadow: false,
+        user_id: None,
+        items: vec!["desk".to_owned()],
+        strategy: Some("popular"),
+        propensity: Some(1.0),
+        item_propensities: None,
+        timestamp: stage.app.services.clock.now(),
+        plain_cutoff: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_not_logged_while_the_disk_is_nearly_full() {
+    let stage = stage_with(|_| {}).await;
+    let mut full = stage.app.services.clone();
+    fill_disk(&mut full);
+    for (services, logged) in [(&full, 0), (&stage.app.services, 1)] {
+        let recorder = Recorder::start(services);
+        recorder.record(vec![list_of(&stage)]);
+        recorder.finish().await;
+        assert_eq!(stage.app.count("SELECT count(*) FROM recommendation_log").await, logged);
+    }
 }

@@ -1,14 +1,18 @@
 //! Organisations share the workers, and a search that kills its workers ends.
 
 use chrono::TimeDelta;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::support::searches::interactions;
-use crate::support::{Caller, Jobs, TestApp};
+use crate::support::{Answer, Caller, Jobs, TestApp};
 
 /// The data of a user that starts jobs.
 struct Tenant {
     user: Caller,
+    project: i64,
     data: i64,
     configuration: i64,
     split: i64,
@@ -25,19 +29,23 @@ impl Tenant {
         let configuration = user.post("model_configuration/", configuration).await.expect(201).id();
         let split = user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id();
         let evaluation = user.post("evaluation_config/", json!({ "cutoff": 3 })).await.expect(201).id();
-        Self { user, data, configuration, split, evaluation }
+        Self { user, project, data, configuration, split, evaluation }
     }
 
     /// Starts a search and returns its path.
     async fn search(&self, n_trials: u32) -> String {
+        format!("parameter_tuning_job/{}/", self.try_search(n_trials).await.expect(201).id())
+    }
+
+    async fn try_search(&self, n_trials: u32) -> Answer {
         let job = json!({
             "data": self.data, "split": self.split, "evaluation": self.evaluation, "n_trials": n_trials, "random_seed": 1,
             "tried_algorithms_json": ["TopPop"], "train_after_tuning": false,
         });
-        format!("parameter_tuning_job/{}/", self.user.post("parameter_tuning_job/", job).await.expect(201).id())
+        self.user.post("parameter_tuning_job/", job).await
     }
 
-    async fn train(&self) -> crate::support::Answer {
+    async fn train(&self) -> Answer {
         let model = json!({ "configuration": self.configuration, "data_loc": self.data });
         self.user.post("trained_model/", model).await
     }
@@ -77,6 +85,57 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
         done, or cancel some.";
     assert_eq!(refused.body["detail"], words);
     beta.train().await.expect(201);
+}
+
+/// The requests that wait to enqueue their jobs.
+const ENQUEUING: &str = "SELECT count(*) FROM pg_locks WHERE relation = 'jobs'::regclass AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_arrive_together_do_not_pass_the_limit_together() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let mut lock = AsyncPgConnection::establish(app.services.db.url()).await.expect("it answers");
+    // Until it is unlocked, no job can be enqueued, while all can be counted.
+    lock.batch_execute("BEGIN; LOCK TABLE jobs IN SHARE MODE").await.expect("the lock");
+    let unlock = async {
+        app.soon("all of them enqueue", async || app.count(ENQUEUING).await == 4).await;
+        lock.batch_execute("COMMIT").await.expect("the end");
+    };
+    let (a, b, c, d, ()) = tokio::join!(alpha.train(), alpha.train(), alpha.try_search(5), alpha.try_search(5), unlock);
+    let mut statuses = [a, b, c, d].map(|answer| answer.status.as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 429, 429, 429]);
+    assert_eq!(app.unfinished_jobs().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_a_job_would_prepare_wait_like_other_jobs() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let user = &alpha.user;
+    // Small files are prepared at once.
+    let data = user.upload(alpha.project, "small.csv", interactions()).await.expect(201);
+    let items = user.upload_items(alpha.project, "small.csv", "item_id,title\n1,a\n").await.expect(201);
+    alpha.train().await.expect(201);
+    let files = app.files();
+    let large = |header: &str| format!("{header}\n{}", "1,2\n".repeat(2 << 20));
+    let (rows, descriptions) = (large("user_id,item_id"), large("item_id,title"));
+    let form = |content: &str| Form::new().part("file", Part::bytes(content.as_bytes().to_vec()).file_name("large.csv"));
+    for refused in [
+        user.upload(alpha.project, "large.csv", rows.clone()).await,
+        user.upload_items(alpha.project, "large.csv", descriptions.clone()).await,
+        user.send_form(Method::PATCH, &format!("training_data/{}/", data.id()), form(&rows)).await,
+        user.send_form(Method::PATCH, &format!("item_meta_data/{}/", items.id()), form(&descriptions)).await,
+    ] {
+        assert_eq!(refused.expect(429).body["code"], "too_many_waiting_jobs");
+    }
+    assert_eq!(app.files(), files, "nothing is kept of what was refused");
+    for (slice, before) in [("training_data", data), ("item_meta_data", items)] {
+        let now = user.get(&format!("{slice}/{}/", before.id())).await.expect(200).body;
+        assert_eq!((&now["basename"], &now["status"]), (&json!("small.csv"), &json!("ready")));
+    }
+    user.upload(alpha.project, "small.csv", interactions()).await.expect(201);
 }
 
 /// Creates an organisation with a project that is ready to train, and returns its id and the body of a training.

@@ -108,6 +108,18 @@ async fn a_batch_counts_as_many_reports_as_it_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_events_count_as_many_reports() {
+    let stage = stage_with(|settings| settings.throttle.events.requests = 10).await;
+    let program = &stage.program;
+    let large = || stage.event(json!({ "metadata_json": { "k": "x".repeat(6 << 10) } }));
+    program.post("conversion_event/", large()).await.expect(201);
+    program.post(BATCH, json!({ "events": [large()] })).await.expect(201);
+    program.post("conversion_event/", stage.event(json!({}))).await.expect(429);
+    stage.app.services.clock.advance(TimeDelta::seconds(2));
+    program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_events_are_refused_and_not_lost_silently() {
     let stage = stage_with(|_| {}).await;
     stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);

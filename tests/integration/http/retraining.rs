@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::prepared::{Prepared, prepare};
 use crate::support::retraining::{finish, plan, run, runs};
-use crate::support::{Caller, Jobs, TestApp};
+use crate::support::{Caller, Jobs, TestApp, slots};
 
 async fn stage(app: &TestApp) -> Prepared {
     prepare(app.user("margarete").await, "P", "TopPop").await
@@ -290,4 +290,34 @@ async fn a_schedule_runs_no_more_often_than_the_operator_allows() {
     let user = Caller::log_in(&app.base, "margarete", "a good long phrase").await;
     let shown = user.get(&format!("retraining_schedule/{}/", made.id())).await.expect(200).body;
     assert_eq!(moment(&shown["next_run_at"]), due + TimeDelta::hours(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_beyond_the_waiting_jobs_of_its_organisation_is_recorded_as_skipped() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let prepared = stage(&app).await;
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "cron_expression": "0 * * * *" });
+    let made = plan(&prepared, wanted).await.expect(201);
+    let (path, due) = (format!("retraining_schedule/{}/", made.id()), moment(&made.body["next_run_at"]));
+    slots::model_of(&prepared).await;
+    let refused = prepared.user.post(&format!("{path}trigger/"), json!({})).await.expect(429);
+    assert_eq!(refused.body["code"], "too_many_waiting_jobs");
+    let services = &app.services;
+    services.clock.advance(due - services.clock.now());
+    assert_eq!(fire_due(services).await.unwrap(), 1);
+    let user = Caller::log_in(&app.base, "margarete", "a good long phrase").await;
+    let skipped = runs(&user, made.id()).await;
+    assert_eq!((skipped.len(), &skipped[0]["status"], &skipped[0]["cause"]), (1, &json!("SKIPPED"), &json!("schedule")));
+    assert!(skipped[0]["error_message"].as_str().unwrap().contains("wait for a worker"), "{}", skipped[0]);
+    let shown = user.get(&path).await.expect(200).body;
+    assert_eq!((&shown["last_run_status"], moment(&shown["next_run_at"])), (&json!("SKIPPED"), due + TimeDelta::hours(1)));
+    let kinds: Vec<String> = app.unfinished_jobs().await.into_iter().map(|job| job.kind).collect();
+    assert_eq!(kinds, ["train_model"]);
+
+    // Once there is room, the next run is started.
+    app.execute("DELETE FROM jobs").await;
+    services.clock.advance(TimeDelta::hours(1));
+    assert_eq!(fire_due(services).await.unwrap(), 1);
+    let user = Caller::log_in(&app.base, "margarete", "a good long phrase").await;
+    assert_eq!(runs(&user, made.id()).await[0]["status"], "PENDING");
 }

@@ -128,8 +128,8 @@ pub struct Settings {
     pub uploads_per_address: usize,
     /// Bytes of all uploads in progress, on disk; one user may fill a quarter of it, or send one file of the largest size.
     pub max_incoming_bytes: u64,
-    /// Bytes of disk space to keep free: below it, uploads are refused, and no job that writes data or models is started. 0 sets
-    /// no limit.
+    /// Bytes of disk space to keep free: below it, uploads and events are refused, lists are not logged, and no job that writes
+    /// data or models is started. 0 sets no limit.
     pub min_free_disk_bytes: u64,
     /// Bytes that uploads, what is prepared of them, and models of one organisation may take up; more are refused. 0 sets no limit.
     /// Organisations that the same user created count as one.

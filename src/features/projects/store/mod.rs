@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::features::accounts::{Guarded, Ownership, Principal};
@@ -43,6 +43,12 @@ pub fn visible_projects(principal: &Principal, project: Option<i64>) -> projects
         query = query.filter(projects::id.eq(project));
     }
     query
+}
+
+/// Waits until no other transaction counts the waiting jobs of this tenant, and keeps others waiting until the present one ends.
+pub async fn lock_waiting_jobs(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<()> {
+    let query = diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('waiting_jobs:' || $1, 0))");
+    query.bind::<Text, _>(tenant).execute(connection).await.map(drop)
 }
 
 /// Returns the project that an upload belongs to.

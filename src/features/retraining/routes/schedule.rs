@@ -13,7 +13,7 @@ use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
 use crate::features::model_configs::ModelConfiguration;
-use crate::features::projects::{self, OfProject, Project};
+use crate::features::projects::{OfProject, Project};
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
@@ -252,7 +252,7 @@ pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Servic
         (status = 409, description = "The schedule is disabled")))]
 pub async fn trigger(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
-    projects::admit_jobs(&services, &mut connection, access.object.project_id, 1).await?;
-    service::trigger(&mut connection, access.object.id, access.principal.user.id).await?;
+    let most_waiting = services.settings.max_waiting_jobs_per_organisation;
+    service::trigger(&mut connection, access.object.id, access.principal.user.id, most_waiting).await?;
     Ok(HttpResponse::Accepted().json(Triggered { status: "triggered" }))
 }
