@@ -476,6 +476,7 @@ table! {
         contents -> Text,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        project_id -> Nullable<BigInt>,
     }
 }
 

@@ -4,7 +4,6 @@
 //! All valid keys are loaded before they are first sent, and refreshed as soon as one changes. A changed key is not accepted
 //! before it has been read again; while the database is unavailable, all others are accepted as last read.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,10 +14,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::service::{self, Digest, KnownKey};
-use crate::platform::db::{Change, ReadError};
+use super::store::Concerned;
+use crate::platform::db::{Change, ChangedRow, ReadError};
 use crate::platform::http::throttle::Throttle;
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::known::{self, Known};
+use crate::platform::known::Known;
 use crate::platform::places::{Place, Places};
 use crate::platform::services::Services;
 
@@ -55,7 +55,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Changed {
     all: bool,
-    ids: HashSet<i64>,
+    concerned: Concerned,
 }
 
 impl KnownKeys {
@@ -162,11 +162,19 @@ impl KnownKeys {
         match change {
             Some(row) if row.table == "api_keys" => {
                 self.0.keys.distrust(|key| key.id() == Some(row.id));
-                changed.ids.insert(row.id);
+                changed.concerned.ids.insert(row.id);
             }
             Some(row) if row.table == "users" => {
                 self.0.keys.distrust(|key| key.principal.user.id == row.id);
-                changed.all = true;
+                changed.concerned.users.insert(row.id);
+            }
+            Some(row) if row.table == "memberships" => {
+                self.0.keys.doubt_where(|key| key.principal.user.id == row.id);
+                changed.concerned.users.insert(row.id);
+            }
+            Some(ChangedRow { is_moved: true, project_id: Some(project), .. }) => {
+                self.0.keys.doubt_where(|key| key.principal.key_project() == Some(project));
+                changed.concerned.projects.insert(project);
             }
             // Changes of what is served do not affect keys.
             Some(_) => return,
@@ -187,23 +195,22 @@ impl KnownKeys {
             self.0.told.notified().await;
             tokio::time::sleep(PAUSE).await;
             let changed = std::mem::take(&mut *self.0.changed.lock().unwrap_or_else(PoisonError::into_inner));
-            let ids: Vec<i64> = changed.ids.into_iter().collect();
-            while let Err(error) = self.read((!changed.all).then_some(&ids)).await {
+            while let Err(error) = self.read((!changed.all).then_some(&changed.concerned)).await {
                 tracing::debug!(%error, "API keys that have changed could not be read; it will be tried again");
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 
-    /// Reads keys into memory: those of the ids, or all.
-    async fn read(&self, ids: Option<&Vec<i64>>) -> Result<(), ReadError> {
-        loop {
-            let mark = self.0.keys.mark();
-            let read = service::usable(&self.0.services, ids.map(Vec::as_slice), MOST_KEYS.into());
-            let found = known::within(known::LONGEST, read).await?;
-            if self.0.keys.put(mark, found.into_iter().map(|(digest, key)| (digest, Arc::new(key)))) {
-                return Ok(());
-            }
+    /// Reads keys into memory: those that changes concern, or all.
+    async fn read(&self, concerned: Option<&Concerned>) -> Result<(), ReadError> {
+        let read = || async move {
+            let found = service::usable(&self.0.services, concerned, MOST_KEYS.into()).await?;
+            Ok(found.into_iter().map(|(digest, key)| (digest, Arc::new(key))).collect())
+        };
+        if !self.0.keys.fill(read).await? {
+            tracing::debug!("API keys kept changing while they were read; they are read when they are sent");
         }
+        Ok(())
     }
 }

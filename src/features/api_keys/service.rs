@@ -8,7 +8,7 @@ use diesel_async::AsyncPgConnection;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::model::{ApiKey, stored};
-use super::store::{self, NewApiKey};
+use super::store::{self, Concerned, NewApiKey};
 use crate::features::accounts::{KeyGrant, Principal, Scope, principal_of};
 use crate::platform::config::random_text;
 use crate::platform::db::ReadError;
@@ -117,12 +117,12 @@ pub async fn find(services: &Services, digest: &Digest) -> Result<Option<KnownKe
     Ok(Some(KnownKey { principal, expires_at: row.expires_at }))
 }
 
-/// Returns the valid keys with their digests: those of the ids, or all, but at most `most`.
-pub async fn usable(services: &Services, ids: Option<&[i64]>, most: i64) -> Result<Vec<(Digest, KnownKey)>, ReadError> {
+/// Returns the valid keys with their digests: those that changes concern, or all, but at most `most`.
+pub async fn usable(services: &Services, concerned: Option<&Concerned>, most: i64) -> Result<Vec<(Digest, KnownKey)>, ReadError> {
     let mut connection = services.db.conn().await?;
     let mut makers: HashMap<i64, Principal> = HashMap::new();
     let mut usable = Vec::new();
-    for (row, hash, user, organisation) in store::usable(&mut connection, ids, most).await? {
+    for (row, hash, user, organisation) in store::usable(&mut connection, concerned, most).await? {
         let Ok(digest) = Digest::try_from(hash) else { continue };
         let maker = match makers.get(&user.id) {
             Some(maker) => maker.clone(),

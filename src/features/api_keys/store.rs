@@ -1,5 +1,7 @@
 //! SQL of API keys.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -47,7 +49,7 @@ pub async fn list(
 pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> QueryResult<ApiKey> {
     let insert = diesel::insert_into(api_keys::table).values(key).returning(ApiKey::as_returning());
     let key: ApiKey = insert.get_result(connection).await?;
-    let row = ChangedRow { table: "api_keys".to_owned(), id: key.id, project_id: Some(key.project_id) };
+    let row = ChangedRow { table: "api_keys".to_owned(), id: key.id, project_id: Some(key.project_id), is_moved: false };
     announce(connection, &row).await?;
     Ok(key)
 }
@@ -65,10 +67,18 @@ pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryRe
         .optional()
 }
 
-/// Lists active keys of active creators, with hashes and the organisations of their projects, the last used or created first.
+/// The keys that changes concern: these keys, and those of these users and projects.
+#[derive(Debug, Default)]
+pub struct Concerned {
+    pub ids: HashSet<i64>,
+    pub users: HashSet<i64>,
+    pub projects: HashSet<i64>,
+}
+
+/// Lists active keys of active creators, all or those that changes concern, with hashes and the organisations of their projects, the last used or created first.
 pub async fn usable(
     connection: &mut AsyncPgConnection,
-    ids: Option<&[i64]>,
+    concerned: Option<&Concerned>,
     most: i64,
 ) -> QueryResult<Vec<(ApiKey, Vec<u8>, User, i64)>> {
     let mut query = api_keys::table
@@ -76,8 +86,9 @@ pub async fn usable(
         .inner_join(projects::table)
         .filter(api_keys::is_active.and(users::is_active))
         .into_boxed();
-    if let Some(ids) = ids {
-        query = query.filter(api_keys::id.eq_any(ids));
+    if let Some(Concerned { ids, users, projects }) = concerned {
+        let is_concerned = api_keys::id.eq_any(ids).or(api_keys::user_id.eq_any(users)).or(api_keys::project_id.eq_any(projects));
+        query = query.filter(is_concerned);
     }
     query
         .order((api_keys::last_used_at.desc().nulls_last(), api_keys::id.desc()))

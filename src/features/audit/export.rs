@@ -74,7 +74,7 @@ pub fn stream(
 }
 
 async fn read(services: &Services, selection: &Selection, below: i64) -> ApiResult<Vec<Entry>> {
-    let mut connection = services.db.conn().await?;
+    let mut connection = services.db.conn_for_long_read().await?;
     Ok(store::below(&mut connection, selection, below, LINES_AT_ONCE).await?)
 }
 

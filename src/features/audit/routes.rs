@@ -82,7 +82,8 @@ async fn list(
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<Entry>>> {
     let selection = read_selection(&principal, &services, &filters).await?;
-    let (count, rows) = store::list(&mut *services.db.conn().await?, &selection, &page).await?;
+    let mut connection = services.db.conn_for_long_read().await?;
+    let (count, rows) = store::list(&mut connection, &selection, &page).await?;
     Ok(web::Json(page.wrap(count, rows)?))
 }
 

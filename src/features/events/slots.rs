@@ -31,7 +31,7 @@ impl KnownSlots {
         let (counted, mut changes) = (Arc::clone(&generation), services.db.changes());
         tokio::spawn(async move {
             while let Some(Some(change)) = stop.run_until_cancelled(changes.next()).await {
-                if change.is_none_or(|row| row.table == "deployment_slots") {
+                if change.is_none_or(|row| row.table == "deployment_slots" || row.is_moved) {
                     counted.fetch_add(1, Ordering::AcqRel);
                 }
             }

@@ -61,7 +61,7 @@ async fn list(
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<TaskLogBody>>> {
     let filter = read_filter(&filters)?;
-    let mut connection = services.db.conn().await?;
+    let mut connection = services.db.conn_for_long_read().await?;
     let (count, rows) = store::list(&mut connection, &principal, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(TaskLogBody::from).collect())?))
 }

@@ -13,7 +13,7 @@ use crate::features::projects::visible_projects;
 use crate::platform::db::QueryError;
 use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::platform::queue;
-use crate::schema::{model_configurations, task_logs, trained_models, training_data, tuning_jobs};
+use crate::schema::task_logs;
 
 /// The largest number of characters of a line. Hundreds of lines are sent at once to subscribers of a log.
 const LONGEST_LINE: usize = 16_384;
@@ -152,16 +152,7 @@ pub async fn first(
 fn narrowed(visible: Option<Vec<i64>>, filter: &LogFilter) -> task_logs::BoxedQuery<'static, diesel::pg::Pg> {
     let mut query = task_logs::table.into_boxed();
     if let Some(visible) = visible {
-        let of_jobs = tuning_jobs::table
-            .inner_join(training_data::table)
-            .filter(training_data::project_id.eq_any(visible.clone()))
-            .select(tuning_jobs::id.nullable());
-        let of_models = trained_models::table
-            .inner_join(model_configurations::table)
-            .filter(model_configurations::project_id.eq_any(visible))
-            .select(trained_models::id.nullable());
-        let theirs = task_logs::tuning_job_id.eq_any(of_jobs).or(task_logs::trained_model_id.eq_any(of_models));
-        query = query.filter(theirs.assume_not_null());
+        query = query.filter(task_logs::project_id.eq_any(visible));
     }
     if let Some(id) = filter.id {
         query = query.filter(task_logs::id.eq(id));

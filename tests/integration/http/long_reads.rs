@@ -37,3 +37,31 @@ async fn reads_of_many_rows_leave_connections_to_other_requests() {
     reads.next().await.unwrap().unwrap().expect(200);
     of_other.await.unwrap().expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_logs_leave_connections_to_other_requests() {
+    let stage = stage_with(|_| {}).await;
+    let user = stage.prepared.user.clone();
+    for (table, path) in [("task_logs", "task_log/"), ("audit_log", "audit_log/")] {
+        // Until it is unlocked, no read of the log ends.
+        let mut lock = AsyncPgConnection::establish(stage.app.services.db.url()).await.unwrap();
+        lock.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%{table}%'"
+        );
+        let read = |_| {
+            let user = user.clone();
+            tokio::spawn(async move { user.get(path).await })
+        };
+        let mut reads: FuturesUnordered<_> = (0..READS).map(read).collect();
+        stage.app.soon("one of them reads", async || stage.app.count(&waiting).await == 1).await;
+        user.get("project/").await.expect(200);
+        for _ in 1..READS {
+            let refused = reads.next().await.unwrap().unwrap().expect(503);
+            assert_eq!(refused.body["code"].as_str(), Some("busy"), "{path}");
+        }
+        lock.batch_execute("COMMIT").await.unwrap();
+        reads.next().await.unwrap().unwrap().expect(200);
+    }
+}

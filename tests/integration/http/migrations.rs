@@ -23,6 +23,9 @@ const OF_FOUNDERS: &str = "20261129000023";
 /// The number of the migration that names the kinds of jobs alike.
 const OF_KINDS: &str = "20261129000032";
 
+/// The number of the migration that notes the projects of log lines.
+const OF_LINES: &str = "20261130000034";
+
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 
 async fn harness(app: &TestApp) -> Harness {
@@ -175,6 +178,23 @@ async fn waiting_jobs_of_an_older_database_are_kinds_that_this_program_runs() {
     harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
     let kinds = lines(&app, "SELECT kind AS line FROM jobs ORDER BY id").await;
     assert_eq!(kinds, [RunRetraining::KIND, CombineData::KIND, JudgeRun::KIND, TrainModel::KIND]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_an_older_database_are_listed_for_those_who_see_their_project() {
+    let app = TestApp::start_without_worker().await;
+    let (owner, stranger) = (app.user("owner").await, app.user("stranger").await);
+    let ids = world::fill(&app, &owner).await;
+    let mut harness = harness(&app).await;
+    revert_from(&mut harness, OF_LINES);
+    let model = ids["trained_model"];
+    app.execute(&format!("INSERT INTO task_logs (trained_model_id, contents) VALUES ({model}, 'of the model')")).await;
+    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    app.execute(&format!("INSERT INTO task_logs (trained_model_id, contents) VALUES ({model}, 'new')")).await;
+    let lines = owner.get("task_log/").await.expect(200).body;
+    let lines: Vec<_> = lines["results"].as_array().expect("lines").iter().map(|line| line["contents"].clone()).collect();
+    assert_eq!(lines, ["new", "of the model", "secret"]);
+    assert_eq!(stranger.get("task_log/").await.expect(200).body["count"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,7 @@ async fn predictions_go_on_while_the_database_hangs_and_slots_models_and_keys_ch
         format!("UPDATE deployment_slots SET name = 'renamed' WHERE id = {}", shop.slot),
         format!("UPDATE trained_models SET status = status WHERE id = {}", shop.model),
         "UPDATE projects SET unknown_user = 'not_found'".to_owned(),
-        "UPDATE memberships SET role = role".to_owned(),
+        "UPDATE memberships SET role = 'admin'".to_owned(),
     ]
     .iter()
     .enumerate()

@@ -14,9 +14,13 @@ const CHANNEL: &str = "recotem_serving";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedRow {
     pub table: String,
+    /// The id of the row; of a membership, that of its user.
     pub id: i64,
     /// The project of the row, if it has one.
     pub project_id: Option<i64>,
+    /// Whether the project went to another organisation.
+    #[serde(default)]
+    pub is_moved: bool,
 }
 
 /// A changed row; `None` when any row may have changed.

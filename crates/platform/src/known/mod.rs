@@ -26,6 +26,9 @@ pub const LONGEST: Duration = Duration::from_secs(10);
 /// Time for which a failure is remembered before the read is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often [`Known::fill`] reads while something changes meanwhile.
+const FILLS: usize = 5;
+
 /// The generation of a single value put in doubt; others begin with 1.
 const IN_DOUBT: u64 = 0;
 
@@ -194,15 +197,25 @@ where
         }
     }
 
+    /// Puts the values in doubt that a change concerns.
+    pub fn doubt_where(&self, is_changed: impl Fn(&V) -> bool) {
+        self.mark_changed(is_changed, false);
+    }
+
     /// Puts values in doubt that must not be returned again before they are read.
     pub fn distrust(&self, is_changed: impl Fn(&V) -> bool) {
+        self.mark_changed(is_changed, true);
+    }
+
+    fn mark_changed(&self, is_changed: impl Fn(&V) -> bool, is_distrusted: bool) {
         let mut reading = self.0.reading();
         reading.changes += 1;
         // The values being read are not known yet.
         reading.attempts.clear();
         let changed: Vec<_> = self.0.entries.iter().filter(|(_, entry)| is_changed(&entry.value)).collect();
         for (key, entry) in changed {
-            self.0.entries.insert(key.as_ref().clone(), Entry { generation: IN_DOUBT, is_distrusted: true, ..entry });
+            let is_distrusted = is_distrusted || entry.is_distrusted;
+            self.0.entries.insert(key.as_ref().clone(), Entry { generation: IN_DOUBT, is_distrusted, ..entry });
         }
     }
 
@@ -237,6 +250,22 @@ where
         }
         self.0.note_silence(false);
         true
+    }
+
+    /// Reads values and stores them; if anything has changed meanwhile, reads again, but only a few times, so that frequent changes
+    /// do not make this read forever. Returns whether the values were stored; if not, they are read when a caller needs them.
+    pub async fn fill<R>(&self, read: impl Fn() -> R) -> Result<bool, ReadError>
+    where
+        R: Future<Output = Result<Vec<(K, Arc<V>)>, ReadError>>,
+    {
+        for _ in 0..FILLS {
+            let mark = self.mark();
+            let values = within(LONGEST, read()).await?;
+            if self.put(mark, values) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Returns the number of values in memory.

@@ -108,3 +108,37 @@ async fn what_was_read_before_a_change_is_not_kept() {
     assert!(!known.put(mark, [(1, Arc::new(9))]));
     assert_eq!(known.peek(&1).as_deref(), Some(&8));
 }
+
+#[tokio::test]
+async fn only_what_a_change_concerns_is_read_again_and_counts_meanwhile() {
+    let (known, table) = known();
+    for key in [1, 2] {
+        found(known.get(&key, || table.clone().at_once(Some(key.into())))).await;
+    }
+    known.doubt_where(|value| *value == 1);
+    assert_eq!((known.current(&1), known.current(&2).as_deref()), (None, Some(&2)));
+    assert_eq!(found(known.get(&1, || table.clone().fails())).await, Some(1));
+    known.distrust(|value| *value == 2);
+    known.doubt_where(|value| *value == 2);
+    assert_eq!(found(known.get(&2, || table.clone().fails())).await, None, "doubt does not restore trust");
+}
+
+#[tokio::test]
+async fn changes_that_never_end_do_not_make_a_reading_endless() {
+    let (known, table) = known();
+    let read = |is_changed: bool| {
+        let (known, table) = (known.clone(), table.clone());
+        async move {
+            let value = table.at_once(Some(5)).await?;
+            if is_changed {
+                known.doubt(&2);
+            }
+            Ok::<Vec<_>, ReadError>(value.map(|value| (1, Arc::new(value))).into_iter().collect())
+        }
+    };
+    assert!(matches!(known.fill(|| read(true)).await, Ok(false)));
+    assert!((1..100).contains(&table.reads()));
+    assert_eq!(known.count(), 0, "it may have changed");
+    assert!(matches!(known.fill(|| read(false)).await, Ok(true)));
+    assert_eq!((known.current(&1).as_deref(), table.reads()), (Some(&5), 1));
+}

@@ -19,7 +19,7 @@ use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Mark};
 
 /// Tables that decide about access only, not about what is served.
-const OF_ACCESS_ONLY: [&str; 2] = ["api_keys", "users"];
+const OF_ACCESS_ONLY: [&str; 3] = ["api_keys", "memberships", "users"];
 /// Changes within this time are read together.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The time until the next attempt for a project whose slots could not all be updated.
@@ -85,6 +85,10 @@ fn note(directory: &Directory, inbox: &Inbox, change: Change) {
         }
         Some(row) if row.project_id.is_some() => {
             let project = row.project_id.unwrap_or_default();
+            if row.is_moved {
+                // The rows in memory name the organisation of their project.
+                shelves.models.doubt_where(|model| model.ownership.project_id == row.project_id);
+            }
             shelves.projects.outdate(&project);
             inbox.add(|changed| {
                 changed.projects.insert(project);
