@@ -88,11 +88,13 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
     }
     if let Some(key) = key {
         let keys = known_keys(request)?;
-        if let Some(user) = keys.user_of(key) {
-            check_limit_of(request, policy, &user.to_string())?;
-        }
-        let look_up = api_keys::authenticate(services, key);
-        if let Some(principal) = keys.counted(key, &client_network(request), look_up).await? {
+        let network = client_network(request);
+        let look_up = keys.counted(key, &network, api_keys::authenticate(services, key));
+        let found = match keys.user_of(key) {
+            Some(user) => within_limit_of(request, policy, &user.to_string(), look_up).await?,
+            None => look_up.await?,
+        };
+        if let Some(principal) = found {
             return Ok(Some(principal));
         }
     }
@@ -105,17 +107,25 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
     }
 }
 
-/// Refuses what is beyond the limit of a user, before anything is asked of the database.
-fn check_limit_of(request: &HttpRequest, policy: Policy, user: &str) -> ApiResult<()> {
-    let throttles = request.app_data::<web::Data<Throttles>>();
-    throttles.map_or(Ok(()), |throttles| throttling::check(throttles, policy, user))
+/// Looks up a user; refuses what is beyond their limit before anything is asked of the database.
+async fn within_limit_of<T>(
+    request: &HttpRequest,
+    policy: Policy,
+    user: &str,
+    look_up: impl Future<Output = ApiResult<T>>,
+) -> ApiResult<T> {
+    match request.app_data::<web::Data<Throttles>>() {
+        Some(throttles) => throttling::look_up(throttles, policy, user, look_up).await,
+        None => look_up.await,
+    }
 }
 
 /// Returns the caller of an access token.
 async fn by_token(request: &HttpRequest, services: &Services, policy: Policy, token: &str) -> ApiResult<Principal> {
-    check_limit_of(request, policy, &user_named_by(services, token)?)?;
+    let user = user_named_by(services, token)?;
     let limits = request.app_data::<web::Data<SessionLimits>>().ok_or_else(|| ApiError::internal(&"no limits of sessions"))?;
-    Ok(authenticate_token(services, limits, token).await?)
+    let look_up = async { authenticate_token(services, limits, token).await.map_err(ApiError::from) };
+    within_limit_of(request, policy, &user, look_up).await
 }
 
 /// Returns the caller of event reports, of which there may be thousands a second: their keys are looked up where those of

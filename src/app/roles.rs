@@ -13,7 +13,7 @@ use super::draining::{self, Drain};
 use super::throttling::Throttles;
 use super::worker_processes::{self, Launch};
 use super::{addresses, answers, headers, jobs, routes};
-use crate::features::accounts::SessionLimits;
+use crate::features::accounts::{MailedInvitations, SessionLimits};
 use crate::features::api_keys::{KnownKeys, NotedUses};
 use crate::features::datasets::UploadsUnderWay;
 use crate::features::events::{EventWriter, KnownSlots};
@@ -86,6 +86,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let reports = web::Data::new(throttles.of_reports());
     let throttles = web::Data::new(throttles);
     let sessions = web::Data::new(SessionLimits::new(settings.throttle.session));
+    let mailed = web::Data::new(MailedInvitations::default());
     let slots = web::Data::new(KnownSlots::start(services, stop.clone()));
     let writer = web::Data::new(EventWriter::start(services));
     let uses = web::Data::new(NotedUses::default());
@@ -96,6 +97,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
             .app_data(throttles.clone())
             .app_data(reports.clone())
             .app_data(sessions.clone())
+            .app_data(mailed.clone())
             .app_data(slots.clone())
             .app_data(writer.clone())
             .app_data(uses.clone())

@@ -52,9 +52,17 @@ impl Throttles {
     }
 }
 
-/// Refuses a request of a user whose limit is used up, before a query about the user; counts nothing.
-pub fn check(throttles: &Throttles, policy: Policy, user: &str) -> ApiResult<()> {
-    throttles.of_users(policy.allowance).check(user, throttles.clock.now())
+/// Looks up a user, unless their limit is used up. Counts nothing, unless the client goes away before the answer: the request is
+/// counted by [`admit`] once the user is known.
+pub async fn look_up<T>(
+    throttles: &Throttles,
+    policy: Policy,
+    user: &str,
+    look_up: impl Future<Output = ApiResult<T>>,
+) -> ApiResult<T> {
+    let (throttle, now) = (throttles.of_users(policy.allowance), throttles.clock.now());
+    throttle.check(user, now)?;
+    throttle.counted_if_left(user, now, look_up).await
 }
 
 /// Counts a request of the management API, or refuses it. Returns `None` if such requests are not counted.

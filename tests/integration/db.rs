@@ -169,6 +169,59 @@ async fn a_connection_that_was_left_at_work_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn a_statement_that_was_left_is_cancelled_before_the_next_caller_needs_its_connection() {
+    let test = TestDatabase::new().await;
+    let db = Database::new(test.db.url(), 1).unwrap();
+    leave_at_work(&test, &mut db.conn().await.unwrap()).await;
+    assert_eq!(db.usage(), (1, 1), "it is in use until the statement has ended");
+    until_cancelled(&test).await;
+    db.ping().await.unwrap();
+    assert_eq!(db.usage(), (0, 1), "a connection at rest returns at once");
+}
+
+#[tokio::test]
+async fn an_answer_whose_rows_still_arrive_is_cancelled_when_its_request_is_left() {
+    let test = TestDatabase::new().await;
+    let db = Database::new(test.db.url(), 1).unwrap();
+    // The first rows fill the server's buffer and are sent; the last one takes ten minutes.
+    let rows = "SELECT CASE WHEN n < 2000 THEN repeat('x', 100) ELSE (SELECT 'late' FROM pg_sleep(600)) END AS name
+         FROM generate_series(1, 2000) AS n";
+    let (arrived, arrives) = tokio::sync::oneshot::channel();
+    let reading = acting_as(Session::default(), async {
+        let mut connection = db.conn().await.unwrap();
+        let answer = diesel_async::RunQueryDsl::load_stream::<Column>(sql_query(rows), &mut connection).await.unwrap();
+        arrived.send(()).unwrap();
+        answer.count().await
+    });
+    tokio::select! {
+        _ = reading => panic!("it takes ten minutes"),
+        arrived = arrives => arrived.unwrap(),
+    }
+    until_cancelled(&test).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_left_ends() {
+    let test = TestDatabase::new().await;
+    let mut connection = test.db.conn().await.unwrap();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let transaction = connection.transaction(async |connection| -> QueryResult<()> {
+        diesel_async::RunQueryDsl::execute(sql_query("LOCK TABLE organisations"), connection).await?;
+        begun.send(()).unwrap();
+        std::future::pending().await
+    });
+    tokio::select! {
+        _ = transaction => panic!("it waits forever"),
+        begun = begins => begun.unwrap(),
+    }
+    drop(connection);
+    let mut other = AsyncPgConnection::establish(test.db.url()).await.unwrap();
+    let writes = sql_query("INSERT INTO organisations (name) VALUES ('free')");
+    let written = tokio::time::timeout(Duration::from_secs(60), diesel_async::RunQueryDsl::execute(writes, &mut other));
+    assert_eq!(written.await.expect("the lock is released").unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_long_read_that_was_left_is_cancelled_and_keeps_its_place_until_then() {
     let test = TestDatabase::new().await;
     let db = Database::new(test.db.url(), 4).unwrap();

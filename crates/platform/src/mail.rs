@@ -4,8 +4,17 @@ use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
+use tokio::sync::Semaphore;
 
 use super::config::Settings;
+
+/// Mails that may wait to be sent. While the mail server does not answer, further ones are dropped.
+const MOST_WAITING: usize = 1_000;
+/// Mails that are sent at once.
+const AT_ONCE: usize = 4;
+
+static QUEUE: Semaphore = Semaphore::const_new(MOST_WAITING);
+static SENDING: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// A plain-text mail to one recipient.
 #[derive(Debug, Clone)]
@@ -41,9 +50,15 @@ pub async fn send(settings: &Settings, letter: Letter) -> Result<(), MailError> 
     transport.build().send(message).await.map(drop).map_err(|error| MailError::Refused(error.to_string()))
 }
 
-/// Sends a mail in the background; a failure is logged.
+/// Sends a mail in the background, after those that wait already; a failure is logged.
 pub fn post(settings: std::sync::Arc<Settings>, letter: Letter) {
+    let Ok(place) = QUEUE.try_acquire() else {
+        tracing::warn!("a mail was not sent: {MOST_WAITING} others wait for the mail server");
+        return;
+    };
     tokio::spawn(async move {
+        let _place = place;
+        let _turn = SENDING.acquire().await;
         if let Err(error) = send(&settings, letter).await {
             tracing::warn!(%error, "a mail was not sent");
         }

@@ -37,6 +37,9 @@ pub enum AccountError {
     /// An invitation that is unknown, used, expired or withdrawn; the caller is not told which.
     #[error("This invitation is not valid. It may have expired, been used already or been withdrawn.")]
     NoSuchInvitation,
+    /// The organisation has the maximum of open invitations, which it names.
+    #[error("{0} invitations of this organisation are open, and no more can be. Withdraw some first.")]
+    TooManyInvitations(i64),
     /// Hashing failed for lack of memory or random bytes.
     #[error("The password could not be hashed: {0}")]
     Hashing(String),
@@ -63,6 +66,7 @@ impl From<AccountError> for ApiError {
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "too_busy", message).retry_after(seconds)
             }
             AccountError::NoSuchInvitation => Self::detail(StatusCode::NOT_FOUND, message),
+            AccountError::TooManyInvitations(_) => Self::coded(StatusCode::TOO_MANY_REQUESTS, "too_many_invitations", message),
             AccountError::Hashing(cause) => Self::internal(&cause),
             AccountError::Database(error) => error.into(),
             AccountError::Connection(error) => error.into(),

@@ -103,16 +103,19 @@ impl KnownKeys {
         found.filter(|key| key.counts_at(services.clock.now())).ok_or_else(ApiError::key_not_valid)
     }
 
-    /// Looks a key up that came from a network. Keys that are not valid are counted by network; once these are too many, only
-    /// keys in memory are accepted from there, and the others are refused with a 429 without a query. Keys that are not in memory
-    /// take turns, so that of those sent at once only a few are looked up before the first is counted.
+    /// Looks a key up that came from a network. Keys that are not valid, and unknown ones whose client does not wait for the answer,
+    /// are counted by network; once these are too many, only keys in memory are accepted from there, and the others are refused
+    /// with a 429 without a query. Keys that are not in memory take turns, so that of those sent at once only a few are looked up
+    /// before the first is counted.
     pub async fn counted<T>(&self, key: &str, network: &str, look_up: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
         let _turn = if self.is_known(key) { None } else { Some(self.turn(network).await?) };
         let now = self.0.services.clock.now();
-        if !self.is_known(key) {
+        let found = if self.is_known(key) {
+            look_up.await
+        } else {
             self.0.guesses.check(network, now)?;
-        }
-        let found = look_up.await;
+            self.0.guesses.counted_if_left(network, now, look_up).await
+        };
         if found.as_ref().is_err_and(|error| error.status().as_u16() == 401) {
             self.0.guesses.admit(network, now)?;
         }

@@ -121,6 +121,40 @@ async fn an_invitation_ends_with_its_time_and_with_the_right_of_who_made_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_invites_so_many_addresses_a_day_whatever_is_withdrawn() {
+    let app = TestApp::start().await;
+    let team = Team::new(&app).await;
+    let mut fields = json!({ "role": "viewer", "email": "" });
+    for number in 0..50 {
+        fields["email"] = json!(format!("user{number}@example.com"));
+        team.invite(fields.clone()).await.expect(201);
+    }
+    app.execute("DELETE FROM invitations").await;
+    team.invite(fields.clone()).await.expect(429);
+    team.invite(json!({ "role": "viewer" })).await.expect(201);
+    app.services.clock.advance(TimeDelta::hours(25));
+    let owner = app.log_in("owner").await;
+    owner.post(&format!("organisation/{}/invitations/", team.id), fields).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_has_only_so_many_open_invitations() {
+    let app = TestApp::start().await;
+    let team = Team::new(&app).await;
+    let made = team.invite(json!({ "role": "viewer" })).await.expect(201);
+    app.execute(
+        "INSERT INTO invitations (organisation_id, role, token_hash, invited_by, expires_at)
+         SELECT organisation_id, role, sha256(n::text::bytea), invited_by, expires_at
+         FROM invitations, generate_series(2, 200) AS n",
+    )
+    .await;
+    let refused = team.invite(json!({ "role": "viewer" })).await.expect(429);
+    assert_eq!(refused.body["code"], "too_many_invitations");
+    team.owner.delete(&format!("organisation/{}/invitations/{}/", team.id, made.id())).await.expect(204);
+    team.invite(json!({ "role": "viewer" })).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_is_used_once_however_many_try_at_once() {
     let app = TestApp::start().await;
     let team = Team::new(&app).await;

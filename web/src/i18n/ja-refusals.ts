@@ -28,6 +28,7 @@ export const refusalsInJapanese: Refusals = {
     too_many_bodies: 'サーバーが混み合っています。数秒待ってから再試行してください。',
     too_many_connections:
       'お使いのネットワークからの接続数が上限に達しています。ほかの接続を閉じてから再試行してください。',
+    too_many_invitations: '有効な招待の数が上限に達しています。不要な招待を取り消してください。',
     too_many_organisations:
       '所有できる組織の数が上限に達しています。不要な組織を削除するか、サーバー管理者に作成を依頼してください。',
     too_many_uploads:

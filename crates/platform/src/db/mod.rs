@@ -6,6 +6,7 @@
 
 mod abandoned;
 mod changes;
+mod connection;
 mod leading;
 mod listen;
 mod long_reads;
@@ -23,10 +24,11 @@ use self::abandoned::AtWork;
 use super::clock::Clock;
 use super::places::Places;
 
+pub(crate) use abandoned::noticed_if_left;
 pub use changes::{Change, ChangedRow, announce};
+pub use connection::Connection;
 pub use leading::try_to_lead;
 pub use listen::Notification;
-pub use long_reads::LongRead;
 pub use months::{ended_months, make_months};
 pub use session::{Session, acting_as, finishing, program_now, without_statement_timeout};
 
@@ -62,9 +64,6 @@ pub fn is_too_long(error: &QueryError) -> bool {
 pub fn is_reference_broken(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::ForeignKeyViolation, _))
 }
-
-/// A connection borrowed from the pool and returned on drop. Dereferences to [`AsyncPgConnection`].
-pub type Connection = deadpool::Object<AsyncPgConnection>;
 
 /// Longest wait for a connection before the database counts as unavailable.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -198,7 +197,7 @@ impl Database {
             let connection = lent.connection().ok_or_else(gone)?;
             let told = session::tell(connection, session, self.statement_timeout, self.clock.pinned());
             match tokio::time::timeout(PATIENCE_WITH_ONE, told).await {
-                Ok(Ok(())) => return lent.done().ok_or_else(gone),
+                Ok(Ok(())) => return lent.done().map(Connection::new).ok_or_else(gone),
                 // The connection had died in the pool, as all do when the server restarts; a new one shows whether it is back.
                 Ok(Err(_)) if !failed => failed = true,
                 Ok(Err(error)) => return Err(DbError::Unavailable(in_words(&error))),

@@ -13,7 +13,7 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tracing::Instrument;
 
-use super::QueryError;
+use super::{QueryError, noticed_if_left};
 use crate::compute::Crashed;
 
 /// The caller that the statements of a connection act for.
@@ -44,7 +44,7 @@ tokio::task_local! {
 
 /// Runs `work` so that each of its connections acts for `session`.
 pub async fn acting_as<T>(session: Session, work: impl Future<Output = T>) -> T {
-    CURRENT.scope(Arc::new(session), work).await
+    CURRENT.scope(Arc::new(session), noticed_if_left(work)).await
 }
 
 /// Runs `work` to its end for the caller of the present task, even if that task is dropped meanwhile, as a request is whose

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
@@ -92,10 +93,35 @@ impl<K: Hash + Eq> Throttle<K> {
         if count >= self.rate.requests { Err(self.refusal(counted().next(), start)) } else { Ok(()) }
     }
 
+    /// Returns the result of a look-up that its caller counts by what was found. A client that goes away before could repeat it
+    /// without a limit, so a look-up that is dropped counts as a request of `caller` at `now`.
+    pub async fn counted_if_left<T>(&self, caller: impl Into<K>, now: DateTime<Utc>, look_up: impl Future<Output = T>) -> T {
+        let mut look_up = pin!(look_up);
+        let mut left = LookUp { throttle: self, left: Some((caller.into(), now)) };
+        let found = look_up.as_mut().await;
+        left.left = None;
+        found
+    }
+
     /// Returns the 429 that says how long to wait until the first of the requests since `start` no longer counts.
     fn refusal(&self, first: Option<&(DateTime<Utc>, usize)>, start: DateTime<Utc>) -> ApiError {
         let wait = first.map_or(self.rate.window.as_millis() as i64, |(first, _)| (*first - start).num_milliseconds());
         ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000))
+    }
+}
+
+/// A look-up in progress, and the caller to count if it is dropped.
+struct LookUp<'a, K: Hash + Eq> {
+    throttle: &'a Throttle<K>,
+    left: Option<(K, DateTime<Utc>)>,
+}
+
+impl<K: Hash + Eq> Drop for LookUp<'_, K> {
+    fn drop(&mut self) {
+        if let Some((caller, now)) = self.left.take() {
+            // Beyond the limit, the next request is refused anyway.
+            let _ = self.throttle.admit(caller, now);
+        }
     }
 }
 
@@ -136,6 +162,18 @@ mod tests {
         assert!(throttle.check("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(62)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_look_up_counts_only_if_its_client_goes_away() {
+        let throttle: Throttle = Throttle::new("1/min".parse().unwrap());
+        let now = DateTime::from_timestamp(1_000, 0).unwrap();
+        assert_eq!(throttle.counted_if_left("a", now, async { 7 }).await, 7);
+        throttle.check("a", now).unwrap();
+        let mut left = Box::pin(throttle.counted_if_left("a", now, std::future::pending::<()>()));
+        assert!(futures_util::poll!(&mut left).is_pending());
+        drop(left);
+        assert!(throttle.check("a", now).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::sync::oneshot;
 
-use super::db::{DbError, ReadError};
+use super::db::{DbError, ReadError, noticed_if_left};
 
 /// Longest time that a caller waits for a value to be read, when there is a last known one.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ type Attempt<V> = Shared<BoxFuture<'static, Found<V>>>;
 /// caller that reads again later.
 pub async fn within<T>(limit: Duration, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
     let no_answer = |_| Err(DbError::Unavailable(format!("no answer in {limit:?}")).into());
-    tokio::time::timeout(limit, read).await.unwrap_or_else(no_answer)
+    tokio::time::timeout(limit, noticed_if_left(read)).await.unwrap_or_else(no_answer)
 }
 
 /// Values by key. Cheap to clone; clones share them.

@@ -10,7 +10,9 @@ use super::organisations::OrganisationBody;
 use super::{Email, NewAccount, base_url, origin_of, path_id};
 use crate::features::accounts::access::{Access, Admin};
 use crate::features::accounts::model::{Invitation, Organisation, Role};
-use crate::features::accounts::service::{self, invitations as service_invitations, invitations::Offer};
+use crate::features::accounts::service::{
+    self, invitations as service_invitations, invitations::MailedInvitations, invitations::Offer,
+};
 use crate::features::accounts::{principal, store::invitations};
 use crate::platform::http::body::{Choice, Integer, Text};
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Optional, Page, PageRequest, RequestOf, Write, timestamp};
@@ -104,6 +106,7 @@ pub(super) async fn create(
     access: Access<Organisation, Admin>,
     request: HttpRequest,
     services: web::Data<Services>,
+    mailed: web::Data<MailedInvitations>,
     body: Body,
 ) -> ApiResult<HttpResponse> {
     let by = access.principal;
@@ -113,7 +116,7 @@ pub(super) async fn create(
     fields.finish()?;
     let expires_at = services.clock.now() + TimeDelta::days(days.into());
     let offer = Offer { role, email: &email, expires_at };
-    let (made, token) = service_invitations::invite(&services, &by, &access.object, offer).await?;
+    let (made, token) = service_invitations::invite(&services, &mailed, &by, &access.object, offer).await?;
     let url = service_invitations::link(&base_url(&request, &services), &token);
     let invitation = InvitationBody::new(made, by.user.username);
     Ok(HttpResponse::Created().json(NewInvitation { invitation, url, token }))

@@ -1,5 +1,7 @@
 //! Invitations: links with which their bearer joins an organisation, once.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -10,10 +12,27 @@ use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::invitations::{self, NewInvitation};
 use crate::features::accounts::store::{self, NewUser, organisations};
 use crate::features::accounts::{service, tokens};
+use crate::platform::config::Rate;
 use crate::platform::db::{QueryError, is_reference_broken};
+use crate::platform::http::throttle::Throttle;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::mail::{self, Letter};
 use crate::platform::services::Services;
+
+/// Invitations of an organisation that can be open at once; concurrent requests may exceed it by their number.
+const MOST_OPEN: i64 = 200;
+/// Addresses that a user can invite in a day: each is mailed a text with names that the inviter has chosen.
+const MAILED: Rate = Rate { requests: 50, window: Duration::from_secs(24 * 60 * 60) };
+
+/// The invitations with an address of each user, counted in the memory of this process.
+#[derive(Debug)]
+pub struct MailedInvitations(Throttle<i64>);
+
+impl Default for MailedInvitations {
+    fn default() -> Self {
+        Self(Throttle::new(MAILED))
+    }
+}
 
 /// What an invitation offers.
 pub struct Offer<'a> {
@@ -26,12 +45,21 @@ pub struct Offer<'a> {
 /// Creates an invitation and mails it if there is an address and a mail server. Also returns the secret, which is not stored.
 pub async fn invite(
     services: &Services,
+    mailed: &MailedInvitations,
     by: &Principal,
     organisation: &Organisation,
     offer: Offer<'_>,
 ) -> ApiResult<(Invitation, String)> {
     let mine = by.role_in(organisation.id).unwrap_or(Role::Viewer);
     may_grant(mine, offer.role, organisation)?;
+    let now = services.clock.now();
+    let mut connection = services.db.conn().await?;
+    if invitations::count_open(&mut connection, organisation.id, now).await? >= MOST_OPEN {
+        return Err(AccountError::TooManyInvitations(MOST_OPEN).into());
+    }
+    if !offer.email.is_empty() {
+        mailed.0.admit(by.user.id, now)?;
+    }
     let token = service::resets::random_token()?;
     let invitation = NewInvitation {
         organisation_id: organisation.id,
@@ -40,9 +68,9 @@ pub async fn invite(
         token_hash: &tokens::digest(&token),
         invited_by: by.user.id,
         expires_at: offer.expires_at,
-        ins_datetime: services.clock.now(),
+        ins_datetime: now,
     };
-    let made = invitations::add(&mut *services.db.conn().await?, invitation).await.map_err(gone)?;
+    let made = invitations::add(&mut connection, invitation).await.map_err(gone)?;
     if !made.email.is_empty() && services.settings.sends_mail() {
         mail::post(services.settings.clone(), letter(services, by, organisation, &made, &token));
     }

@@ -42,6 +42,16 @@ pub async fn open_ones(
     paginate(connection, page, query().count(), rows).await
 }
 
+/// Returns the number of invitations of an organisation that can still be accepted.
+pub async fn count_open(connection: &mut AsyncPgConnection, organisation_id: i64, now: DateTime<Utc>) -> QueryResult<i64> {
+    invitations::table
+        .filter(invitations::organisation_id.eq(organisation_id))
+        .filter(invitations::accepted_at.is_null().and(invitations::expires_at.gt(now)))
+        .count()
+        .get_result(connection)
+        .await
+}
+
 /// Withdraws an invitation; false if there is none.
 pub async fn withdraw(connection: &mut AsyncPgConnection, organisation_id: i64, id: i64) -> QueryResult<bool> {
     let found = invitations::table
