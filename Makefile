@@ -36,7 +36,7 @@ test-full: export PICTURES := all
 test-full: test test-dates test-artifact test-writers test-api ## Run the same, and test-dates, test-artifact, test-writers and test-api
 	@echo "All tests passed, and the server does what its document says."
 
-test-dates: ui ## Run the integration tests on awkward days and in other time zones; about forty minutes
+test-dates: ui ## Run the integration tests on awkward days and in other time zones; about twenty minutes
 	scripts/install-tools rust postgresql
 	PROFILE=$(PROFILE) scripts/test-dates
 

@@ -54,7 +54,8 @@ async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
         );
     }
     let expires_at = args.expires_in_days.map(|days| services.clock.now() + TimeDelta::days(days));
-    let made = api_keys::create_for(&mut connection, project.id, owner.user.id, args.name.clone(), &scopes, expires_at).await;
+    let (name, most) = (args.name.clone(), services.settings.max_api_keys_per_project);
+    let made = api_keys::create_for(&mut connection, project.id, owner.user.id, name, &scopes, expires_at, most).await;
     let (_, key) = made.map_err(|error| anyhow::anyhow!("{}", error.in_words()))?;
     eprintln!("An API key for the project \"{}\". It is shown only now:", project.fields.name);
     println!("{}", key.expose_secret());

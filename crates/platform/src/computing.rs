@@ -1,4 +1,4 @@
-//! Limits on computed answers: how many at once, how many of one project, and how long each may take. More are refused, so that a
+//! Limits on computed answers: how many at once, how many of one party, and how long each may take. More are refused, so that a
 //! caller with large requests takes neither the processors nor the threads from other requests.
 
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct Computing {
 }
 
 impl Computing {
-    /// Creates two places for each core, of which one project may take half.
+    /// Creates two places for each core, of which one party may take half.
     pub fn of_machine() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self::with_places(cores * 2, PATIENCE)
@@ -41,14 +41,14 @@ impl Computing {
         Self { places: Places::new(places), patience }
     }
 
-    /// Runs the work for a project on a separate thread. The work has to check the token regularly, which is cancelled when the
+    /// Runs the work for a party on a separate thread. The work has to check the token regularly, which is cancelled when the
     /// caller leaves or the time is over. Fails if no place is free within two seconds.
     pub async fn run<T: Send + 'static>(
         &self,
-        project: Option<i64>,
+        party: Option<i64>,
         work: impl FnOnce(&CancellationToken) -> T + Send + 'static,
     ) -> ApiResult<T> {
-        let turn = self.admit(project).await?;
+        let turn = self.admit(party).await?;
         let stop = CancellationToken::new();
         let _stops_when_dropped = stop.clone().drop_guard();
         let task = tokio::task::spawn_blocking(move || {
@@ -61,8 +61,8 @@ impl Computing {
 
     /// Waits for a place for work whose result is kept even if its caller has left, and which is therefore neither stopped nor
     /// timed. A caller that holds a place must not wait for another one.
-    pub async fn admit(&self, project: Option<i64>) -> Result<Place, Busy> {
-        tokio::time::timeout(self.patience, self.places.turn(project)).await.map_err(|_| Busy)
+    pub async fn admit(&self, party: Option<i64>) -> Result<Place, Busy> {
+        tokio::time::timeout(self.patience, self.places.turn(party)).await.map_err(|_| Busy)
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(50);
 
     #[tokio::test]
-    async fn a_project_takes_half_of_the_places_and_another_goes_on() {
+    async fn a_party_takes_half_of_the_places_and_another_goes_on() {
         let computing = Arc::new(Computing::with_places(2, MOMENT));
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let (begun, told) = tokio::sync::oneshot::channel();
@@ -103,7 +103,7 @@ mod tests {
         };
         let first = tokio::spawn(async move { held.run(Some(1), work).await.map(drop) });
         told.await.unwrap();
-        assert!(computing.run(Some(1), |_| 0).await.is_err(), "the same project has to wait");
+        assert!(computing.run(Some(1), |_| 0).await.is_err(), "the same party has to wait");
         assert_eq!(computing.run(Some(2), |_| 7).await.ok(), Some(7));
         drop(release);
         first.await.unwrap().unwrap();

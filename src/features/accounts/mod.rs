@@ -11,6 +11,7 @@ mod routes;
 mod service;
 mod session_limits;
 mod store;
+mod tenant;
 mod tokens;
 
 pub use access::{Access, Admin, Asked, Editor, Guarded, Owner, Ownership, RoleNeeded, Viewer};
@@ -26,5 +27,5 @@ pub use service::{
 };
 pub use session_limits::SessionLimits;
 pub(crate) use store::load_of_project;
-pub use store::organisations::founder_of;
 pub use store::{active_user, personal_organisation, user_by_name};
+pub use tenant::{Tenant, tenant_of};

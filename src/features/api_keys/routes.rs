@@ -86,7 +86,8 @@ async fn list(
 
 /// Creates a key.
 #[utoipa::path(post, path = "/api_keys/", tag = "api_keys", operation_id = "create_api_keys", request_body = inline(KeyRequest),
-    responses((status = 201, body = inline(NewKey)), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = inline(NewKey)), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "The project has as many keys as one project may")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
     let mut fields = body.reader();
@@ -99,7 +100,8 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Admin);
     fields.refer("project", lookup).await?;
     fields.finish()?;
-    let (row, key) = service::create_for(&mut connection, project, principal.user.id, name, &scopes, expires_at).await?;
+    let (user, most) = (principal.user.id, services.settings.max_api_keys_per_project);
+    let (row, key) = service::create_for(&mut connection, project, user, name, &scopes, expires_at, most).await?;
     let answer = NewKey {
         id: row.id,
         project: row.project_id,

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use actix_web::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::model::{ApiKey, stored};
@@ -33,7 +34,8 @@ fn hash_of(key: &str) -> Digest {
     digest
 }
 
-/// Creates a key for a project. Its text is shown to its creator once and never stored.
+/// Creates a key for a project. Its text is shown to its creator once and never stored. Fails with 409 if the project already has
+/// `most` keys that are not revoked; 0 sets no limit.
 pub async fn create_for(
     connection: &mut AsyncPgConnection,
     project_id: i64,
@@ -41,6 +43,7 @@ pub async fn create_for(
     name: String,
     scopes: &[Scope],
     expires_at: Option<DateTime<Utc>>,
+    most: u32,
 ) -> ApiResult<(ApiKey, SecretString)> {
     let random = random_text(RANDOM_BYTES).map_err(|error| ApiError::internal(&error))?;
     let key = SecretString::from(format!("{PREFIX}{}", random.expose_secret()));
@@ -53,8 +56,23 @@ pub async fn create_for(
         scopes: stored(scopes),
         expires_at,
     };
-    let row = store::insert(connection, row).await.map_err(named_twice)?;
+    let row = connection
+        .transaction(async move |connection| -> ApiResult<ApiKey> {
+            if most > 0 && store::lock_and_count_active(connection, project_id).await? >= i64::from(most) {
+                return Err(too_many(most));
+            }
+            store::insert(connection, row).await.map_err(named_twice)
+        })
+        .await?;
     Ok((row, key))
+}
+
+fn too_many(most: u32) -> ApiError {
+    let message = format!(
+        "This project has {most} API keys that are not revoked, which is as many as one project may. Revoke or delete keys that \
+         are not used any more."
+    );
+    ApiError::coded(StatusCode::CONFLICT, "too_many_api_keys", message)
 }
 
 /// Returns the caller of a key; `None` if the text is not an API key. Fails with 401 if the key is not valid.

@@ -45,6 +45,13 @@ pub async fn list(
     page_of_project!(api_keys as ApiKey, by ins_datetime, connection, principal, project, page)
 }
 
+/// Returns how many keys of a project are not revoked. Locks the project until the end of the transaction, so that concurrent
+/// creations are serialised.
+pub async fn lock_and_count_active(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<i64> {
+    projects::table.find(project).select(projects::id).for_no_key_update().first::<i64>(connection).await?;
+    api_keys::table.filter(api_keys::project_id.eq(project).and(api_keys::is_active)).count().get_result(connection).await
+}
+
 /// Stores a key and announces it, so that every process knows it before it is first sent.
 pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> QueryResult<ApiKey> {
     let insert = diesel::insert_into(api_keys::table).values(key).returning(ApiKey::as_returning());

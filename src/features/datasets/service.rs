@@ -299,7 +299,8 @@ pub async fn preview(
         ask_for(&memory, "The first rows cannot be shown now", limit)?;
         Ok(tabular::preview_within(&path, &name, n_rows, limit)?)
     };
-    PREVIEWS.run(Some(project), move |_| work()).await
+    let tenant = projects::tenant_of(&mut *services.db.conn().await?, project).await?;
+    PREVIEWS.run(Some(tenant.party()), move |_| work()).await
 }
 
 /// Runs blocking work that needs memory or the disk exclusively, like [`blocking`], but by turns: projects that share turns in

@@ -11,8 +11,9 @@ use super::filter::{Admitted, Filters};
 use super::listed::{self, List, ListedItem};
 use super::model::Serving;
 use super::recent_events::RecentEvents;
+use crate::features::accounts::Tenant;
 use crate::features::api_keys::KnownKeys;
-use crate::features::item_metadata::LARGEST_METADATA;
+use crate::features::item_metadata::{ItemTable, LARGEST_METADATA};
 use crate::features::models::{ModelCache, ModelError, ReadyModel};
 use crate::platform::computing::{Busy, Computing, Place};
 use crate::platform::http::ApiResult;
@@ -56,17 +57,17 @@ impl Answerer {
         let ready = self.ready(model).await?;
         let mut options = self.filtered(model, &ready, options, serving).await?;
         let interactions = self.with_recent(model, user, std::mem::take(&mut options.interactions));
-        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.list.with_metadata);
+        let (party, unknown, with_metadata) = (Some(model.tenant.party()), serving.unknown_users, options.list.with_metadata);
         let mut answered = if is_quick(&ready, &interactions, &options) {
             answer(&ready, user, &interactions, &options, unknown)
         } else {
             let (ready, user) = (Arc::clone(&ready), user.map(str::to_owned));
             let work = move |_: &CancellationToken| answer(&ready, user.as_deref(), &interactions, &options, unknown);
             // Boxed, so that the future of a quick answer is not as large as that of a slow one.
-            Box::pin(self.computing.run(project, work)).await?
+            Box::pin(self.computing.run(party, work)).await?
         };
         if with_metadata {
-            self.describe(serving, project, &ready, answered.iter_mut()).await?;
+            self.describe(model, serving, &ready, answered.iter_mut()).await?;
         }
         Ok(of_model(&ready, answered))
     }
@@ -79,7 +80,7 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<Vec<(Option<Strategy>, List)>> {
-        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.list.with_metadata);
+        let (party, unknown, with_metadata) = (Some(model.tenant.party()), serving.unknown_users, options.list.with_metadata);
         let ready = self.ready(model).await?;
         let options = self.filtered(model, &ready, options, serving).await?;
         let asked = users.into_iter().map(|user| {
@@ -89,9 +90,9 @@ impl Answerer {
         let asked: Vec<AskedUser> = asked.collect();
         let asked_of = Arc::clone(&ready);
         let work = move |stop: &CancellationToken| answers(&asked_of, &asked, &options, unknown, stop);
-        let mut answered = self.computing.run(project, work).await?;
+        let mut answered = self.computing.run(party, work).await?;
         if with_metadata {
-            self.describe(serving, project, &ready, answered.iter_mut().flatten()).await?;
+            self.describe(model, serving, &ready, answered.iter_mut().flatten()).await?;
         }
         Ok(answered.into_iter().map(|answer| of_model(&ready, answer)).collect())
     }
@@ -106,26 +107,30 @@ impl Answerer {
     ) -> ApiResult<(Option<Strategy>, List)> {
         let ready = self.ready(model).await?;
         let options = self.filtered(model, &ready, options, serving).await?;
-        let (project, with_metadata) = (model.ownership.project_id, options.list.with_metadata);
+        let (party, with_metadata) = (Some(model.tenant.party()), options.list.with_metadata);
         let asked_of = Arc::clone(&ready);
         let work = move |_: &CancellationToken| answer::related(&asked_of, &items, &options);
-        let mut answered = Some(self.computing.run(project, work).await?);
+        let mut answered = Some(self.computing.run(party, work).await?);
         if with_metadata {
-            self.describe(serving, project, &ready, answered.iter_mut()).await?;
+            self.describe(model, serving, &ready, answered.iter_mut()).await?;
         }
         Ok(of_model(&ready, answered))
     }
 
-    /// Returns a model from memory, or reads its file once the project gets a computing place.
+    /// Returns a model from memory, or reads its file once the tenant gets a computing place.
     async fn ready(&self, model: &ServedModel) -> Result<Arc<ReadyModel>, ModelError> {
-        let project = model.ownership.project_id;
-        self.models.get(&self.services, (&model.row, project), || self.turn(project)).await
+        self.models.get(&self.services, (&model.row, model.tenant), || self.turn(model.tenant)).await
     }
 
-    /// Waits for a computing place of a project; a request asks for one at a time.
-    fn turn(&self, project: Option<i64>) -> impl Future<Output = Result<Place, Busy>> + Send + use<> {
+    /// Waits for a computing place of a tenant; a request asks for one at a time.
+    fn turn(&self, tenant: Tenant) -> impl Future<Output = Result<Place, Busy>> + Send + use<> {
         let computing = Arc::clone(&self.computing);
-        async move { computing.admit(project).await }
+        async move { computing.admit(Some(tenant.party())).await }
+    }
+
+    /// Returns the item metadata of a model's project; `None` if it has none.
+    async fn items(&self, model: &ServedModel, serving: &Serving) -> ApiResult<Option<Arc<ItemTable>>> {
+        self.directory.items(serving, model.ownership.project_id, || self.turn(model.tenant)).await
     }
 
     /// Returns the request options with the items that match their filter; 422 without item metadata, or for an unknown field.
@@ -137,28 +142,26 @@ impl Answerer {
         serving: &Serving,
     ) -> ApiResult<Options> {
         let Some(filter) = &options.list.filter else { return Ok(options) };
-        let project = model.ownership.project_id;
-        let table =
-            self.directory.items(serving, project, || self.turn(project)).await?.ok_or_else(InferenceError::no_metadata)?;
+        let table = self.items(model, serving).await?.ok_or_else(InferenceError::no_metadata)?;
         if let Some(field) = filter.unknown_field(&table) {
             return Err(InferenceError::unknown_field(field, table.columns()).into());
         }
-        let admitted = Some(self.filters.admitted(filter, ready, &table, (&self.computing, project)).await?);
+        let admitted = Some(self.filters.admitted(filter, ready, &table, (&self.computing, model.tenant)).await?);
         Ok(Options { admitted, ..options })
     }
 
     /// Adds the metadata of each item to a list.
     async fn describe(
         &self,
+        model: &ServedModel,
         serving: &Serving,
-        project: Option<i64>,
-        model: &ReadyModel,
+        ready: &ReadyModel,
         lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>,
     ) -> ApiResult<()> {
-        let table = self.directory.items(serving, project, || self.turn(project)).await?;
+        let table = self.items(model, serving).await?;
         let mut room = LARGEST_METADATA;
         for (_, list) in lists {
-            let described = listed::describe(table.as_ref(), list, model.items(), &mut room);
+            let described = listed::describe(table.as_ref(), list, ready.items(), &mut room);
             described.ok_or(InferenceError::TooMuchMetadata(LARGEST_METADATA))?;
         }
         Ok(())

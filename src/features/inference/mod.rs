@@ -20,6 +20,7 @@ mod past;
 mod recent_events;
 mod routes;
 mod service;
+mod shares;
 mod store;
 mod waiting;
 

@@ -14,6 +14,7 @@ use super::answerer::Answerer;
 use super::listed::List;
 use super::model::{Serving, Slot};
 use super::waiting::{Room, Waiting};
+use crate::features::accounts::Tenant;
 use crate::features::api_keys::KnownKey;
 use crate::features::recommendation_log::{LoggedList, Recorder};
 use crate::platform::clock::Clock;
@@ -21,8 +22,8 @@ use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
 /// Requests that may wait for the answers of other slots.
-const ROOM: Room = Room { of_all: 1_024, of_project: 256 };
-/// Requests, each of a different project, whose other slots are asked at the same time.
+const ROOM: Room = Room { of_all: 1_024, of_party: 256 };
+/// Requests, each of a different tenant, whose other slots are asked at the same time.
 const WORKERS: usize = 4;
 /// The largest number of slots asked for one request, separately for traffic slots and shadows.
 const MOST_SLOTS: usize = 32;
@@ -46,6 +47,8 @@ pub struct Asked {
     pub serving: Arc<Serving>,
     pub request_id: Uuid,
     pub project: i64,
+    /// Whose share of the work in the background the request uses.
+    pub tenant: Tenant,
     pub user: Option<String>,
     pub options: Options,
 }
@@ -65,7 +68,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts the tasks that ask other slots, one request per project at a time, until the observer is dropped.
+    /// Starts the tasks that ask other slots, one request per tenant at a time, until the observer is dropped.
     pub fn start(services: &Services, answerer: Arc<Answerer>) -> Self {
         let (waiting, recorder) = (Arc::new(Waiting::new(ROOM)), Recorder::start(services));
         for _ in 0..WORKERS {
@@ -85,7 +88,7 @@ impl Observer {
             self.recorder.record(vec![list]);
             return;
         }
-        match self.waiting.add(asked.project, Answered { asked, list }) {
+        match self.waiting.add(asked.tenant.party(), Answered { asked, list }) {
             // A list without the propensities of its items is better than none.
             Some(left) if left.asked.serving.shadows.is_empty() => self.recorder.record(vec![left.list]),
             Some(_) => self.recorder.count_dropped(),
@@ -113,11 +116,11 @@ impl Drop for Observer {
 
 async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, waiting: Arc<Waiting<Answered>>) {
     let mut warned: Option<DateTime<Utc>> = None;
-    while let Some((project, answered)) = waiting.next(GATHERING).await {
+    while let Some((party, answered)) = waiting.next(GATHERING).await {
         let now = answered.list.timestamp;
         // A panic in a model affects only this request.
         let completed = AssertUnwindSafe(complete(&answerer, &recorder, answered)).catch_unwind().await;
-        waiting.done(project);
+        waiting.done(party);
         let fault = completed.unwrap_or_else(|_| Some("a model panicked".to_owned()));
         if let Some(fault) = fault.filter(|_| warned.is_none_or(|at| now - at >= BETWEEN_WARNINGS)) {
             warned = Some(now);

@@ -10,6 +10,7 @@ use super::bodies::{ListOptions, PersonalOptions};
 use super::listed::ListedItem;
 use super::recent_events::{MOST_ITEMS, REMEMBERED};
 use super::store;
+use crate::features::accounts::Tenant;
 use crate::features::datasets::PREVIEWS;
 use crate::features::models::ReadyModel;
 use crate::features::projects::Project;
@@ -28,7 +29,7 @@ pub struct PastRequest {
 pub async fn past_lists(
     services: &Services,
     model: Arc<ReadyModel>,
-    project: &Project,
+    (project, tenant): (&Project, Tenant),
     asked: Vec<PastRequest>,
     cutoff: usize,
 ) -> ApiResult<Vec<Vec<String>>> {
@@ -47,5 +48,5 @@ pub async fn past_lists(
         let answered = answers(&model, &asked, &options, unknown, stop);
         answered.into_iter().map(|answer| answer.map(|(_, list)| ids(list)).unwrap_or_default()).collect()
     };
-    PREVIEWS.run(Some(project.id), work).await
+    PREVIEWS.run(Some(tenant.party()), work).await
 }

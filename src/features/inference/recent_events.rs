@@ -5,16 +5,20 @@
 //! floor are fetched each time, and the set of processed ids prevents counting an event twice. The floor rises to an id once
 //! every transaction that could still commit a smaller one has ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use moka::sync::Cache;
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use tokio_util::sync::CancellationToken;
 
+use super::shares::Shares;
 use super::store::{self, Event};
+use crate::features::accounts::Tenant;
+use crate::features::projects;
 use crate::platform::db::ReadError;
 use crate::platform::known;
 use crate::platform::services::Services;
@@ -33,15 +37,17 @@ const MOST_AT_START: i64 = 500_000;
 const LONGEST_AT_START: Duration = Duration::from_secs(60);
 /// The number of latest items kept per user.
 pub const MOST_ITEMS: usize = 200;
-/// The largest number of bytes of ids in memory.
-const BUDGET: u64 = 128 << 20;
+/// The largest number of bytes of users and ids in memory. Tenants share them: the one with most makes room.
+const BUDGET: usize = 128 << 20;
+/// Bytes that a user takes up besides the ids.
+const USER_BYTES: usize = 250;
 
-type User = (i64, String);
+type User = (i64, Arc<str>);
 
 /// The events in memory of one process. Clones are cheap and share them.
 #[derive(Clone)]
 pub struct RecentEvents {
-    users: Cache<User, Arc<Vec<String>>>,
+    users: Arc<Shares<User, Arc<Vec<String>>>>,
     /// Most installations record no events, and need no look-up.
     any: Arc<AtomicBool>,
 }
@@ -49,33 +55,37 @@ pub struct RecentEvents {
 impl RecentEvents {
     /// Creates the cache, and fetches events until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
-        let weigh = |user: &User, items: &Arc<Vec<String>>| {
-            let bytes = user.1.len() + items.iter().map(|item| item.len() + 24).sum::<usize>() + 100;
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
-        let recent = Self::with(Cache::builder().weigher(weigh).max_capacity(BUDGET).build());
+        let recent = Self::with(BUDGET);
         let following = follow(recent.clone(), services.clone());
         tokio::spawn(async move { stop.run_until_cancelled(following).await });
         recent
     }
 
-    fn with(users: Cache<User, Arc<Vec<String>>>) -> Self {
-        Self { users, any: Arc::default() }
+    fn with(budget: usize) -> Self {
+        Self { users: Arc::new(Shares::new(budget)), any: Arc::default() }
     }
 
     /// Returns the items that a user has clicked or bought lately, oldest first.
     pub fn of(&self, project: i64, user: &str) -> Option<Arc<Vec<String>>> {
-        if self.any.load(Ordering::Relaxed) { self.users.get(&(project, user.to_owned())) } else { None }
+        if self.any.load(Ordering::Relaxed) { self.users.get(&(project, Arc::from(user))) } else { None }
     }
 
-    fn add(&self, event: Event) {
-        let user = (event.project_id, event.user_id);
+    /// Adds an event of one of the projects whose tenants are given; other projects have been deleted.
+    fn add_of(&self, tenants: &HashMap<i64, Tenant>, event: Event) {
+        if let Some(tenant) = tenants.get(&event.project_id) {
+            self.add(*tenant, event);
+        }
+    }
+
+    fn add(&self, tenant: Tenant, event: Event) {
+        let user = (event.project_id, Arc::from(event.user_id));
         let mut items = self.users.get(&user).map(|items| items.as_ref().clone()).unwrap_or_default();
         items.retain(|item| *item != event.item_id);
         items.push(event.item_id);
         let excess = items.len().saturating_sub(MOST_ITEMS);
         items.drain(..excess);
-        self.users.insert(user, Arc::new(items));
+        let bytes = user.1.len() + items.iter().map(|item| item.len() + 24).sum::<usize>() + USER_BYTES;
+        self.users.put(tenant, user, Arc::new(items), bytes);
         self.any.store(true, Ordering::Relaxed);
     }
 }
@@ -148,15 +158,23 @@ async fn follow(recent: RecentEvents, services: Services) {
     }
 }
 
+/// Returns the tenants of the events' projects.
+async fn tenants_of(connection: &mut AsyncPgConnection, events: &[Event]) -> QueryResult<HashMap<i64, Tenant>> {
+    let of: HashSet<i64> = events.iter().map(|event| event.project_id).collect();
+    projects::tenants_of(connection, &of).await
+}
+
 async fn begin(recent: &RecentEvents, services: &Services) -> Result<Taken, ReadError> {
     let mut connection = services.db.conn().await?;
     let since = services.clock.now() - REMEMBERED;
     let highest = store::position(&mut connection).await?.highest;
     let mut taken = Taken { highest, ..Taken::default() };
     taken.keep_up();
-    for event in store::latest_events(&mut connection, since, MOST_AT_START).await?.into_iter().rev() {
+    let events = store::latest_events(&mut connection, since, MOST_AT_START).await?;
+    let tenants = tenants_of(&mut connection, &events).await?;
+    for event in events.into_iter().rev() {
         taken.take(event.id);
-        recent.add(event);
+        recent.add_of(&tenants, event);
     }
     Ok(taken)
 }
@@ -173,9 +191,10 @@ async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) ->
     loop {
         let events = store::events_after(&mut connection, from, since, MOST_ROWS).await?;
         let (count, last) = (events.len() as i64, events.last().map(|event| event.id));
+        let tenants = tenants_of(&mut connection, &events).await?;
         for event in events {
             if taken.take(event.id) {
-                recent.add(event);
+                recent.add_of(&tenants, event);
             }
         }
         taken.keep_up();
@@ -198,6 +217,8 @@ async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TENANT: Tenant = Tenant::Founder(1);
 
     fn event(id: i64, user: &str, item: &str) -> Event {
         Event { id, project_id: 1, user_id: user.to_owned(), item_id: item.to_owned() }
@@ -234,14 +255,25 @@ mod tests {
 
     #[test]
     fn the_last_items_of_a_user_are_kept_each_once() {
-        let recent = RecentEvents::with(Cache::new(10));
+        let recent = RecentEvents::with(BUDGET);
         for number in 0..MOST_ITEMS + 5 {
-            recent.add(event(number as i64, "u", &number.to_string()));
+            recent.add(TENANT, event(number as i64, "u", &number.to_string()));
         }
-        recent.add(event(1_000, "u", "10"));
+        recent.add(TENANT, event(1_000, "u", "10"));
         let items = recent.of(1, "u").unwrap();
         assert_eq!((items.len(), items[0].as_str(), items[MOST_ITEMS - 1].as_str()), (MOST_ITEMS, "5", "10"));
         assert_eq!(items.iter().filter(|item| *item == "10").count(), 1);
         assert!(recent.of(2, "u").is_none());
+    }
+
+    #[test]
+    fn many_new_users_of_one_tenant_evict_no_clicks_of_another() {
+        let recent = RecentEvents::with(100 * USER_BYTES);
+        recent.add(Tenant::Organisation(1), Event { project_id: 2, ..event(1, "mine", "item") });
+        for number in 0..1_000 {
+            recent.add(TENANT, event(number, &format!("user {number}"), "item"));
+        }
+        assert!(recent.of(2, "mine").is_some());
+        assert!(recent.of(1, "user 0").is_none() && recent.of(1, "user 999").is_some());
     }
 }

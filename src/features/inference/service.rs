@@ -155,7 +155,8 @@ impl Inference {
             return Err(InferenceError::UnknownUser(user.unwrap_or_default()).into());
         };
         if let Some(options) = logged {
-            let asked = Asked { caller, serving: Arc::clone(&serving), request_id, project, user, options };
+            let (serving, tenant) = (Arc::clone(&serving), model.tenant);
+            let asked = Asked { caller, serving, request_id, project, tenant, user, options };
             self.observer.observe(asked, slot, strategy, &items);
         }
         Ok(SlotAnswer { request_id, slot: slot.clone(), strategy, items })

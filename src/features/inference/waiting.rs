@@ -1,4 +1,4 @@
-//! Queue of work per project: bounded, served in turns, one piece of a project at a time.
+//! Queue of work per party: bounded, served in turns, one piece of a party at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
     pub of_all: usize,
-    pub of_project: usize,
+    pub of_party: usize,
 }
 
-/// The queues of all projects.
+/// The queues of all parties.
 pub struct Waiting<T> {
     room: Room,
     queues: Mutex<Queues<T>>,
@@ -22,10 +22,10 @@ pub struct Waiting<T> {
 }
 
 struct Queues<T> {
-    of_project: HashMap<i64, VecDeque<T>>,
-    /// Projects with waiting work and none in progress, in the order of their turns.
+    of_party: HashMap<i64, VecDeque<T>>,
+    /// Parties with waiting work and none in progress, in the order of their turns.
     turns: VecDeque<i64>,
-    /// Projects with work in progress.
+    /// Parties with work in progress.
     busy: HashSet<i64>,
     count: usize,
     is_closed: bool,
@@ -35,7 +35,7 @@ impl<T> Waiting<T> {
     /// Creates empty queues.
     pub fn new(room: Room) -> Self {
         let queues =
-            Queues { of_project: HashMap::new(), turns: VecDeque::new(), busy: HashSet::new(), count: 0, is_closed: false };
+            Queues { of_party: HashMap::new(), turns: VecDeque::new(), busy: HashSet::new(), count: 0, is_closed: false };
         Self { room, queues: Mutex::new(queues), added: Notify::new(), idle: Notify::new() }
     }
 
@@ -43,9 +43,9 @@ impl<T> Waiting<T> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a piece of work, and returns the one that is rejected for lack of room: this one, or the last of a project with more.
-    pub fn add(&self, project: i64, work: T) -> Option<T> {
-        let refused = self.lock().add(project, work, self.room);
+    /// Adds a piece of work, and returns the one that is rejected for lack of room: this one, or the last of a party with more.
+    pub fn add(&self, party: i64, work: T) -> Option<T> {
+        let refused = self.lock().add(party, work, self.room);
         self.added.notify_one();
         refused
     }
@@ -70,12 +70,12 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Marks the work of a project as ended.
-    pub fn done(&self, project: i64) {
+    /// Marks the work of a party as ended.
+    pub fn done(&self, party: i64) {
         let mut queues = self.lock();
-        queues.busy.remove(&project);
-        if queues.of_project.contains_key(&project) {
-            queues.turns.push_back(project);
+        queues.busy.remove(&party);
+        if queues.of_party.contains_key(&party) {
+            queues.turns.push_back(party);
         }
         if queues.is_idle() {
             self.idle.notify_waiters();
@@ -101,37 +101,37 @@ impl<T> Waiting<T> {
 }
 
 impl<T> Queues<T> {
-    fn add(&mut self, project: i64, work: T, room: Room) -> Option<T> {
-        let own = self.of_project.get(&project).map_or(0, VecDeque::len);
-        if own >= room.of_project {
+    fn add(&mut self, party: i64, work: T, room: Room) -> Option<T> {
+        let own = self.of_party.get(&party).map_or(0, VecDeque::len);
+        if own >= room.of_party {
             return Some(work);
         }
         let mut refused = None;
         if self.count >= room.of_all {
-            match self.of_project.values_mut().max_by_key(|queue| queue.len()).filter(|longest| longest.len() > own + 1) {
+            match self.of_party.values_mut().max_by_key(|queue| queue.len()).filter(|longest| longest.len() > own + 1) {
                 Some(longest) => refused = longest.pop_back(),
                 None => return Some(work),
             }
             self.count -= 1;
         }
-        self.of_project.entry(project).or_default().push_back(work);
+        self.of_party.entry(party).or_default().push_back(work);
         self.count += 1;
-        if own == 0 && !self.busy.contains(&project) {
-            self.turns.push_back(project);
+        if own == 0 && !self.busy.contains(&party) {
+            self.turns.push_back(party);
         }
         refused
     }
 
     fn next(&mut self) -> Option<(i64, T)> {
-        let project = self.turns.pop_front()?;
-        let queue = self.of_project.get_mut(&project)?;
+        let party = self.turns.pop_front()?;
+        let queue = self.of_party.get_mut(&party)?;
         let work = queue.pop_front()?;
         if queue.is_empty() {
-            self.of_project.remove(&project);
+            self.of_party.remove(&party);
         }
-        self.busy.insert(project);
+        self.busy.insert(party);
         self.count -= 1;
-        Some((project, work))
+        Some((party, work))
     }
 
     fn is_idle(&self) -> bool {
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn projects_take_turns_however_much_one_has_waiting() {
-        let waiting = Waiting::new(Room { of_all: 10, of_project: 3 });
+    async fn parties_take_turns_however_much_one_has_waiting() {
+        let waiting = Waiting::new(Room { of_all: 10, of_party: 3 });
         let refused = ["a1", "a2", "a3", "a4"].map(|work| waiting.add(1, work));
         assert_eq!(refused, [None, None, None, Some("a4")]);
         assert_eq!(waiting.add(2, "b1"), None);
@@ -167,8 +167,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_all_room_is_taken_the_project_with_most_waiting_gives_some() {
-        let waiting = Waiting::new(Room { of_all: 3, of_project: 3 });
+    async fn where_all_room_is_taken_the_party_with_most_waiting_gives_some() {
+        let waiting = Waiting::new(Room { of_all: 3, of_party: 3 });
         for work in ["a1", "a2", "a3"] {
             assert_eq!(waiting.add(1, work), None);
         }
@@ -178,21 +178,21 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_finished_when_the_last_work_is_done_and_workers_end_when_it_is_closed() {
-        let waiting = Arc::new(Waiting::new(Room { of_all: 9, of_project: 9 }));
+        let waiting = Arc::new(Waiting::new(Room { of_all: 9, of_party: 9 }));
         let workers = [(); 3].map(|()| {
             let waiting = Arc::clone(&waiting);
             tokio::spawn(async move {
                 let mut done = 0;
-                while let Some((project, _)) = next(&waiting).await {
+                while let Some((party, _)) = next(&waiting).await {
                     tokio::task::yield_now().await;
-                    waiting.done(project);
+                    waiting.done(party);
                     done += 1;
                 }
                 done
             })
         });
-        for project in [1, 2, 1, 3] {
-            assert_eq!(waiting.add(project, "work"), None);
+        for party in [1, 2, 1, 3] {
+            assert_eq!(waiting.add(party, "work"), None);
         }
         waiting.finished().await;
         waiting.close();

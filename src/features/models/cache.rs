@@ -12,6 +12,7 @@ use super::error::ModelError;
 use super::model::TrainedModel;
 use super::ready::ReadyModel;
 use super::signing::Keyring;
+use crate::features::accounts::Tenant;
 use crate::platform::computing::Busy;
 use crate::platform::services::Services;
 
@@ -30,16 +31,16 @@ struct Shelf {
     uses: u64,
 }
 
-/// A model of a project, and the signature of its artifact.
+/// A model of a tenant, and the signature of its artifact.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
-    project: Option<i64>,
+    tenant: Tenant,
     id: i64,
     signature: &'a str,
 }
 
 struct Place {
-    project: Option<i64>,
+    tenant: Tenant,
     /// The signature of the artifact that it was read from.
     signature: String,
     /// The signature of the last artifact tried in its place, so that a bad one is read once and not for every request.
@@ -65,7 +66,7 @@ impl ModelCache {
     pub async fn get<W, T>(
         self: &Arc<Self>,
         services: &Services,
-        (row, project): (&TrainedModel, Option<i64>),
+        (row, tenant): (&TrainedModel, Tenant),
         turn: impl FnOnce() -> W,
     ) -> Found
     where
@@ -86,7 +87,7 @@ impl ModelCache {
                 tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
             }
         };
-        self.get_with(Wanted { project, id: row.id, signature }, load).await
+        self.get_with(Wanted { tenant, id: row.id, signature }, load).await
     }
 
     /// Returns a model; `load` is called only if its file must be read. On the path of every prediction.
@@ -110,9 +111,9 @@ impl ModelCache {
         wanted: Wanted<'_>,
         load: impl Future<Output = Loaded> + Send + 'static,
     ) -> JoinHandle<Found> {
-        let (cache, Wanted { project, id, signature }) = (Arc::clone(self), wanted);
+        let (cache, Wanted { tenant, id, signature }) = (Arc::clone(self), wanted);
         let signature = signature.to_owned();
-        tokio::spawn(async move { cache.load(Wanted { project, id, signature: &signature }, load).await })
+        tokio::spawn(async move { cache.load(Wanted { tenant, id, signature: &signature }, load).await })
     }
 
     async fn load(&self, wanted: Wanted<'_>, load: impl Future<Output = Loaded>) -> Found {
@@ -173,7 +174,7 @@ impl ModelCache {
         let mut shelf = self.lock();
         shelf.uses += 1;
         let (signature, last_use) = (wanted.signature.to_owned(), shelf.uses);
-        let place = Place { project: wanted.project, signature, tried: None, model: Arc::clone(&model), bytes, last_use };
+        let place = Place { tenant: wanted.tenant, signature, tried: None, model: Arc::clone(&model), bytes, last_use };
         shelf.places.insert(wanted.id, place);
         shelf.shrink(self.budget, wanted.id);
         model
@@ -210,9 +211,9 @@ impl Shelf {
         self.places.values().map(|place| place.bytes).sum()
     }
 
-    /// Evicts models until the rest fits: always the least recently used one of the project whose models use the most memory, so
-    /// that one project does not evict the models of others. If the newest model alone exceeds the budget, models of other
-    /// projects keep half of it.
+    /// Evicts models until the rest fits: always the least recently used one of the tenant whose models use the most memory, so
+    /// that one tenant does not evict the models of others, with however many projects. If the newest model alone exceeds the
+    /// budget, models of other tenants keep half of it.
     fn shrink(&mut self, budget: u64, newest: i64) {
         while self.held() > budget
             && let Some(victim) = self.victim(budget, newest)
@@ -223,15 +224,15 @@ impl Shelf {
 
     fn victim(&self, budget: u64, newest: i64) -> Option<i64> {
         let newest_of = self.places.get(&newest)?;
-        let mut held: HashMap<Option<i64>, u64> = HashMap::new();
+        let mut held: HashMap<Tenant, u64> = HashMap::new();
         for place in self.places.values() {
-            *held.entry(place.project).or_default() += place.bytes;
+            *held.entry(place.tenant).or_default() += place.bytes;
         }
-        let of_others = self.held() - held[&newest_of.project];
+        let of_others = self.held() - held[&newest_of.tenant];
         let spares_others = newest_of.bytes > budget && of_others <= budget / 2;
-        let may_go = |place: &Place| place.project == newest_of.project || !spares_others;
+        let may_go = |place: &Place| place.tenant == newest_of.tenant || !spares_others;
         let candidates = self.places.iter().filter(|(id, place)| **id != newest && may_go(place));
-        candidates.max_by_key(|(_, place)| (held[&place.project], Reverse(place.last_use))).map(|(id, _)| *id)
+        candidates.max_by_key(|(_, place)| (held[&place.tenant], Reverse(place.last_use))).map(|(id, _)| *id)
     }
 }
 
@@ -247,7 +248,7 @@ mod tests {
     }
 
     fn of(id: i64, signature: &str) -> Wanted<'_> {
-        Wanted { project: Some(1), id, signature }
+        Wanted { tenant: Tenant::Founder(1), id, signature }
     }
 
     fn sample() -> ReadyModel {
@@ -330,10 +331,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_project_pushes_out_its_own_models_before_those_of_others() {
+    async fn a_tenant_pushes_out_its_own_models_before_those_of_others() {
         let cache = cache(30);
-        let put = async |project: i64, id: i64, bytes: u64| {
-            let wanted = Wanted { project: Some(project), id, signature: "s" };
+        let put = async |founder: i64, id: i64, bytes: u64| {
+            let wanted = Wanted { tenant: Tenant::Founder(founder), id, signature: "s" };
             cache.get_with(wanted, || async move { Ok((sample(), bytes)) }).await.unwrap();
         };
         put(2, 20, 10).await;
@@ -345,6 +346,21 @@ mod tests {
         assert_eq!(cache.ids(), [20, 13], "a model that is larger than all may be");
         put(2, 21, 10).await;
         assert_eq!(cache.ids(), [20, 21], "it is the first to go");
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_many_small_models_pushes_out_none_of_another() {
+        let cache = cache(30);
+        let put = async |tenant: Tenant, id: i64| {
+            let wanted = Wanted { tenant, id, signature: "s" };
+            cache.get_with(wanted, || async { Ok((sample(), 5)) }).await.unwrap();
+        };
+        put(Tenant::Organisation(1), 20).await;
+        // Models of as many projects of one founder.
+        for id in 0..10 {
+            put(Tenant::Founder(1), id).await;
+        }
+        assert_eq!(cache.ids(), [20, 5, 6, 7, 8, 9]);
     }
 
     #[tokio::test]

@@ -96,9 +96,9 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
 
 /// Returns a model to preview.
 async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
-    let project = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
-    let model = cache.get(services, (model, Some(project)), || PREVIEWS.admit(Some(project))).await?;
-    Ok(Previewed { model, project })
+    let tenant = projects::tenant_of_data(&mut *services.db.conn().await?, model.data_id).await?;
+    let model = cache.get(services, (model, tenant), || PREVIEWS.admit(Some(tenant.party()))).await?;
+    Ok(Previewed { model, tenant })
 }
 
 /// Returns the best items for a user of the training data.

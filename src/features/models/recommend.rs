@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::error::ModelError;
 use super::ready::ReadyModel;
+use crate::features::accounts::Tenant;
 use crate::features::datasets::PREVIEWS;
 use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 use crate::platform::http::ApiResult;
@@ -28,16 +29,16 @@ fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
     list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
 }
 
-/// A model that a user previews, and the project whose preview places it uses.
+/// A model that a user previews, and the tenant whose preview places it uses.
 #[derive(Clone)]
 pub struct Previewed {
     pub model: Arc<ReadyModel>,
-    pub project: i64,
+    pub tenant: Tenant,
 }
 
 impl Previewed {
     async fn ask<T: Send + 'static>(self, question: impl FnOnce(&ReadyModel) -> T + Send + 'static) -> ApiResult<T> {
-        PREVIEWS.run(Some(self.project), move |_| question(&self.model)).await
+        PREVIEWS.run(Some(self.tenant.party()), move |_| question(&self.model)).await
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn ids_are_exact_and_strangers_get_what_is_popular() {
-        let model = Previewed { model: Arc::new(ReadyModel::Matrix(tests::sample())), project: 1 };
+        let model = Previewed { model: Arc::new(ReadyModel::Matrix(tests::sample())), tenant: Tenant::Founder(1) };
         for known in ["007", "Sigur Rós", "a/b c"] {
             assert!(for_user(model.clone(), known.to_owned(), 5).await.unwrap().is_some(), "{known}");
         }
@@ -129,31 +130,31 @@ mod tests {
     async fn a_sample_lists_a_bounded_number_of_items() {
         let items: Vec<String> = (0..LONGEST_PROFILE + 200).map(|item| format!("item {item}")).collect();
         let interactions: Vec<(&str, &str)> = items.iter().map(|item| ("007", item.as_str())).collect();
-        let model = Previewed { model: Arc::new(ReadyModel::Matrix(tests::fitted(&interactions))), project: 1 };
+        let model = Previewed { model: Arc::new(ReadyModel::Matrix(tests::fitted(&interactions))), tenant: Tenant::Founder(1) };
         let sample = for_sample(model, 0, 20).await.unwrap().unwrap();
         assert_eq!(sample.profile.len(), LONGEST_PROFILE);
     }
 
     #[tokio::test]
-    async fn a_preview_waits_for_a_place_of_its_project() {
-        const PROJECT: i64 = -7;
+    async fn a_preview_waits_for_a_place_of_its_tenant() {
+        const TENANT: Tenant = Tenant::Organisation(7);
         let places = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (started, all_started) = std::sync::mpsc::channel();
         let (release, hold) = tokio::sync::watch::channel(());
         for _ in 0..places {
             let (started, mut hold) = (started.clone(), hold.clone());
             let runtime = tokio::runtime::Handle::current();
-            tokio::spawn(PREVIEWS.run(Some(PROJECT), move |_| {
+            tokio::spawn(PREVIEWS.run(Some(TENANT.party()), move |_| {
                 started.send(()).unwrap();
                 let _ = runtime.block_on(hold.changed());
             }));
         }
         tokio::task::spawn_blocking(move || (0..places).for_each(|_| all_started.recv().unwrap())).await.unwrap();
-        let of = |project| Previewed { model: Arc::new(ReadyModel::Matrix(tests::sample())), project };
-        let mut waiting = Box::pin(like_item(of(PROJECT), "x".to_owned(), 3));
+        let of = |tenant| Previewed { model: Arc::new(ReadyModel::Matrix(tests::sample())), tenant };
+        let mut waiting = Box::pin(like_item(of(TENANT), "x".to_owned(), 3));
         let moment = std::time::Duration::from_millis(50);
         assert!(tokio::time::timeout(moment, &mut waiting).await.is_err(), "all places are taken");
-        assert!(like_item(of(PROJECT + 1), "x".to_owned(), 3).await.is_ok(), "another project has its own");
+        assert!(like_item(of(Tenant::Founder(7)), "x".to_owned(), 3).await.is_ok(), "another tenant has its own");
         drop(release);
         assert!(waiting.await.is_ok());
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::features::accounts::Tenant;
 use crate::features::recommendation_log::{AnsweredList, Comparison, Requests};
 use crate::platform::http::ApiResult;
 
@@ -63,8 +64,8 @@ impl Replay {
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect()
     }
 
-    /// Computes all figures on a place of the project. `catalogue` is the number of items that the model knows.
-    pub async fn compare(self, project: i64, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
-        self.requests.compare(project, cutoff, catalogue).await
+    /// Computes all figures on a place of the tenant. `catalogue` is the number of items that the model knows.
+    pub async fn compare(self, tenant: Tenant, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
+        self.requests.compare(tenant, cutoff, catalogue).await
     }
 }

@@ -43,8 +43,8 @@ pub async fn estimate(
     cutoff: i32,
 ) -> ApiResult<Found> {
     // A bad file is reported whether or not there is any traffic.
-    let project_id = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
-    let ready = cache.get(services, (model, Some(project_id)), || PREVIEWS.admit(Some(project_id))).await?;
+    let tenant = projects::tenant_of_data(&mut *services.db.conn().await?, model.data_id).await?;
+    let ready = cache.get(services, (model, tenant), || PREVIEWS.admit(Some(tenant.party()))).await?;
     let memory = services.memory().promise();
     let n_items = u64::from(model.n_items.unwrap_or_default().unsigned_abs());
     memory.raise_to(n_items * AT_ONCE as u64 * SCORE_BYTES)?;
@@ -62,14 +62,14 @@ pub async fn estimate(
         }
         let handful: Vec<_> = plain.by_ref().take(AT_ONCE).collect();
         let asked = handful.iter().map(|(_, request, _)| request.clone()).collect();
-        let lists = past_lists(services, Arc::clone(&ready), &project, asked, cutoff.unsigned_abs() as usize).await?;
+        let lists = past_lists(services, Arc::clone(&ready), (&project, tenant), asked, cutoff.unsigned_abs() as usize).await?;
         for ((answered, _, wanted), mut list) in handful.into_iter().zip(lists) {
             list.truncate(wanted);
             replay.add(answered, list);
         }
     }
     let warnings = replay.warnings(left_out);
-    let comparison = replay.compare(project.id, cutoff, model.n_items).await?;
+    let comparison = replay.compare(tenant, cutoff, model.n_items).await?;
     Ok(Found { since, learnt_until, is_partial, left_out, warnings, comparison })
 }
 

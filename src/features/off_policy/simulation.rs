@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::replay::{LeftOut, Replay, Warning};
+use crate::features::accounts::Tenant;
 use crate::features::recommendation_log::{AnsweredList, Comparison};
 
 const PLACES: u32 = 4;
@@ -91,7 +92,7 @@ fn replayed(model: fn(u32) -> Vec<u32>, random: &mut ChaCha8Rng) -> Replay {
 }
 
 async fn compared(replay: Replay) -> Comparison {
-    replay.compare(1, PLACES as i32, None).await.expect("a comparison")
+    replay.compare(Tenant::Founder(1), PLACES as i32, None).await.expect("a comparison")
 }
 
 async fn is_recovered(model: fn(u32) -> Vec<u32>) {

@@ -5,21 +5,34 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::Project;
-use super::store;
-use crate::features::accounts::{Guarded, founder_of};
+use super::store::{self, of_data};
+use crate::features::accounts::{self, Guarded, Tenant};
 use crate::platform::http::ApiError;
 use crate::platform::queue::{self, Turn};
 
 impl Project {
+    /// Returns whose share of the server the project uses.
+    pub async fn tenant(&self, connection: &mut AsyncPgConnection) -> QueryResult<Tenant> {
+        accounts::tenant_of(connection, self.organisation_id).await
+    }
+
     /// Returns the turn of the project's jobs. The founders of organisations take turns, and within each the projects of theirs: a
     /// user who creates more organisations gets no more turns. An organisation that staff created has a turn of its own.
     pub async fn turn(&self, connection: &mut AsyncPgConnection) -> QueryResult<Turn> {
-        let tenant = match founder_of(connection, self.organisation_id).await? {
-            Some(founder) => format!("founder:{founder}"),
-            None => format!("organisation:{}", self.organisation_id),
-        };
+        let tenant = self.tenant(connection).await?.to_string();
         Ok(Turn { tenant, lane: format!("project:{}", self.id) })
     }
+}
+
+/// Returns whose share of the server a project uses.
+pub async fn tenant_of(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Tenant> {
+    let (project, _) = <Project as Guarded>::load(connection, project).await?.ok_or(diesel::NotFound)?;
+    project.tenant(connection).await
+}
+
+/// Returns whose share of the server the project of an upload uses.
+pub async fn tenant_of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryResult<Tenant> {
+    of_data(connection, data_id).await?.tenant(connection).await
 }
 
 /// Returns the turn of a project's jobs.

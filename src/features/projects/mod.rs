@@ -10,13 +10,13 @@ mod store;
 mod stored_bytes;
 mod sweeping;
 
-pub use admission::{TooManyWaitingJobs, admit_jobs, turn_of};
+pub use admission::{TooManyWaitingJobs, admit_jobs, tenant_of, tenant_of_data, turn_of};
 pub use model::{MOST_EVENT_TYPES, Project, ProjectFields, UnknownUsers};
 pub use of_project::OfProject;
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;
 pub(crate) use store::pages::page_of_project;
-pub use store::{assign_orphans, assignable_orphans, of_data, visible_projects};
+pub use store::{assign_orphans, assignable_orphans, of_data, tenants_of, visible_projects};
 pub use stored_bytes::{StoredBytes, TooManyStoredBytes, refuse_excess, stored_bytes};
 pub use sweeping::{sweep, sweep_until};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{Jobs, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_works_within_its_scopes_and_project_until_it_is_revoked() {
@@ -51,4 +51,27 @@ async fn a_key_of_a_deactivated_user_and_an_expired_one_do_not_count() {
     app.execute("UPDATE users SET is_active = FALSE").await;
     app.anonymous().with_key(&second).get("project/").await.expect(401);
     assert!(user.post("api_keys/", json!({ "project": project, "name": "c", "scopes": ["admin"] })).await.status.as_u16() >= 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_keys_than_a_project_may_have_are_refused_until_one_is_revoked() {
+    let app = TestApp::start_with(Jobs::None, |settings| settings.max_api_keys_per_project = 2).await;
+    let user = app.user("margarete").await;
+    let project = async |name: &str| {
+        user.post("project/", json!({ "name": name, "user_column": "u", "item_column": "i" })).await.expect(201).id()
+    };
+    let (full, other) = (project("one").await, project("two").await);
+    let create = async |project: i64, name: &str| {
+        user.post("api_keys/", json!({ "project": project, "name": name, "scopes": ["read"] })).await
+    };
+    let first = create(full, "a").await.expect(201).id();
+    create(full, "b").await.expect(201);
+    let refused = create(full, "c").await.expect(409);
+    assert_eq!(refused.body["code"], "too_many_api_keys");
+    let words = "This project has 2 API keys that are not revoked, which is as many as one project may. Revoke or delete keys that \
+        are not used any more.";
+    assert_eq!(refused.body["detail"], words);
+    create(other, "c").await.expect(201);
+    user.post(&format!("api_keys/{first}/revoke/"), json!({})).await.expect(200);
+    create(full, "c").await.expect(201);
 }

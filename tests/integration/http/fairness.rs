@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use recotem::features::datasets::PREVIEWS;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -275,4 +276,25 @@ async fn a_budget_larger_than_the_machine_does_not_let_a_trial_take_more_than_th
     let ended = alpha.wait_for_status(&format!("parameter_tuning_job/{job}/"), "FAILED").await;
     assert_eq!(ended["n_pruned"], 1, "{ended}");
     assert!(ended["error"].as_str().unwrap().contains("MB are allowed"), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn projects_of_one_founder_share_their_places_for_previews() {
+    const FOUNDER: i64 = 7_000_001;
+    let app = TestApp::start_with(Jobs::Stay, |_| ()).await;
+    // No other test of this process has a user with this id.
+    app.execute(&format!("SELECT setval(pg_get_serial_sequence('users', 'id'), {FOUNDER}, FALSE)")).await;
+    let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
+    let (_, model) = organisation(&alpha.user).await;
+    let mut taken = Vec::new();
+    for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+        taken.push(PREVIEWS.admit(Some(FOUNDER)).await.expect("a place"));
+    }
+    for data in [alpha.data, model["data_loc"].as_i64().expect("an id")] {
+        let refused = alpha.user.get(&format!("training_data/{data}/preview/")).await.expect(503);
+        assert_eq!(refused.body["code"], "busy");
+    }
+    beta.user.get(&format!("training_data/{}/preview/", beta.data)).await.expect(200);
+    drop(taken);
+    alpha.user.get(&format!("training_data/{}/preview/", alpha.data)).await.expect(200);
 }

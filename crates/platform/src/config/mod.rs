@@ -104,6 +104,8 @@ pub struct Settings {
     pub worker_processes: bool,
     /// Organisations that one user may own besides the personal one; staff may own more. 0 sets no limit.
     pub max_organisations_per_user: u32,
+    /// API keys of one project that are not revoked; more are refused. 0 sets no limit.
+    pub max_api_keys_per_project: u32,
     /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. Organisations that the same
     /// user created count as one, here and for `max_waiting_jobs_per_organisation`; those that staff created do not.
     pub max_running_jobs_per_organisation: u32,
@@ -240,6 +242,7 @@ impl Default for Settings {
             worker_concurrency: 2,
             worker_processes: true,
             max_organisations_per_user: 20,
+            max_api_keys_per_project: 1_000,
             max_running_jobs_per_organisation: 0,
             max_waiting_jobs_per_organisation: 10_000,
             max_trials: 10_000,

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::enqueuer;
 use super::model::{ClaimedJob, JobState};
 
-/// Only the worker that holds the lease may write, and only about the attempt that it ran. A lease that was given up is held by none.
+/// Only the worker that holds the lease may write, and only about the attempt that it ran.
 const FINISH: &str = "
     UPDATE jobs SET
         state = $4,
@@ -22,7 +22,7 @@ const FINISH: &str = "
         lease_owner = NULL,
         lease_until = NULL,
         heartbeat_at = NULL
-    WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running' AND lease_until <> 'epoch'";
+    WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running'";
 
 /// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

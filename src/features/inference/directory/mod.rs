@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::InferenceError;
 use super::model::Serving;
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, Tenant, tenant_of};
 use crate::features::api_keys::KnownKeys;
 use crate::features::item_metadata::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
@@ -42,6 +42,8 @@ const MISSING_FOR: Duration = Duration::from_secs(2);
 pub struct ServedModel {
     pub row: TrainedModel,
     pub ownership: Ownership,
+    /// Whose share of the server its answers use.
+    pub tenant: Tenant,
 }
 
 /// The directory of one process. Clones are cheap and share it.
@@ -143,8 +145,10 @@ impl Directory {
         let read = || {
             let db = db.clone();
             async move {
-                let found = TrainedModel::load(&mut *db.conn().await?, id).await?;
-                Ok::<_, ReadError>(found.map(|(row, ownership)| ServedModel { row, ownership }))
+                let mut connection = db.conn().await?;
+                let Some((row, ownership)) = TrainedModel::load(&mut connection, id).await? else { return Ok(None) };
+                let tenant = tenant_of(&mut connection, ownership.organisation_id).await?;
+                Ok::<_, ReadError>(Some(ServedModel { row, ownership, tenant }))
             }
         };
         self.shelves.models.get(&id, read).await

@@ -302,7 +302,7 @@ async fn load_items(directory: &Directory, key: &Arc<str>) -> ApiResult<()> {
 async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
     let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
     let known = known.ok_or(InferenceError::NoModel(model))?;
-    let wanted = (&known.row, known.ownership.project_id);
+    let wanted = (&known.row, known.tenant);
     directory.models.get(&directory.services, wanted, async || Ok(())).await?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::evaluation;
 use super::operation::Operation;
 use super::{Filter, Filters, read};
+use crate::features::accounts::Tenant;
 use crate::features::inference::faults::Faults;
 use crate::features::item_metadata::{ColumnKind, ItemTable};
 use crate::features::models::{ReadyModel, sample_artifact};
@@ -198,22 +199,26 @@ fn a_filter_is_evaluated_no_further_once_its_caller_has_left() {
 }
 
 #[tokio::test]
-async fn a_filter_waits_for_a_place_of_its_project_unless_it_has_been_evaluated() {
+async fn a_filter_waits_for_a_place_of_its_tenant_unless_it_has_been_evaluated() {
+    const TENANT: Tenant = Tenant::Founder(1);
     let (computing, filters) = (Computing::of_machine(), Filters::new());
     let table = Arc::new(ItemTable::of(&["price"], vec![("a", vec![(0, json!(1))]), ("z", vec![(0, json!(9))])]));
     let model = Arc::new(ReadyModel::Matrix(sample_artifact()));
     let below = |bound: i64| Arc::new(parsed(&json!({ "field": "price", "op": "lt", "value": bound })));
-    let evaluated = filters.admitted(&below(5), &model, &table, (&computing, Some(1))).await.unwrap();
+    let evaluated = filters.admitted(&below(5), &model, &table, (&computing, TENANT)).await.unwrap();
     let mut taken = Vec::new();
     for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
-        taken.push(computing.admit(Some(1)).await.unwrap());
+        taken.push(computing.admit(Some(TENANT.party())).await.unwrap());
     }
-    let again = filters.admitted(&below(5), &model, &table, (&computing, Some(1))).await.unwrap();
+    let again = filters.admitted(&below(5), &model, &table, (&computing, TENANT)).await.unwrap();
     assert!(Arc::ptr_eq(&evaluated, &again));
     let other = below(6);
-    let mut waiting = Box::pin(filters.admitted(&other, &model, &table, (&computing, Some(1))));
+    let mut waiting = Box::pin(filters.admitted(&other, &model, &table, (&computing, TENANT)));
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err(), "all places are taken");
-    assert!(filters.admitted(&below(7), &model, &table, (&computing, Some(2))).await.is_ok(), "another project has its own");
+    assert!(
+        filters.admitted(&below(7), &model, &table, (&computing, Tenant::Founder(2))).await.is_ok(),
+        "another tenant has its own"
+    );
     drop(taken);
     assert!(waiting.await.is_ok());
 }

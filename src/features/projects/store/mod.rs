@@ -5,7 +5,7 @@ pub mod event_types;
 pub mod files;
 pub mod pages;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -13,11 +13,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, Tenant};
 use crate::features::projects::model::{Project, ProjectFields};
 use crate::platform::db::is_duplicate;
 use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
-use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
+use crate::schema::{model_configurations, organisations, projects, trained_models, training_data, tuning_jobs};
 
 impl Guarded for Project {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -55,6 +55,17 @@ pub async fn lock_waiting_jobs(connection: &mut AsyncPgConnection, tenant: &str)
 pub async fn of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryResult<Project> {
     let query = projects::table.inner_join(training_data::table).filter(training_data::id.eq(data_id));
     query.select(Project::as_select()).first(connection).await
+}
+
+/// Returns whose share of the server each of these projects uses.
+pub async fn tenants_of(connection: &mut AsyncPgConnection, projects: &HashSet<i64>) -> QueryResult<HashMap<i64, Tenant>> {
+    let rows: Vec<(i64, i64, Option<i64>)> = projects::table
+        .inner_join(organisations::table)
+        .filter(projects::id.eq_any(projects))
+        .select((projects::id, organisations::id, organisations::founder_id))
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(project, organisation, founder)| (project, Tenant::of(organisation, founder))).collect())
 }
 
 /// Assigns every project without an owner to a user. Returns how many, and the names of those left unassigned because the user
