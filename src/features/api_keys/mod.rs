@@ -1,5 +1,6 @@
 //! API keys: what a program sends instead of a password. Each is bound to one project and some scopes.
 
+mod error;
 mod known;
 mod model;
 mod routes;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use actix_web::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::error::TooManyKeys;
 use super::model::{ApiKey, stored};
 use super::store::{self, Concerned, NewApiKey};
 use crate::features::accounts::{KeyGrant, Principal, Scope, principal_of};
@@ -59,20 +59,12 @@ pub async fn create_for(
     let row = connection
         .transaction(async move |connection| -> ApiResult<ApiKey> {
             if most > 0 && store::lock_and_count_active(connection, project_id).await? >= i64::from(most) {
-                return Err(too_many(most));
+                return Err(TooManyKeys { most }.into());
             }
             store::insert(connection, row).await.map_err(named_twice)
         })
         .await?;
     Ok((row, key))
-}
-
-fn too_many(most: u32) -> ApiError {
-    let message = format!(
-        "This project has {most} API keys that are not revoked, which is as many as one project may. Revoke or delete keys that \
-         are not used any more."
-    );
-    ApiError::coded(StatusCode::CONFLICT, "too_many_api_keys", message)
 }
 
 /// Returns the caller of a key; `None` if the text is not an API key. Fails with 401 if the key is not valid.

@@ -6635,6 +6635,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description The project has as many keys as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -9089,7 +9098,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not stored, because the database is away or more arrive than can be stored; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description Not stored, because the database is away, the disk is nearly full, or more arrive than can be stored; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9247,7 +9256,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description None is stored, because the database is away or the disk is nearly full; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20858,6 +20867,7 @@ export interface operations {
         parameters: {
             query: {
                 user_id: string;
+                /** @description 1 to 1000; 10 by default */
                 cutoff?: number;
             };
             header?: never;
@@ -21024,6 +21034,15 @@ export interface operations {
                     "application/json": components["schemas"]["Conflict"];
                 };
             };
+            /** @description The metadata of these items is too large for one answer */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
             /** @description Too many requests; wait for the seconds in Retry-After */
             429: {
                 headers: {
@@ -21082,7 +21101,7 @@ export interface operations {
                     "application/json": {
                         recommendations: components["schemas"]["ScoredItem"][];
                         user_id: string;
-                        /** @description Items the user has interacted with. */
+                        /** @description Items the user has interacted with, at most 1000. */
                         user_profile: string[];
                     };
                 };
@@ -21151,6 +21170,7 @@ export interface operations {
         parameters: {
             query: {
                 item_id: string;
+                /** @description 1 to 1000; 10 by default */
                 cutoff?: number;
             };
             header?: never;

@@ -102,7 +102,8 @@ fn read_as(form: Guess, value: i64) -> Option<i64> {
     match form {
         Guess::YearToSecond => calendar(value, 1, 1),
         Guess::YearToMinute => calendar(value, 100, 1),
-        Guess::YearToHour => calendar(value, 10_000, 1),
+        // Ten digits are Unix time, too, which is likelier than hours that long ago.
+        Guess::YearToHour => calendar(value, 10_000, 1).filter(|time| *time >= FIRST_LIKELY),
         Guess::YearMonthDay => calendar(value, 1_000_000, 1),
         Guess::YearMonth => calendar(value, 100_000_000, 1_000_000),
         Guess::Year => calendar(value, 10_000_000_000, 101_000_000),
@@ -237,6 +238,7 @@ mod tests {
             ("132223968000000000", SECOND_OF_JANUARY, Guess::WindowsTicks),
             ("637135200000000000", SECOND_OF_JANUARY, Guess::DotnetTicks),
             ("1577923200", SECOND_OF_JANUARY, Guess::UnixSeconds),
+            ("1931082200", 1_931_082_200 * MICROS, Guess::UnixSeconds),
             ("1577923200000", SECOND_OF_JANUARY, Guess::UnixMillis),
             ("1577923200000000", SECOND_OF_JANUARY, Guess::UnixMicros),
             ("1577923200000000000", SECOND_OF_JANUARY, Guess::UnixNanos),
