@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::model::{Entry, Selection};
 use super::store;
 use crate::features::accounts::Principal;
-use crate::platform::db;
+use crate::platform::db::{self, DbError};
 use crate::platform::http::{ApiError, ApiResult, timestamp};
 use crate::platform::services::Services;
 use crate::platform::wire_enum;
@@ -62,7 +62,7 @@ pub fn stream(
     let rest = Rest { services, session, selection, format, below: Some(i64::MAX), begun: false };
     try_unfold(rest, async |mut rest| {
         let Some(below) = rest.below else { return Ok(None) };
-        let rows = db::acting_as(rest.session.clone(), read(&rest.services, &rest.selection, below)).await?;
+        let rows = db::acting_as(rest.session.clone(), read(&rest, below)).await?;
         rest.below = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == LINES_AT_ONCE);
         let text = match rest.format {
             Format::Csv => csv_lines(&rows, !rest.begun)?,
@@ -73,9 +73,15 @@ pub fn stream(
     })
 }
 
-async fn read(services: &Services, selection: &Selection, below: i64) -> ApiResult<Vec<Entry>> {
-    let mut connection = services.db.conn_for_long_read().await?;
-    Ok(store::below(&mut connection, selection, below, LINES_AT_ONCE).await?)
+async fn read(rest: &Rest, below: i64) -> ApiResult<Vec<Entry>> {
+    let mut connection = loop {
+        match rest.services.db.conn_for_long_read().await {
+            // A file that has been begun must not break off because others read, too.
+            Err(DbError::Busy) if rest.begun => {}
+            connection => break connection?,
+        }
+    };
+    Ok(store::below(&mut connection, &rest.selection, below, LINES_AT_ONCE).await?)
 }
 
 fn json_lines(rows: &[Entry]) -> ApiResult<Vec<u8>> {

@@ -161,6 +161,20 @@ async fn the_jobs_of_a_worker_that_is_known_to_be_dead_are_rescued_at_once() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_does_not_renew_a_lease_that_was_given_up() {
+    let stage = Stage::new().await;
+    let id = stage.add(Act::Wait).await;
+    let thought_dead = stage.worker_with(|options| options.name = "first".to_owned());
+    stage.until_running(id, 1).await;
+    let mut connection = stage.db.conn().await.unwrap();
+    assert_eq!(queue::give_up_leases(&mut connection, Some("first")).await.unwrap(), 1);
+    let second = stage.worker();
+    stage.until(id, JobState::Retryable).await;
+    thought_dead.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn waiting_and_running_jobs_of_a_group_are_cancelled_together() {
     let stage = Stage::new().await;
     let worker = stage.worker_with(|options| options.concurrency = 1);

@@ -11,7 +11,7 @@ use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnect
 use tokio::runtime::Handle;
 use tokio_postgres::NoTls;
 
-/// A connection as the pool lends it.
+/// The type of connection that the pool returns.
 pub(super) type Lent = Object<AsyncPgConnection>;
 
 /// Longest wait for the answer of a connection whose caller is gone, before its statement is cancelled.

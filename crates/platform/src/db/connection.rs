@@ -66,7 +66,7 @@ impl Drop for Connection {
         // SAFETY: A value is dropped once, and nothing uses its connection afterwards.
         let mut lent = unsafe { ManuallyDrop::take(&mut self.lent) };
         let place = self.place.take();
-        let may_be_at_work = place.is_some() || self.left.is_marked() || self.in_progress.load(Ordering::Relaxed) > 0;
+        let may_be_at_work = self.left.is_marked() || self.in_progress.load(Ordering::Relaxed) > 0;
         if !may_be_at_work && !is_in_transaction(&mut lent) {
             return;
         }

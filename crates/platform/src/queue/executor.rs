@@ -57,10 +57,15 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         let task = tokio::spawn((handler.run)(job.payload.clone(), self.context_of(&job, &entry)));
         let end = self.watch(task, &job, &entry).await;
         let outcome = self.outcome(end, &job, &entry);
-        if let Outcome::Failed { reason } = &outcome {
-            self.bury(&job, &handler, reason).await;
+        // This worker may take its own lost job over as any other: what became of it meanwhile must not be overwritten.
+        if entry.is_lost() {
+            tracing::warn!(job = job.id, "its result is ignored: its lease was lost");
+        } else {
+            if let Outcome::Failed { reason } = &outcome {
+                self.bury(&job, &handler, reason).await;
+            }
+            self.record(&job, &outcome).await;
         }
-        self.record(&job, &outcome).await;
         self.running.remove(job.id, &entry);
     }
 

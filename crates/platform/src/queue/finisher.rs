@@ -22,7 +22,7 @@ const FINISH: &str = "
         lease_owner = NULL,
         lease_until = NULL,
         heartbeat_at = NULL
-    WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running' AND lease_until <> 'epoch'";
+    WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running'";
 
 /// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -52,7 +52,7 @@ pub(super) async fn beat(connection: &mut AsyncPgConnection, lease: &Lease, runn
             None if running.get(id).is_none() => {}
             None => {
                 tracing::warn!(job = id, "the lease of a running job was lost");
-                entry.cancel.cancel();
+                entry.lose();
             }
         }
     }

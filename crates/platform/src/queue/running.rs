@@ -12,6 +12,7 @@ use super::model::JobId;
 pub(super) struct Entry {
     pub cancel: CancellationFlag,
     requested: AtomicBool,
+    lost: AtomicBool,
 }
 
 impl Entry {
@@ -19,6 +20,16 @@ impl Entry {
     pub fn request_cancel(&self) {
         self.requested.store(true, Ordering::SeqCst);
         self.cancel.cancel();
+    }
+
+    /// Marks the job as no longer this worker's, and tells it to stop.
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+        self.cancel.cancel();
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
     }
 
     pub fn cancel_was_requested(&self) -> bool {
