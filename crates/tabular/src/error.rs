@@ -88,6 +88,21 @@ pub enum TabularError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The values of some rows take more memory than may be used at once, although they may take little room in the file.
+    #[error(
+        "the values of the column {column:?} take {} of memory at once, counting missing ones, and the limit is {}; leave that \
+         column out, or write shorter lists",
+        size(*bytes),
+        size(*limit)
+    )]
+    ValuesTooLarge {
+        /// The column.
+        column: String,
+        /// The memory, in bytes.
+        bytes: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// More rows or columns than a table may have.
     #[error("the table has more than {limit} {what}, which is the limit; leave out what is not needed, or split it")]
     TooMany {

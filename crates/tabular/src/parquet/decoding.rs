@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::super::error::TabularError;
+use super::at_once::AtOnce;
 use super::corrupt;
 
 /// Runs `work`, in which the library decodes something.
@@ -22,11 +23,15 @@ pub(super) fn decode<R, E: Display>(work: impl FnOnce() -> Result<R, E>) -> Resu
 }
 
 /// Decodes the rows of a file; stops at the first error.
-pub(super) struct Batches(Option<ParquetRecordBatchReader>);
+pub(super) struct Batches {
+    reader: Option<ParquetRecordBatchReader>,
+    at_once: AtOnce,
+}
 
 impl Batches {
-    pub fn of(reader: ParquetRecordBatchReader) -> Self {
-        Batches(Some(reader))
+    /// Returns the batches of a reader, of which `at_once` counts the pages.
+    pub fn of(reader: ParquetRecordBatchReader, at_once: AtOnce) -> Self {
+        Batches { reader: Some(reader), at_once }
     }
 }
 
@@ -34,10 +39,11 @@ impl Iterator for Batches {
     type Item = Result<RecordBatch, TabularError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let reader = self.0.as_mut()?;
-        let batch = decode(|| reader.next().transpose()).transpose();
+        let reader = self.reader.as_mut()?;
+        self.at_once.begin();
+        let batch = decode(|| reader.next().transpose()).map_err(|error| self.at_once.refusal().unwrap_or(error)).transpose();
         if !matches!(batch, Some(Ok(_))) {
-            self.0 = None;
+            self.reader = None;
         }
         batch
     }

@@ -1,5 +1,6 @@
 //! Parquet: only the wanted columns are decoded, batch by batch.
 
+mod at_once;
 mod columns;
 mod decoding;
 mod delta_texts;
@@ -34,7 +35,7 @@ use super::table_rows::{Draft, TableRows, size_of_value};
 use super::times::{TimeReading, TimeSample};
 use columns::{Times, ids, text};
 use decoding::Batches;
-use opened::{Opened, reader};
+use opened::Opened;
 pub(super) use preview::{column_names, preview};
 use values::value;
 
@@ -71,8 +72,8 @@ pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularEr
     file.refuse_large(&mask, rows.options.max_expanded_bytes)?;
     rows.tally.report.columns = columns;
     rows.times = sample(&file, places.time, rows.options)?;
-    let reader = reader(file.builder(mask), BATCH_ROWS)?;
-    offer_batches(reader, &AtomicU64::new(0), rows)
+    let batches = file.batches(mask, BATCH_ROWS, |rows| rows)?;
+    offer_batches(batches, &AtomicU64::new(0), rows)
 }
 
 /// Reads as [`read`] does, with the rows going to blocks.
@@ -93,9 +94,10 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     let mut pieces = pieces(file.metadata());
     let fill = |piece: &mut Piece| Ok(pieces.next().map(|next| *piece = next).is_some());
     rows.read_pieces(&mut tally, fill, |piece, rows| {
-        let builder = file.builder(mask.clone());
-        let builder = builder.with_row_groups(vec![piece.group]).with_offset(piece.offset).with_limit(BLOCK_ROWS);
-        offer_batches(reader(builder, BATCH_ROWS)?, &handed_on, rows)
+        let batches = file.batches(mask.clone(), BATCH_ROWS, |rows| {
+            rows.with_row_groups(vec![piece.group]).with_offset(piece.offset).with_limit(BLOCK_ROWS)
+        })?;
+        offer_batches(batches, &handed_on, rows)
     })?;
     Ok(tally)
 }
@@ -104,7 +106,7 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
 fn sample(file: &Opened, place: Option<usize>, options: &ReadOptions) -> Result<TimeReading, TabularError> {
     let (Some(place), Some(name)) = (place, &options.time_column) else { return Ok(TimeReading::default()) };
     let mut sample = TimeSample::default();
-    let mut batches = reader(file.builder(file.roots([place])).with_limit(BATCH_ROWS), BATCH_ROWS)?;
+    let mut batches = file.batches(file.roots([place]), BATCH_ROWS, |rows| rows.with_limit(BATCH_ROWS))?;
     if let Some(batch) = batches.next() {
         let times = Times::of(name, batch?.column(0))?;
         (0..times.len()).filter_map(|row| times.get(row)).for_each(|time| sample.add(time));
@@ -128,9 +130,9 @@ fn pieces(metadata: &ParquetMetaData) -> impl Iterator<Item = Piece> + use<> {
 }
 
 /// Passes on all rows; `handed_on` counts their bytes, including those of other pieces of the file.
-fn offer_batches(reader: Batches, handed_on: &AtomicU64, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+fn offer_batches(batches: Batches, handed_on: &AtomicU64, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let limit = rows.options.max_expanded_bytes;
-    for batch in reader {
+    for batch in batches {
         let bytes = offer_batch(&batch?, rows)?;
         if handed_on.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > limit {
             return Err(TabularError::TooLarge { limit });
@@ -162,7 +164,7 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
     let places = names.iter().map(|name| rows.place(name)).collect::<Result<Vec<_>, _>>()?;
     let key = places.iter().position(Option::is_none);
     let largest = rows.options.max_cell_bytes;
-    for batch in reader(file.builder(ProjectionMask::all()), TABLE_BATCH_ROWS)? {
+    for batch in file.batches(ProjectionMask::all(), TABLE_BATCH_ROWS, |rows| rows)? {
         let batch = batch?;
         let keys = key.map(|key| ids(&names[key], batch.column(key), &mut rows.keys)).transpose()?;
         for row in 0..batch.num_rows() {

@@ -9,10 +9,13 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::metadata::ParquetMetaData;
 
 use super::super::error::TabularError;
+use super::at_once::AtOnce;
 use super::decoding::{Batches, decode};
 use super::file::SharedFile;
 use super::meter::Meter;
 use super::pages::{Chunks, Pages};
+
+type Builder = ParquetRecordBatchReaderBuilder<SharedFile>;
 
 /// A file whose footer has been read.
 pub(super) struct Opened {
@@ -65,24 +68,27 @@ impl Opened {
         if bytes > limit { Err(TabularError::TooLarge { limit }) } else { Ok(()) }
     }
 
-    /// Starts a reader of these columns.
-    pub fn builder(&self, mask: ProjectionMask) -> ParquetRecordBatchReaderBuilder<SharedFile> {
-        let file = self.file.by_pages(Pages::of(&self.chunks, self.meter.as_ref()));
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone()).with_projection(mask)
+    /// Returns the rows of these columns in batches, after `choose` has chosen among the rows.
+    pub fn batches(
+        &self,
+        mask: ProjectionMask,
+        batch_rows: usize,
+        choose: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Batches, TabularError> {
+        let at_once = AtOnce::new(batch_rows);
+        let file = self.file.by_pages(Pages::of(&self.chunks, self.meter.as_ref(), &at_once));
+        let builder = Builder::new_with_metadata(file, self.metadata.clone()).with_projection(mask).with_batch_size(batch_rows);
+        Ok(Batches::of(decode(|| choose(builder).build())?, at_once))
     }
 }
 
-/// Returns the rows of a reader, in batches.
-pub(super) fn reader(builder: ParquetRecordBatchReaderBuilder<SharedFile>, batch_rows: usize) -> Result<Batches, TabularError> {
-    decode(|| builder.with_batch_size(batch_rows).build()).map(Batches::of)
-}
-
-/// Returns the metadata with text as views into the pages: a page of few long texts that are repeated often then stays small.
+/// Returns the metadata with text as views into the pages: a page of few long texts that are repeated often then stays small. If
+/// the types that the writer noted beside those of Parquet do not fit that, they are ignored.
 fn with_views(metadata: Arc<ParquetMetaData>, schema: &Schema) -> Result<ArrowReaderMetadata, TabularError> {
     let fields: Vec<Arc<Field>> = schema.fields().iter().map(as_view).collect();
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())));
     decode(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), options))
-        .or_else(|_| decode(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())))
+        .or_else(|_| decode(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_skip_arrow_metadata(true))))
 }
 
 fn as_view(field: &Arc<Field>) -> Arc<Field> {
@@ -98,7 +104,8 @@ fn view_of(kind: &DataType) -> Option<DataType> {
         DataType::Utf8 | DataType::LargeUtf8 => Some(DataType::Utf8View),
         DataType::Binary | DataType::LargeBinary => Some(DataType::BinaryView),
         DataType::Dictionary(_, of) => view_of(of),
-        DataType::List(of) => Some(DataType::List(as_view(of))),
+        // A missing list of fixed size takes the memory of a full one, and its size may be any.
+        DataType::List(of) | DataType::FixedSizeList(of, _) => Some(DataType::List(as_view(of))),
         DataType::LargeList(of) => Some(DataType::LargeList(as_view(of))),
         _ => None,
     }

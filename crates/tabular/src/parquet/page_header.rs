@@ -9,6 +9,7 @@ use std::io::{self, Read};
 const TYPE: i16 = 1;
 const EXPANDED: i16 = 2;
 const FIRST_VERSION: i16 = 5;
+const OF_DICTIONARY: i16 = 7;
 const SECOND_VERSION: i16 = 8;
 /// Numbers of fields in a page of either version.
 const VALUES: i16 = 1;
@@ -72,7 +73,8 @@ impl PageHeader {
                 (EXPANDED, I32) => (header.expanded, has_size) = (input.size()?, true),
                 (FIRST_VERSION, STRUCT) if page == Some(DATA) => first_version(&mut input, &mut header)?,
                 (SECOND_VERSION, STRUCT) if page == Some(DATA_SECOND) => second_version(&mut input, &mut header)?,
-                (TYPE | EXPANDED | FIRST_VERSION | SECOND_VERSION, _) => return Err(damaged()),
+                (OF_DICTIONARY, STRUCT) if page == Some(DICTIONARY) => of_dictionary(&mut input, &mut header)?,
+                (TYPE | EXPANDED | FIRST_VERSION | OF_DICTIONARY | SECOND_VERSION, _) => return Err(damaged()),
                 _ => input.skip(kind, DEPTH)?,
             }
             last = field;
@@ -98,6 +100,20 @@ fn first_version<R: Read>(input: &mut Compact<R>, header: &mut PageHeader) -> io
         last = field;
     }
     header.level_encodings = Some(levels);
+    Ok(())
+}
+
+/// Reads what a dictionary has beside the others.
+fn of_dictionary<R: Read>(input: &mut Compact<R>, header: &mut PageHeader) -> io::Result<()> {
+    let mut last = 0;
+    while let Some((field, kind)) = input.field(last)? {
+        match (field, kind) {
+            (VALUES, I32) => header.values = input.size()?,
+            (VALUES, _) => return Err(damaged()),
+            _ => input.skip(kind, DEPTH)?,
+        }
+        last = field;
+    }
     Ok(())
 }
 
@@ -233,6 +249,9 @@ mod tests {
         let dictionary = [0x15, 0x04, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x00];
         let expected = PageHeader { length: 9, is_dictionary: true, expanded: i32::MAX as u64, ..HEADER };
         assert_eq!(PageHeader::read(&dictionary[..]).unwrap(), expected);
+        let dictionary = [0x15, 0x04, 0x15, 0x14, 0x15, 0x02, 0x4c, 0x15, 0x06, 0x15, 0x00, 0x00, 0x00];
+        let expected = PageHeader { length: 13, is_dictionary: true, values: 3, ..HEADER };
+        assert_eq!(PageHeader::read(&dictionary[..]).unwrap(), expected);
         let second = [0x15, 0x06, 0x15, 0x14, 0x6c, 0x55, 0x04, 0x15, 0x06, 0x12, 0x00, 0x00];
         let expected = PageHeader { length: 12, levels: 5, is_packed: false, ..HEADER };
         assert_eq!(PageHeader::read(&second[..]).unwrap(), expected);
@@ -252,6 +271,9 @@ mod tests {
             &[0x15, 0x00, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x1f, 0x00],
             // A page of the second version that says it is one of the first.
             &[0x15, 0x00, 0x15, 0x14, 0x6c, 0x55, 0x04, 0x00, 0x00],
+            // A page that says it is a dictionary and has the header of a page of data, or the reverse.
+            &[0x15, 0x04, 0x15, 0x14, 0x3c, 0x15, 0x06, 0x00, 0x00],
+            &[0x15, 0x00, 0x15, 0x14, 0x5c, 0x15, 0x06, 0x00, 0x00],
             // More levels than there are bytes.
             &[0x15, 0x06, 0x15, 0x14, 0x6c, 0x55, 0x16, 0x00, 0x00],
             // A list, which no header has.

@@ -11,6 +11,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use super::super::error::TabularError;
+use super::at_once::{AtOnce, ValueSize};
 use super::corrupt;
 use super::decoding::decode;
 use super::delta_texts::{self, Levels, Repeated};
@@ -28,14 +29,17 @@ const SMALL: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Chunks(Vec<Chunk>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Chunk {
+    /// The name of its column.
+    column: String,
     start: u64,
     end: u64,
     /// Bytes of all its pages once expanded.
     expanded: u64,
     packing: Packing,
     levels: Levels,
+    value: ValueSize,
     /// Whether the footer says that texts are written as differences.
     has_delta_texts: bool,
 }
@@ -64,9 +68,9 @@ impl Chunks {
     }
 
     /// Returns the chunk that contains this offset, with its number.
-    fn at(&self, place: u64) -> Option<(usize, Chunk)> {
+    fn at(&self, place: u64) -> Option<(usize, &Chunk)> {
         let number = self.0.partition_point(|chunk| chunk.start <= place).checked_sub(1)?;
-        self.0.get(number).filter(|chunk| place < chunk.end).map(|chunk| (number, *chunk))
+        self.0.get(number).filter(|chunk| place < chunk.end).map(|chunk| (number, chunk))
     }
 }
 
@@ -74,11 +78,13 @@ fn chunk(column: &ColumnChunkMetaData) -> Result<Chunk, TabularError> {
     let (start, length) = decode(|| Ok::<_, TabularError>(column.byte_range()))?;
     let description = column.column_descr();
     Ok(Chunk {
+        column: column.column_path().parts().first().cloned().unwrap_or_default(),
         start,
         end: start.saturating_add(length),
         expanded: u64::try_from(column.uncompressed_size()).unwrap_or_default(),
         packing: Packing::of(column),
         levels: Levels { repetitions: description.max_rep_level() > 0, definitions: description.max_def_level() > 0 },
+        value: ValueSize::of(description),
         has_delta_texts: column.encodings().any(delta_texts::is_of_texts),
     })
 }
@@ -100,6 +106,7 @@ type Announced = (u64, PageHeader);
 pub(super) struct Pages {
     chunks: Arc<Chunks>,
     meter: Option<Arc<Meter>>,
+    at_once: AtOnce,
     /// By the number of the chunk and by whether it is a dictionary: the library reads a chunk page after page, but may read its
     /// dictionary later.
     announced: Arc<Mutex<HashMap<(usize, bool), Announced>>>,
@@ -109,8 +116,14 @@ pub(super) struct Pages {
 
 impl Pages {
     /// Returns the pages for one reader.
-    pub fn of(chunks: &Arc<Chunks>, meter: Option<&Arc<Meter>>) -> Self {
-        Pages { chunks: Arc::clone(chunks), meter: meter.cloned(), announced: Arc::default(), repeated: Arc::default() }
+    pub fn of(chunks: &Arc<Chunks>, meter: Option<&Arc<Meter>>, at_once: &AtOnce) -> Self {
+        Pages {
+            chunks: Arc::clone(chunks),
+            meter: meter.cloned(),
+            at_once: at_once.clone(),
+            announced: Arc::default(),
+            repeated: Arc::default(),
+        }
     }
 
     /// Reads the header at `at` from `source`, and allows or refuses its page.
@@ -141,6 +154,13 @@ impl Pages {
         };
         let header = announced.ok_or_else(elsewhere)?;
         let page = expand(page, chunk.packing, &header)?;
+        if header.is_dictionary && !chunk.value.fits(header.values, page.len()) {
+            let (values, bytes) = (header.values, page.len());
+            return Err(io::Error::other(format!("a dictionary of {bytes} bytes declares {values} values")));
+        }
+        if !header.is_dictionary && !self.at_once.allow(&chunk.column, chunk.value, header.values) {
+            return Err(io::Error::other("its values take too much memory"));
+        }
         if delta_texts::are_in(&header) {
             self.count_texts(number, chunk, &header, &page)?;
         }
@@ -148,7 +168,7 @@ impl Pages {
     }
 
     /// Allows or refuses a page with texts as differences, which expand further when they are read.
-    fn count_texts(&self, number: usize, chunk: Chunk, header: &PageHeader, page: &[u8]) -> io::Result<()> {
+    fn count_texts(&self, number: usize, chunk: &Chunk, header: &PageHeader, page: &[u8]) -> io::Result<()> {
         if !chunk.has_delta_texts {
             return Err(io::Error::other("a page is encoded in a way that its column does not name"));
         }

@@ -11,7 +11,7 @@ use super::super::error::TabularError;
 use super::super::first_rows::Preview;
 use super::BATCH_ROWS;
 use super::meter::Meter;
-use super::opened::{Opened, reader};
+use super::opened::Opened;
 use super::values::value;
 
 /// Returns the names of the columns without decoding any.
@@ -33,7 +33,7 @@ fn first_rows(file: &Opened, n_rows: usize, limit: u64) -> Result<Preview, Tabul
     let mut room = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut rows: Vec<Vec<Value>> = Vec::new();
     // A batch holds as many rows as are shown, so that no page after them is read.
-    for batch in reader(file.builder(ProjectionMask::all()), n_rows.clamp(1, BATCH_ROWS))? {
+    for batch in file.batches(ProjectionMask::all(), n_rows.clamp(1, BATCH_ROWS), |rows| rows)? {
         let batch = batch?;
         for row in 0..batch.num_rows().min(n_rows.saturating_sub(rows.len())) {
             rows.push(values_of(&batch, row, &columns, &mut room, limit)?);

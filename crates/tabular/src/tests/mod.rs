@@ -3,6 +3,7 @@
 mod blocks;
 mod delta_texts;
 mod forged_pages;
+mod missing_values;
 mod odd_files;
 mod parquet_files;
 mod whole_rows;

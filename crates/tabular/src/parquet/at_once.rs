@@ -1,0 +1,103 @@
+//! Memory that the values of one batch of rows take. Missing values and repeated ones take no room in a file: a list of a billion
+//! of them fits in a page of some bytes, and a value of fixed length takes its length even if it is missing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parquet::basic::Type;
+use parquet::schema::types::ColumnDescriptor;
+
+use super::super::error::TabularError;
+
+/// Most bytes that the values of a batch may take.
+const LIMIT: u64 = 256 << 20;
+
+/// Bytes of a value in memory: that of a reference to a text.
+const VALUE: u64 = 16;
+
+/// Bytes of a value in lists: the same with its levels, while the list is put into its form.
+const VALUE_OF_LIST: u64 = 2 * VALUE;
+
+/// What a value of a column takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ValueSize {
+    /// Bytes in memory.
+    memory: u64,
+    /// Fewest bytes in a page that has a value of its own for each.
+    plain: u64,
+    is_in_lists: bool,
+}
+
+impl ValueSize {
+    pub fn of(column: &ColumnDescriptor) -> Self {
+        let is_in_lists = column.max_rep_level() > 0;
+        let (fixed, plain) = match column.physical_type() {
+            Type::BOOLEAN => (0, 1),
+            Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => (0, 4),
+            Type::INT64 | Type::DOUBLE => (0, 8),
+            Type::INT96 => (0, 12),
+            Type::FIXED_LEN_BYTE_ARRAY => {
+                let length = u64::try_from(column.type_length()).unwrap_or_default();
+                (length, length.max(1))
+            }
+        };
+        let value = if is_in_lists { VALUE_OF_LIST } else { VALUE };
+        ValueSize { memory: value.saturating_add(fixed), plain, is_in_lists }
+    }
+
+    /// Returns whether a dictionary of this many values fits in its page. The library allocates as many as it declares.
+    pub fn fits(self, values: u64, page: usize) -> bool {
+        values.saturating_mul(self.plain) <= page as u64
+    }
+
+    /// Returns the bytes that a page of `values` values adds to a batch. Of a list all values are read at once.
+    fn in_batch(self, values: u64, batch_rows: usize) -> u64 {
+        let values = if self.is_in_lists { values } else { values.min(batch_rows as u64) };
+        values.saturating_mul(self.memory)
+    }
+}
+
+/// What the values of the present batch of a reader take.
+#[derive(Clone)]
+pub(super) struct AtOnce {
+    batch_rows: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    bytes: u64,
+    /// The column that exceeded the limit, and the bytes then.
+    refused: Option<(String, u64)>,
+}
+
+impl AtOnce {
+    pub fn new(batch_rows: usize) -> Self {
+        AtOnce { batch_rows, taken: Arc::default() }
+    }
+
+    /// Starts the next batch.
+    pub fn begin(&self) {
+        self.taken().bytes = 0;
+    }
+
+    /// Counts a page of a column, and returns whether the batch still is within the limit.
+    pub fn allow(&self, column: &str, size: ValueSize, values: u64) -> bool {
+        let mut taken = self.taken();
+        taken.bytes = taken.bytes.saturating_add(size.in_batch(values, self.batch_rows));
+        let bytes = taken.bytes;
+        if bytes > LIMIT {
+            taken.refused.get_or_insert_with(|| (column.to_owned(), bytes));
+        }
+        bytes <= LIMIT
+    }
+
+    /// Returns the error of the batch that exceeded the limit, if there was one.
+    pub fn refusal(&self) -> Option<TabularError> {
+        let (column, bytes) = self.taken().refused.clone()?;
+        Some(TabularError::ValuesTooLarge { column, bytes, limit: LIMIT })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
