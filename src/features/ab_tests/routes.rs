@@ -113,7 +113,7 @@ struct Promoted {
 #[utoipa::path(get, path = "/ab_test/", tag = "ab_test", operation_id = "list_ab_test",
     params(("project" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<AbTestBody>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<AbTestBody>), (status = 400, description = "A filter is invalid")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -128,7 +128,7 @@ async fn list(
 
 /// Creates a test of two slots.
 #[utoipa::path(post, path = "/ab_test/", tag = "ab_test", operation_id = "create_ab_test", request_body = inline(AbTestRequest),
-    responses((status = 201, body = AbTestBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = AbTestBody), (status = 400, description = "A field is invalid")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let OfProject { project } = OfProject::read(&mut fields, Write::Create);
@@ -171,7 +171,7 @@ async fn check_slots(
 
 /// Returns a test.
 #[utoipa::path(get, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "read_ab_test", params(("id" = i64, Path)),
-    responses((status = 200, body = AbTestBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = AbTestBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: Access<AbTest, Viewer>) -> web::Json<AbTestBody> {
     web::Json(access.object.into())
 }
@@ -179,8 +179,8 @@ async fn read(access: Access<AbTest, Viewer>) -> web::Json<AbTestBody> {
 /// Replaces the fields of a test. Slots and metric are fixed once it has been started.
 #[utoipa::path(put, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "replace_ab_test", params(("id" = i64, Path)),
     request_body = inline(AbTestRequest),
-    responses((status = 200, body = AbTestBody), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours"), (status = 409, description = "No longer a draft")))]
+    responses((status = 200, body = AbTestBody), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it"), (status = 409, description = "The test is no longer a draft")))]
 async fn replace(access: Access<AbTest, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<AbTestBody>> {
     save(access, &services, body, false).await
 }
@@ -188,8 +188,8 @@ async fn replace(access: Access<AbTest, Editor>, services: web::Data<Services>, 
 /// Changes some fields of a test. Slots and metric are fixed once it has been started.
 #[utoipa::path(patch, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "update_ab_test", params(("id" = i64, Path)),
     request_body = inline(AbTestRequest),
-    responses((status = 200, body = AbTestBody), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours"), (status = 409, description = "No longer a draft")))]
+    responses((status = 200, body = AbTestBody), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it"), (status = 409, description = "The test is no longer a draft")))]
 async fn update(access: Access<AbTest, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<AbTestBody>> {
     save(access, &services, body, true).await
 }
@@ -216,8 +216,8 @@ async fn save(
 
 /// Deletes a test that is not running.
 #[utoipa::path(delete, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "delete_ab_test", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "It is running")))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "The test is running")))]
 async fn delete(access: Access<AbTest, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     service::delete(&mut *services.db.conn().await?, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -226,8 +226,8 @@ async fn delete(access: Access<AbTest, Editor>, services: web::Data<Services>) -
 /// Starts a draft.
 #[utoipa::path(post, path = "/ab_test/{id}/start/", tag = "ab_test", operation_id = "create_ab_test_start",
     params(("id" = i64, Path)),
-    responses((status = 200, body = AbTestBody), (status = 400, description = "Not a draft, or its slots are being tested"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = AbTestBody), (status = 400, description = "The test is not a draft, or another test uses its slots"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn start(access: Access<AbTest, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<AbTestBody>> {
     let mut connection = services.db.conn().await?;
     Ok(web::Json(service::start(&mut connection, &access.object, services.clock.now()).await?.into()))
@@ -236,8 +236,8 @@ async fn start(access: Access<AbTest, Editor>, services: web::Data<Services>) ->
 /// Stops a running test.
 #[utoipa::path(post, path = "/ab_test/{id}/stop/", tag = "ab_test", operation_id = "create_ab_test_stop",
     params(("id" = i64, Path)),
-    responses((status = 200, body = AbTestBody), (status = 400, description = "Not running"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = AbTestBody), (status = 400, description = "The test is not running"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn stop(access: Access<AbTest, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<AbTestBody>> {
     let mut connection = services.db.conn().await?;
     Ok(web::Json(service::stop(&mut connection, &access.object, services.clock.now()).await?.into()))
@@ -246,7 +246,7 @@ async fn stop(access: Access<AbTest, Editor>, services: web::Data<Services>) -> 
 /// Returns the results of a test so far.
 #[utoipa::path(get, path = "/ab_test/{id}/results/", tag = "ab_test", operation_id = "read_ab_test_results",
     params(("id" = i64, Path)),
-    responses((status = 200, body = Results), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = Results), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn results(access: Access<AbTest, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<Results>> {
     let mut connection = services.db.conn_for_long_read().await?;
     Ok(web::Json(service::results(&mut connection, &access.object).await?))
@@ -255,8 +255,8 @@ async fn results(access: Access<AbTest, Viewer>, services: web::Data<Services>) 
 /// Gives the traffic of a completed test to one of its slots and deactivates the other.
 #[utoipa::path(post, path = "/ab_test/{id}/promote_winner/", tag = "ab_test", operation_id = "create_ab_test_promote_winner",
     params(("id" = i64, Path)), request_body = inline(PromoteRequest),
-    responses((status = 200, body = inline(Promoted)), (status = 400, description = "Not completed, or not a slot of the test"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = inline(Promoted)), (status = 400, description = "The test is not completed, or the slot is not part of it"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn promote_winner(
     access: Access<AbTest, Editor>,
     services: web::Data<Services>,

@@ -86,7 +86,7 @@ async fn list(
 
 /// Creates a key.
 #[utoipa::path(post, path = "/api_keys/", tag = "api_keys", operation_id = "create_api_keys", request_body = inline(KeyRequest),
-    responses((status = 201, body = inline(NewKey)), (status = 400, description = "A field is wrong"),
+    responses((status = 201, body = inline(NewKey)), (status = 400, description = "A field is invalid"),
         (status = 409, description = "The project has as many keys as one project may")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
@@ -149,7 +149,7 @@ async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, pa
 
 /// Deletes a key.
 #[utoipa::path(delete, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "delete_api_keys", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone")))]
+    responses((status = 204, description = "Deleted")))]
 async fn delete(access: Access<ApiKey, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     access.principal.refuse_keys()?;
     store::delete(&mut *services.db.conn().await?, access.object.id).await?;

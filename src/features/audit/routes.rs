@@ -74,7 +74,7 @@ fn read_moment(filters: &Filters, name: &str) -> ApiResult<Option<DateTime<Utc>>
         ("resource" = Option<String>, Query), ("resource_id" = Option<String>, Query), ("action" = Option<String>, Query),
         ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<Entry>), (status = 400, description = "A filter is wrong"), (status = 404, description = "No such page")))]
+    responses((status = 200, body = Page<Entry>), (status = 400, description = "A filter is invalid"), (status = 404, description = "There is no such page")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -92,9 +92,9 @@ async fn list(
     params(("organisation" = Option<i64>, Query), ("project" = Option<i64>, Query), ("user" = Option<i64>, Query),
         ("resource" = Option<String>, Query), ("resource_id" = Option<String>, Query), ("action" = Option<String>, Query),
         ("since" = Option<String>, Query), ("until" = Option<String>, Query),
-        ("format" = Option<String>, Query, description = "`csv` unless `ndjson` is asked for")),
+        ("format" = Option<String>, Query, description = "`csv` or `ndjson`; `csv` by default")),
     responses((status = 200, description = "The file", content((String = "text/csv"), (String = "application/x-ndjson"))),
-        (status = 400, description = "A filter is wrong")))]
+        (status = 400, description = "A filter is invalid")))]
 async fn export_all(principal: Principal, services: web::Data<Services>, filters: Filters) -> ApiResult<HttpResponse> {
     let selection = read_selection(&principal, &services, &filters).await?;
     let format = filters.choice("format")?.unwrap_or(Format::Csv);

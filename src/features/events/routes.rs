@@ -75,7 +75,7 @@ fn read_filter(filters: &Filters) -> ApiResult<store::EventFilter> {
 #[utoipa::path(get, path = "/conversion_event/", tag = "conversion_event", operation_id = "list_conversion_event",
     params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<EventBody>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<EventBody>), (status = 400, description = "A filter is invalid")))]
 async fn list(
     reporter: Reporter,
     services: web::Data<Services>,
@@ -94,8 +94,8 @@ type ConversionEventRequest = RequestOf<EventFields>;
 #[utoipa::path(post, path = "/conversion_event/", tag = "conversion_event", operation_id = "create_conversion_event",
     request_body = inline(ConversionEventRequest),
     responses((status = 201, body = EventBody), (status = 200, body = EventBody, description = "Reported before"),
-        (status = 400, description = "A field is wrong"), (status = 409, description = "Reported before, and removed since"),
-        (status = 503, description = "Not stored, because the database is away, the disk is nearly full, or more arrive than can be stored")))]
+        (status = 400, description = "A field is invalid"), (status = 409, description = "Reported before, and removed since"),
+        (status = 503, description = "The event is not stored, because the database is unavailable, the disk is nearly full, or more arrive than can be stored")))]
 async fn create(
     reporter: Reporter,
     services: web::Data<Services>,
@@ -120,8 +120,8 @@ type ConversionEventBatchRequest = RequestOf<input::EventBatch>;
 #[utoipa::path(post, path = "/conversion_event/batch/", tag = "conversion_event", operation_id = "create_conversion_event_batch",
     request_body = inline(ConversionEventBatchRequest),
     responses((status = 201, body = inline(Created)),
-        (status = 400, description = "Some event is wrong: `events` has an entry for each, empty for the good ones"),
-        (status = 503, description = "None is stored, because the database is away or the disk is nearly full")))]
+        (status = 400, description = "At least one event is invalid: `events` has an entry for each, which is empty for valid ones"),
+        (status = 503, description = "No event is stored, because the database is unavailable or the disk is nearly full")))]
 async fn create_batch(
     reporter: Reporter,
     services: web::Data<Services>,
@@ -185,7 +185,7 @@ fn read_days(filters: &Filters, today: NaiveDate) -> ApiResult<Days> {
     params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
         ("from" = Option<NaiveDate>, Query), ("to" = Option<NaiveDate>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<DailyEventCount>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<DailyEventCount>), (status = 400, description = "A filter is invalid")))]
 async fn daily_counts(
     reporter: Reporter,
     services: web::Data<Services>,
@@ -202,7 +202,7 @@ async fn daily_counts(
 /// Returns an event.
 #[utoipa::path(get, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "read_conversion_event",
     params(("id" = i64, Path)),
-    responses((status = 200, body = EventBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = EventBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: EventAccess) -> web::Json<EventBody> {
     web::Json(access.object.into())
 }
@@ -210,8 +210,8 @@ async fn read(access: EventAccess) -> web::Json<EventBody> {
 /// Replaces the fields of an event; its time and `event_id` stay.
 #[utoipa::path(put, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "replace_conversion_event",
     params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
-    responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = EventBody), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn replace(
     access: EventAccess,
     services: web::Data<Services>,
@@ -226,8 +226,8 @@ async fn replace(
 /// Changes some fields of an event; its time and `event_id` stay.
 #[utoipa::path(patch, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "update_conversion_event",
     params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
-    responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = EventBody), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn update(
     access: EventAccess,
     services: web::Data<Services>,
@@ -259,7 +259,7 @@ async fn save(
 /// Deletes an event.
 #[utoipa::path(delete, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "delete_conversion_event",
     params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn delete(access: EventAccess, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     store::delete(&mut *services.db.conn().await?, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -80,8 +80,8 @@ impl From<ItemMetaData> for ItemMetaDataBody {
 #[utoipa::path(get, path = "/item_meta_data/", tag = "item_meta_data", operation_id = "list_item_meta_data",
     params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<ItemMetaDataBody>), (status = 400, description = "A filter is no number"),
-        (status = 404, description = "No such page")))]
+    responses((status = 200, body = Page<ItemMetaDataBody>), (status = 400, description = "A filter is not a number"),
+        (status = 404, description = "There is no such page")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -98,7 +98,7 @@ async fn list(
 #[utoipa::path(post, path = "/item_meta_data/", tag = "item_meta_data", operation_id = "create_item_meta_data",
     request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 201, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
-        (status = 413, description = "The file is too large"), (status = 415, description = "Not multipart/form-data")))]
+        (status = 413, description = "The file is too large"), (status = 415, description = "The body is not multipart/form-data")))]
 async fn create(
     principal: Principal,
     services: web::Data<Services>,
@@ -114,7 +114,7 @@ async fn create(
 /// Returns an upload with the report on its content.
 #[utoipa::path(get, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "read_item_meta_data",
     params(("id" = i64, Path)),
-    responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemMetaDataBody>> {
     match access.object.storage_key {
         Some(_) => Ok(web::Json(access.object.into())),
@@ -126,8 +126,8 @@ async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemM
 #[utoipa::path(put, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "replace_item_meta_data",
     params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
-        (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
-        (status = 415, description = "Not multipart/form-data")))]
+        (status = 404, description = "Not found, or the caller has no access to it"), (status = 413, description = "The file is too large"),
+        (status = 415, description = "The body is not multipart/form-data")))]
 async fn replace(
     access: Access<ItemMetaData, Editor>,
     services: web::Data<Services>,
@@ -143,8 +143,8 @@ async fn replace(
 #[utoipa::path(patch, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "update_item_meta_data",
     params(("id" = i64, Path)), request_body(content = inline(PartialUpload), content_type = "multipart/form-data"),
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
-        (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
-        (status = 415, description = "Not multipart/form-data")))]
+        (status = 404, description = "Not found, or the caller has no access to it"), (status = 413, description = "The file is too large"),
+        (status = 415, description = "The body is not multipart/form-data")))]
 async fn update(
     access: Access<ItemMetaData, Editor>,
     services: web::Data<Services>,
@@ -178,8 +178,8 @@ async fn save(
 /// Deletes item metadata with its file.
 #[utoipa::path(delete, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "delete_item_meta_data",
     params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "An active object depends on it", body = ConflictBody)))]
 async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::ItemMetaData, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -188,8 +188,8 @@ async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Servic
 /// Returns the first rows of an upload.
 #[utoipa::path(get, path = "/item_meta_data/{id}/preview/", tag = "item_meta_data", operation_id = "read_item_meta_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
-    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused)),
-        (status = 404, description = "Not there, not yours, or its file was removed")))]
+    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is invalid, or the file cannot be read", body = inline(PreviewRefused)),
+        (status = 404, description = "Not found, no access, or its file was removed")))]
 async fn preview(
     access: Access<ItemMetaData, Viewer>,
     services: web::Data<Services>,
@@ -205,7 +205,7 @@ async fn preview(
 #[utoipa::path(get, path = "/item_meta_data/{id}/download_file/", tag = "item_meta_data", operation_id = "read_item_meta_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
-        (status = 404, description = "Not there, not yours, or its file was removed")))]
+        (status = 404, description = "Not found, no access, or its file was removed")))]
 async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let metadata = access.object;
     let key = metadata.storage_key.as_deref().ok_or_else(file_removed)?;
@@ -215,7 +215,7 @@ async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data
 /// Removes the file but keeps the row.
 #[utoipa::path(delete, path = "/item_meta_data/{id}/unlink_file/", tag = "item_meta_data", operation_id = "delete_item_meta_data_file",
     params(("id" = i64, Path)),
-    responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn unlink_file(
     access: Access<ItemMetaData, Editor>,
     services: web::Data<Services>,

@@ -243,6 +243,7 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     drop(connection);
     let waiting = metadata.storage_key.clone().filter(|_| metadata.status == TrainingDataStatus::Preparing);
     let (Some(key), Some((project, _))) = (waiting, project) else { return Ok(()) };
+    services.disk().check()?;
     let work = Preparation::of(services, &project);
     let (name, upload) = (metadata.basename.clone().unwrap_or_default(), key.clone());
     let size = metadata.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();

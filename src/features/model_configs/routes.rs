@@ -105,7 +105,7 @@ async fn list(
 /// Creates a model configuration.
 #[utoipa::path(post, path = "/model_configuration/", tag = "model_configuration", operation_id = "create_model_configuration",
     request_body = inline(ModelConfigurationRequest),
-    responses((status = 201, body = ModelConfigurationBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = ModelConfigurationBody), (status = 400, description = "A field is invalid")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let OfProject { project } = OfProject::read(&mut fields, Write::Create);
@@ -121,7 +121,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
 /// Returns a model configuration.
 #[utoipa::path(get, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "read_model_configuration",
     params(("id" = i64, Path)),
-    responses((status = 200, body = ModelConfigurationBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ModelConfigurationBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(
     access: Access<ModelConfiguration, Viewer>,
     services: web::Data<Services>,
@@ -175,8 +175,8 @@ async fn save(
 /// Deletes a model configuration; refused while a model trained from it exists.
 #[utoipa::path(delete, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "delete_model_configuration",
     params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "An active object depends on it", body = ConflictBody)))]
 async fn delete(access: Access<ModelConfiguration, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::ModelConfiguration, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -105,7 +105,7 @@ async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<
 #[utoipa::path(get, path = "/trained_model/{id}/recommendation/", tag = "trained_model", operation_id = "list_trained_model_recommendation",
     params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query, description = "1 to 1000; 10 by default")),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this user"),
-        (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
+        (status = 409, description = "The model is not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn recommendation(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,
@@ -122,7 +122,7 @@ pub async fn recommendation(
 /// Returns a random user, their items, and the model's recommendations.
 #[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_raw/", tag = "trained_model",
     operation_id = "read_trained_model_sample_recommendation_raw", params(("id" = i64, Path)),
-    responses((status = 200, body = inline(RawSample)), (status = 409, description = "Not trained yet, or its file was removed"),
+    responses((status = 200, body = inline(RawSample)), (status = 409, description = "The model is not trained yet, or its file was removed"),
         (status = 503, description = "The file is missing or damaged")))]
 pub async fn sample_raw(
     access: Access<TrainedModel, Viewer>,
@@ -139,8 +139,8 @@ pub async fn sample_raw(
 /// texts, as 1.x clients expect.
 #[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", tag = "trained_model",
     operation_id = "read_trained_model_sample_recommendation_metadata", params(("id" = i64, Path), ("metadata_id" = i64, Path)),
-    responses((status = 200, body = inline(DescribedSample)), (status = 404, description = "No such model or metadata, or not of one project"),
-        (status = 409, description = "Not trained yet, or the file of the metadata was removed"),
+    responses((status = 200, body = inline(DescribedSample)), (status = 404, description = "There is no such model or metadata, or they belong to different projects"),
+        (status = 409, description = "The model is not trained yet, or the file of the metadata was removed"),
         (status = 422, description = "The metadata of these items is too large for one answer"),
         (status = 503, description = "The file of the model is missing or damaged")))]
 pub async fn sample_metadata(
@@ -208,8 +208,8 @@ async fn metadata_for(
 #[utoipa::path(post, path = "/trained_model/{id}/recommend_using_profile_interaction/", tag = "trained_model",
     operation_id = "create_trained_model_recommend_using_profile_interaction", params(("id" = i64, Path)),
     request_body = inline(ProfileRequest),
-    responses((status = 200, body = inline(Recommendations)), (status = 400, description = "A field is wrong"),
-        (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
+    responses((status = 200, body = inline(Recommendations)), (status = 400, description = "A field is invalid"),
+        (status = 409, description = "The model is not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn using_profile(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,
@@ -228,7 +228,7 @@ pub async fn using_profile(
 #[utoipa::path(get, path = "/trained_model/{id}/similar/", tag = "trained_model", operation_id = "list_trained_model_similar",
     params(("id" = i64, Path), ("item_id" = String, Query), ("cutoff" = Option<i64>, Query, description = "1 to 1000; 10 by default")),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this item"),
-        (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
+        (status = 409, description = "The model is not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn similar(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,

@@ -167,7 +167,7 @@ async fn list(
 /// Trains a configuration on an upload. Returns at once; training continues in the background.
 #[utoipa::path(post, path = "/trained_model/", tag = "trained_model", operation_id = "create_trained_model",
     request_body = inline(TrainedModelRequest),
-    responses((status = 201, body = TrainedModelBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = TrainedModelBody), (status = 400, description = "A field is invalid")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let Origin { configuration, data_loc: data } = Origin::read(&mut fields, Write::Create);
@@ -206,7 +206,7 @@ async fn check_references(
 
 /// Returns a model.
 #[utoipa::path(get, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "read_trained_model", params(("id" = i64, Path)),
-    responses((status = 200, body = TrainedModelBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = TrainedModelBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: Access<TrainedModel, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<TrainedModelBody>> {
     let mut connection = services.db.conn().await?;
     Ok(web::Json(to_one(&mut connection, access.object).await?))
@@ -253,14 +253,14 @@ async fn save(model: TrainedModel, services: &Services, body: Body, partial: boo
 
 /// Deletes a model with its file; its training is stopped if in progress. Refused while an active object depends on it.
 #[utoipa::path(delete, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "delete_trained_model", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "An active object depends on it", body = ConflictBody)))]
 async fn delete(
     access: Access<TrainedModel, Editor>,
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
 ) -> ApiResult<HttpResponse> {
-    service::delete(&services, &cache, access.object.id).await?;
+    service::delete(&services, cache.into_inner(), access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -285,13 +285,13 @@ async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data
 /// Removes the file of a model and keeps the row. Refused while an active object depends on it.
 #[utoipa::path(delete, path = "/trained_model/{id}/unlink_file/", tag = "trained_model", operation_id = "delete_trained_model_unlink_file",
     params(("id" = i64, Path)), responses((status = 200, body = TrainedModelBody),
-        (status = 409, description = "Something live depends on it, or it is still being trained", body = ConflictBody)))]
+        (status = 409, description = "An active object depends on it, or it is still being trained", body = ConflictBody)))]
 async fn unlink_file(
     access: Access<TrainedModel, Editor>,
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
 ) -> ApiResult<web::Json<TrainedModelBody>> {
-    let model = service::unlink(&services, &cache, access.object).await?;
+    let model = service::unlink(&services, cache.into_inner(), access.object).await?;
     let mut connection = services.db.conn().await?;
     Ok(web::Json(to_one(&mut connection, model).await?))
 }

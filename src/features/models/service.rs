@@ -1,5 +1,7 @@
 //! Decisions about models: creation, deletion and files.
 
+use std::sync::Arc;
+
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio::sync::Semaphore;
@@ -61,12 +63,16 @@ pub async fn create_from(
 }
 
 /// Deletes a model with its file and stops its training.
-pub async fn delete(services: &Services, cache: &ModelCache, id: i64) -> ApiResult<()> {
-    projects::remove(services, Kind::TrainedModel, id).await?;
-    cache.forget(id);
-    // Without its model, a training would fail in any case, only later.
-    queue::cancel_group(&mut *services.db.conn().await?, &TrainedModel::group(id)).await?;
-    Ok(())
+pub async fn delete(services: &Services, cache: Arc<ModelCache>, id: i64) -> ApiResult<()> {
+    let services = services.clone();
+    let deleting = async move {
+        projects::remove(&services, Kind::TrainedModel, id).await?;
+        cache.forget(id);
+        // Without its model, a training would fail in any case, only later.
+        queue::cancel_group(&mut *services.db.conn().await?, &TrainedModel::group(id)).await?;
+        Ok(())
+    };
+    finishing(deleting).await.map_err(|error| ApiError::internal(&error))?
 }
 
 /// Returns the file of a model for a download, after verifying it.
@@ -92,7 +98,7 @@ async fn one_at_a_time<T: Send + 'static>(
 }
 
 /// Removes the file of a model and keeps the row. Fails while the model is being trained or is in use.
-pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<TrainedModel> {
+pub async fn unlink(services: &Services, cache: Arc<ModelCache>, model: TrainedModel) -> ApiResult<TrainedModel> {
     if model.is_live() {
         return Err(ApiError::conflict("This model is still being trained; there is no file to remove yet."));
     }
@@ -105,12 +111,11 @@ pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel
                 Ok(store::unlink(connection, id).await?)
             })
             .await?;
+        cache.forget(id);
         remove_file(&services, model.storage_key).await?;
-        Ok::<_, ApiError>(bare)
+        Ok(bare)
     };
-    let bare = finishing(unlinking).await.map_err(|error| ApiError::internal(&error))??;
-    cache.forget(id);
-    Ok(bare)
+    finishing(unlinking).await.map_err(|error| ApiError::internal(&error))?
 }
 
 async fn remove_file(services: &Services, key: Option<String>) -> ApiResult<()> {

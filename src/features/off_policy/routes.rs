@@ -54,11 +54,11 @@ pub struct OffPolicyBody {
 /// the log supports estimates only for the items that the model shows in the same places: see `support`.
 #[utoipa::path(get, path = "/trained_model/{id}/off_policy/", tag = "trained_model", operation_id = "read_trained_model_off_policy",
     params(("id" = i64, Path),
-        ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 unless told"),
-        ("cutoff" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Items of each list, from its head; 10 unless told")),
-    responses((status = 200, body = OffPolicyBody), (status = 400, description = "A parameter is wrong"),
-        (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Not trained yet, or its file was removed"),
+        ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 by default"),
+        ("cutoff" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Items of each list, from its top; 10 by default")),
+    responses((status = 200, body = OffPolicyBody), (status = 400, description = "A parameter is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "The model is not trained yet, or its file was removed"),
         (status = 503, description = "The file is missing or damaged")))]
 async fn off_policy(
     access: Access<TrainedModel, Viewer>,

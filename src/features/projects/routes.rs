@@ -116,7 +116,7 @@ async fn list(
 
 /// Creates a project.
 #[utoipa::path(post, path = "/project/", tag = "project", operation_id = "create_project", request_body = inline(ProjectRequest),
-    responses((status = 201, body = ProjectBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = ProjectBody), (status = 400, description = "A field is invalid")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
     let mut fields = body.reader();
@@ -138,7 +138,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
 
 /// Returns a project.
 #[utoipa::path(get, path = "/project/{id}/", tag = "project", operation_id = "read_project", params(("id" = i64, Path)),
-    responses((status = 200, body = ProjectBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ProjectBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: Access<Project, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<ProjectBody>> {
     let mut connection = services.db.conn().await?;
     Ok(web::Json(to_one(&mut connection, access.object).await?))
@@ -173,8 +173,8 @@ async fn save(project: &Project, services: &Services, body: Body, partial: bool)
 
 /// Deletes a project with everything in it; refused while something in it is active.
 #[utoipa::path(delete, path = "/project/{id}/", tag = "project", operation_id = "delete_project", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "An active object depends on it", body = ConflictBody)))]
 async fn delete(access: Access<Project, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     remove(&services, Kind::Project, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -42,10 +42,10 @@ pub struct ComparisonBody {
 /// have earned. A slot that was not a shadow in the period has nothing to compare.
 #[utoipa::path(get, path = "/deployment_slot/{id}/comparison/", tag = "deployment_slot", operation_id = "read_deployment_slot_comparison",
     params(("id" = i64, Path),
-        ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 unless told"),
-        ("cutoff" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Items of each list, from its head; 10 unless told")),
-    responses((status = 200, body = ComparisonBody), (status = 400, description = "A parameter is wrong"),
-        (status = 404, description = "Not there, or not yours")))]
+        ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 by default"),
+        ("cutoff" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Items of each list, from its top; 10 by default")),
+    responses((status = 200, body = ComparisonBody), (status = 400, description = "A parameter is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn comparison(
     access: Access<DeploymentSlot, Viewer>,
     services: web::Data<Services>,

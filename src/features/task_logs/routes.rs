@@ -52,8 +52,8 @@ impl From<TaskLog> for TaskLogBody {
 #[utoipa::path(get, path = "/task_log/", tag = "task_log", operation_id = "list_task_log",
     params(("id" = Option<i64>, Query), ("id_gt" = Option<i64>, Query), ("tuning_job_id" = Option<i64>, Query),
         ("model_id" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<TaskLogBody>), (status = 400, description = "A filter is wrong"),
-        (status = 404, description = "No such page")))]
+    responses((status = 200, body = Page<TaskLogBody>), (status = 400, description = "A filter is invalid"),
+        (status = 404, description = "There is no such page")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -68,7 +68,7 @@ async fn list(
 
 /// Returns a line of the log.
 #[utoipa::path(get, path = "/task_log/{id}/", tag = "task_log", operation_id = "read_task_log", params(("id" = i64, Path)),
-    responses((status = 200, body = TaskLogBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = TaskLogBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(
     principal: Principal,
     services: web::Data<Services>,

@@ -161,8 +161,8 @@ async fn to_one(connection: &mut Connection, job: TuningJob) -> ApiResult<Tuning
 #[utoipa::path(get, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job",
     params(("id" = Option<i64>, Query), ("data" = Option<i64>, Query), ("data__project" = Option<i64>, Query),
         ("status" = Option<String>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<TuningJobBody>), (status = 400, description = "A filter is wrong"),
-        (status = 404, description = "No such page")))]
+    responses((status = 200, body = Page<TuningJobBody>), (status = 400, description = "A filter is invalid"),
+        (status = 404, description = "There is no such page")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -185,7 +185,7 @@ type TuningJobRequest = RequestOf<TuningFields>;
 /// Starts a search.
 #[utoipa::path(post, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job",
     request_body = inline(TuningJobRequest),
-    responses((status = 201, body = TuningJobBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = TuningJobBody), (status = 400, description = "A field is invalid")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
     let mut fields = with_list(body).reader();
@@ -214,7 +214,7 @@ fn with_list(mut body: Body) -> Body {
 /// Returns a tuning job.
 #[utoipa::path(get, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "read_parameter_tuning_job",
     params(("id" = i64, Path)),
-    responses((status = 200, body = TuningJobBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = TuningJobBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: Access<TuningJob, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<TuningJobBody>> {
     let mut connection = services.db.conn().await?;
     Ok(web::Json(to_one(&mut connection, access.object).await?))
@@ -223,8 +223,8 @@ async fn read(access: Access<TuningJob, Viewer>, services: web::Data<Services>) 
 /// Checks the fields of a tuning job, none of which can change; unchanged values are accepted.
 #[utoipa::path(put, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "replace_parameter_tuning_job",
     params(("id" = i64, Path)), request_body = inline(TuningJobRequest),
-    responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs from its present value"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn replace(
     access: Access<TuningJob, Editor>,
     services: web::Data<Services>,
@@ -236,8 +236,8 @@ async fn replace(
 /// Checks the fields of a tuning job, none of which can change; unchanged values are accepted.
 #[utoipa::path(patch, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "update_parameter_tuning_job",
     params(("id" = i64, Path)), request_body = inline(TuningJobRequest),
-    responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs from its present value"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn update(
     access: Access<TuningJob, Editor>,
     services: web::Data<Services>,
@@ -267,8 +267,8 @@ async fn save(
 /// Deletes a tuning job that has ended; a live one must be cancelled first.
 #[utoipa::path(delete, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "delete_parameter_tuning_job",
     params(("id" = i64, Path)), 
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Still running")))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "The search is still running")))]
 async fn delete(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     service::delete(&mut *services.db.conn().await?, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -277,8 +277,8 @@ async fn delete(access: Access<TuningJob, Editor>, services: web::Data<Services>
 /// Cancels a pending or running tuning job; its finished trials stay.
 #[utoipa::path(post, path = "/parameter_tuning_job/{id}/cancel/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job_cancel",
     params(("id" = i64, Path)),
-    responses((status = 200, body = TuningJobBody), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "Over already")))]
+    responses((status = 200, body = TuningJobBody), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "The search has already ended")))]
 async fn cancel(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<TuningJobBody>> {
     let job = service::cancel(&services, &access.object).await?;
     let mut connection = services.db.conn().await?;
@@ -292,7 +292,7 @@ async fn cancel(access: Access<TuningJob, Editor>, services: web::Data<Services>
     params(("id" = i64, Path),
         ("after" = Option<i32>, Query, minimum = 0, description = "The number of a trial; only later ones are listed")),
     responses((status = 200, body = Vec<TrialBody>), (status = 400, description = "`after` is not a number of a trial"),
-        (status = 404, description = "Not there, or not yours")))]
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn trials(
     access: Access<TuningJob, Viewer>,
     services: web::Data<Services>,

@@ -85,7 +85,7 @@ type InvitationRequest = RequestOf<InvitationFields>;
 /// Lists the invitations that can still be accepted.
 #[utoipa::path(get, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "list_organisation_invitations",
     params(("id" = i64, Path), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<InvitationBody>), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = Page<InvitationBody>), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn list(
     access: Access<Organisation, Admin>,
     services: web::Data<Services>,
@@ -100,8 +100,8 @@ pub(super) async fn list(
 /// Invites a user. The answer does not reveal whether an account with the address exists.
 #[utoipa::path(post, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "create_organisation_invitations",
     params(("id" = i64, Path)), request_body = inline(InvitationRequest),
-    responses((status = 201, body = inline(NewInvitation)), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 201, body = inline(NewInvitation)), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn create(
     access: Access<Organisation, Admin>,
     request: HttpRequest,
@@ -125,7 +125,7 @@ pub(super) async fn create(
 /// Withdraws an invitation.
 #[utoipa::path(delete, path = "/organisation/{id}/invitations/{invitation_id}/", tag = "organisation",
     operation_id = "delete_organisation_invitations", params(("id" = i64, Path), ("invitation_id" = i64, Path)),
-    responses((status = 204, description = "Withdrawn"), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 204, description = "Withdrawn"), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn delete(
     access: Access<Organisation, Admin>,
     request: HttpRequest,
@@ -163,8 +163,8 @@ type LookUpRequest = RequestOf<InvitationToken>;
 /// Returns the offer of an invitation to the holder of its link.
 #[utoipa::path(post, path = "/invitation/look_up/", tag = "invitation", operation_id = "create_invitation_look_up",
     request_body = inline(LookUpRequest),
-    responses((status = 200, body = inline(InvitationOffer)), (status = 400, description = "No token"),
-        (status = 404, description = "Unknown, used, expired or withdrawn")))]
+    responses((status = 200, body = inline(InvitationOffer)), (status = 400, description = "The token is missing"),
+        (status = 404, description = "The invitation is unknown, used, expired or withdrawn")))]
 pub(super) async fn look_up(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let InvitationToken { token } = InvitationToken::read(&mut fields, Write::Create);
@@ -195,8 +195,8 @@ struct Joined {
 /// Accepts an invitation: with a name and a password as a new user, who is then logged in; otherwise as the caller.
 #[utoipa::path(post, path = "/invitation/accept/", tag = "invitation", operation_id = "create_invitation_accept",
     request_body = inline(AcceptRequest),
-    responses((status = 200, body = inline(Joined)), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Unknown, used, expired or withdrawn")))]
+    responses((status = 200, body = inline(Joined)), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "The invitation is unknown, used, expired or withdrawn")))]
 pub(super) async fn accept(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let InvitationToken { token } = InvitationToken::read(&mut fields, Write::Create);

@@ -53,7 +53,7 @@ pub(super) struct LoggedIn {
 
 /// Logs in with name and password; the tokens are returned as HttpOnly cookies.
 #[utoipa::path(post, path = "/auth/login/", tag = "auth", operation_id = "create_login", request_body = inline(LogInRequest),
-    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "Wrong credentials")))]
+    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "The name or the password is wrong")))]
 pub(super) async fn log_in(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     if !fields.has("username") && fields.has("password") {
@@ -150,7 +150,7 @@ impl Kind for TokenOrNothing {
 /// Issues new tokens for the refresh token in the cookie or the body. The refresh token is replaced by a new one in the cookie.
 #[utoipa::path(post, path = "/auth/token/refresh/", tag = "auth", operation_id = "create_token_refresh",
     request_body = inline(RefreshRequest),
-    responses((status = 200, body = inline(Refreshed)), (status = 401, description = "The token is not, or no longer, good")))]
+    responses((status = 200, body = inline(Refreshed)), (status = 401, description = "The token is invalid or has expired")))]
 pub(super) async fn refresh(
     request: HttpRequest,
     services: web::Data<Services>,
@@ -177,7 +177,7 @@ type TokenRequest = RequestOf<TokenFields>;
 /// Verifies that a token is still valid.
 #[utoipa::path(post, path = "/auth/token/verify/", tag = "auth", operation_id = "create_token_verify",
     request_body = inline(TokenRequest),
-    responses((status = 200, description = "It is"), (status = 400, description = "No token"), (status = 401, description = "It is not")))]
+    responses((status = 200, description = "The token is valid"), (status = 400, description = "The token is missing"), (status = 401, description = "The token is invalid")))]
 pub(super) async fn verify(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let TokenFields { token } = TokenFields::read(&mut fields, Write::Create);
@@ -198,8 +198,8 @@ type SignUpRequest = RequestOf<NewAccount>;
 
 /// Creates an account, where the installation allows sign-up, and logs in.
 #[utoipa::path(post, path = "/auth/sign_up/", tag = "auth", operation_id = "create_sign_up", request_body = inline(SignUpRequest),
-    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is wrong"),
-        (status = 403, description = "Accounts are made by invitation here")))]
+    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is invalid"),
+        (status = 403, description = "Accounts are created by invitation only")))]
 pub(super) async fn sign_up(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     if !services.settings.self_sign_up {
         return Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one."));

@@ -61,7 +61,7 @@ type MemberRequest = RequestOf<MemberFields>;
 /// Lists the members of an organisation, the earliest to join first.
 #[utoipa::path(get, path = "/organisation/{id}/members/", tag = "organisation", operation_id = "list_organisation_members",
     params(("id" = i64, Path), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<MemberBody>), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = Page<MemberBody>), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn list(
     access: Access<Organisation, Viewer>,
     services: web::Data<Services>,
@@ -77,7 +77,7 @@ pub(super) async fn list(
 #[utoipa::path(patch, path = "/organisation/{id}/members/{user_id}/", tag = "organisation", operation_id = "update_organisation_members",
     params(("id" = i64, Path), ("user_id" = i64, Path)), request_body = inline(MemberRequest),
     responses((status = 200, body = MemberBody), (status = 400, description = "No such role"),
-        (status = 404, description = "Not there, or not yours"), (status = 409, description = "It is the last owner")))]
+        (status = 404, description = "Not found, or the caller has no access to it"), (status = 409, description = "The member is the last owner")))]
 pub(super) async fn update(
     access: Access<Organisation, Admin>,
     request: HttpRequest,
@@ -98,8 +98,8 @@ pub(super) async fn update(
 /// Removes a member; members may also remove themselves, except the last owner.
 #[utoipa::path(delete, path = "/organisation/{id}/members/{user_id}/", tag = "organisation", operation_id = "delete_organisation_members",
     params(("id" = i64, Path), ("user_id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "It is the last owner")))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "The member is the last owner")))]
 pub(super) async fn delete(
     access: Access<Organisation, Viewer>,
     request: HttpRequest,

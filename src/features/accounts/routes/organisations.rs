@@ -77,7 +77,7 @@ fn role_of(principal: &Principal, organisation: &Organisation) -> Role {
 /// Lists the caller's organisations; for staff, all of them.
 #[utoipa::path(get, path = "/organisation/", tag = "organisation", operation_id = "list_organisation",
     params(("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<OrganisationBody>), (status = 404, description = "No such page")))]
+    responses((status = 200, body = Page<OrganisationBody>), (status = 404, description = "There is no such page")))]
 pub(super) async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -98,7 +98,7 @@ pub(super) async fn list(
 /// Creates an organisation, owned by the caller.
 #[utoipa::path(post, path = "/organisation/", tag = "organisation", operation_id = "create_organisation",
     request_body = inline(OrganisationRequest),
-    responses((status = 201, body = OrganisationBody), (status = 400, description = "A field is wrong"),
+    responses((status = 201, body = OrganisationBody), (status = 400, description = "A field is invalid"),
         (status = 409, description = "The caller owns as many as one user may")))]
 pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
@@ -122,7 +122,7 @@ fn too_many(most: u32) -> ApiError {
 
 /// Returns an organisation.
 #[utoipa::path(get, path = "/organisation/{id}/", tag = "organisation", operation_id = "read_organisation", params(("id" = i64, Path)),
-    responses((status = 200, body = OrganisationBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = OrganisationBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn read(
     access: Access<Organisation, Viewer>,
     services: web::Data<Services>,
@@ -135,7 +135,7 @@ pub(super) async fn read(
 /// Renames an organisation.
 #[utoipa::path(patch, path = "/organisation/{id}/", tag = "organisation", operation_id = "update_organisation", params(("id" = i64, Path)),
     request_body = inline(OrganisationRequest),
-    responses((status = 200, body = OrganisationBody), (status = 400, description = "A field is wrong"), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = OrganisationBody), (status = 400, description = "A field is invalid"), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn update(
     access: Access<Organisation, Admin>,
     services: web::Data<Services>,
@@ -154,8 +154,8 @@ pub(super) async fn update(
 
 /// Deletes an organisation. Refused while it has projects, and for a personal one.
 #[utoipa::path(delete, path = "/organisation/{id}/", tag = "organisation", operation_id = "delete_organisation", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "It has projects, or is somebody's personal one")))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "It has projects, or is a user's personal organisation")))]
 pub(super) async fn delete(access: Access<Organisation, Owner>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     access.principal.refuse_keys()?;
     if access.object.is_personal {

@@ -61,7 +61,7 @@ type ChangeRequest = RequestOf<(OldPassword, NewPasswordTwice)>;
 /// Changes the caller's password; ends all sessions and API keys of the caller.
 #[utoipa::path(post, path = "/auth/password/change/", tag = "auth", operation_id = "create_password_change",
     request_body = inline(ChangeRequest),
-    responses((status = 200, description = "Changed"), (status = 400, description = "Wrong old password or weak new one")))]
+    responses((status = 200, description = "Changed"), (status = 400, description = "The old password is wrong, or the new one is weak")))]
 pub(super) async fn change(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let user = person(&request)?.user;
     let mut fields = body.reader();
@@ -75,7 +75,7 @@ type ChangeWithOldRequest = RequestOf<(OldPassword, NewPassword)>;
 /// Changes the caller's password; ends all sessions and API keys of the caller.
 #[utoipa::path(post, path = "/users/change_password/", tag = "users", operation_id = "create_change_password",
     request_body = inline(ChangeWithOldRequest),
-    responses((status = 200, description = "Changed"), (status = 400, description = "Wrong old password or weak new one")))]
+    responses((status = 200, description = "Changed"), (status = 400, description = "The old password is wrong, or the new one is weak")))]
 pub(super) async fn change_with_old(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let user = person(&request)?.user;
     let mut fields = body.reader();
@@ -113,7 +113,7 @@ type ResetRequest = RequestOf<Forgotten>;
 /// Mails a link for a new password. The answer does not reveal whether the account exists.
 #[utoipa::path(post, path = "/auth/password/reset/", tag = "auth", operation_id = "create_password_reset",
     request_body = inline(ResetRequest),
-    responses((status = 200, description = "If there is such an account, a link is on its way"), (status = 400, description = "No address")))]
+    responses((status = 200, description = "If the account exists, a link was sent"), (status = 400, description = "The address is missing")))]
 pub(super) async fn ask_for_reset(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let Forgotten { email } = Forgotten::read(&mut fields, Write::Create);
@@ -140,7 +140,7 @@ type ConfirmRequest = RequestOf<(LinkParts, NewPasswordTwice)>;
 /// Sets a new password with a link. The link works once; all sessions and API keys of the user end.
 #[utoipa::path(post, path = "/auth/password/reset/confirm/", tag = "auth", operation_id = "create_password_reset_confirm",
     request_body = inline(ConfirmRequest),
-    responses((status = 200, description = "Changed"), (status = 400, description = "The link is used up or expired, or the password weak")))]
+    responses((status = 200, description = "Changed"), (status = 400, description = "The link was used or has expired, or the password is weak")))]
 pub(super) async fn confirm_reset(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let LinkParts { uid, token } = LinkParts::read(&mut fields, Write::Create);

@@ -36,7 +36,7 @@ pub(super) async fn read(principal: Principal) -> web::Json<UserDetails> {
 
 /// Replaces the names in the caller's account.
 #[utoipa::path(put, path = "/auth/user/", tag = "auth", operation_id = "replace_auth_user", request_body = inline(ProfileRequest),
-    responses((status = 200, body = UserDetails), (status = 400, description = "A field is wrong")))]
+    responses((status = 200, body = UserDetails), (status = 400, description = "A field is invalid")))]
 pub(super) async fn replace(
     principal: Principal,
     services: web::Data<Services>,
@@ -47,7 +47,7 @@ pub(super) async fn replace(
 
 /// Changes some of the names in the caller's account.
 #[utoipa::path(patch, path = "/auth/user/", tag = "auth", operation_id = "update_auth_user", request_body = inline(ProfileRequest),
-    responses((status = 200, body = UserDetails), (status = 400, description = "A field is wrong")))]
+    responses((status = 200, body = UserDetails), (status = 400, description = "A field is invalid")))]
 pub(super) async fn update(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<UserDetails>> {
     save(principal, &services, body, true).await
 }

@@ -58,7 +58,7 @@ pub(super) async fn list(principal: Principal, services: web::Data<Services>) ->
 
 /// Ends one of the caller's sessions; its tokens become invalid at once.
 #[utoipa::path(delete, path = "/auth/sessions/{id}/", tag = "auth", operation_id = "delete_auth_sessions", params(("id" = i64, Path)),
-    responses((status = 204, description = "Ended"), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 204, description = "Ended"), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub(super) async fn delete(
     principal: Principal,
     services: web::Data<Services>,

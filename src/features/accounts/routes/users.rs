@@ -125,7 +125,7 @@ type UserRequest = RequestOf<(NewAccount, Rights)>;
 
 /// Creates a user. For staff.
 #[utoipa::path(post, path = "/users/", tag = "users", operation_id = "create_users", request_body = inline(UserRequest),
-    responses((status = 201, body = UserBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = UserBody), (status = 400, description = "A field is invalid")))]
 pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.require_staff()?;
     let mut fields = body.reader();
@@ -140,7 +140,7 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
 
 /// Returns a user. For staff.
 #[utoipa::path(get, path = "/users/{id}/", tag = "users", operation_id = "read_users", params(("id" = i64, Path)),
-    responses((status = 200, body = UserBody), (status = 404, description = "Not there")))]
+    responses((status = 200, body = UserBody), (status = 404, description = "Not found")))]
 pub(super) async fn read(principal: Principal, services: web::Data<Services>, id: web::Path<String>) -> ApiResult<HttpResponse> {
     Ok(HttpResponse::Ok().json(UserBody::from(for_reading(&principal, &services, &id).await?)))
 }
@@ -148,7 +148,7 @@ pub(super) async fn read(principal: Principal, services: web::Data<Services>, id
 /// Changes address and rights of a user; staff cannot remove their own rights. For staff.
 #[utoipa::path(patch, path = "/users/{id}/", tag = "users", operation_id = "update_users", params(("id" = i64, Path)),
     request_body = inline(UserChangeRequest),
-    responses((status = 200, body = inline(ChangedUser)), (status = 400, description = "A field is wrong, or it is yourself"), (status = 404, description = "Not there")))]
+    responses((status = 200, body = inline(ChangedUser)), (status = 400, description = "A field is invalid, or the user is the caller"), (status = 404, description = "Not found")))]
 pub(super) async fn update(
     principal: Principal,
     services: web::Data<Services>,
@@ -180,7 +180,7 @@ async fn save(
 
 /// Deactivates a user: their sessions and API keys become invalid at once. For staff.
 #[utoipa::path(post, path = "/users/{id}/deactivate/", tag = "users", operation_id = "create_users_deactivate", params(("id" = i64, Path)),
-    responses((status = 200, body = UserBody), (status = 400, description = "It is yourself"), (status = 404, description = "Not there")))]
+    responses((status = 200, body = UserBody), (status = 400, description = "The user is the caller"), (status = 404, description = "Not found")))]
 pub(super) async fn deactivate(
     principal: Principal,
     services: web::Data<Services>,
@@ -191,7 +191,7 @@ pub(super) async fn deactivate(
 
 /// Activates a deactivated user; old sessions stay ended. For staff.
 #[utoipa::path(post, path = "/users/{id}/activate/", tag = "users", operation_id = "create_users_activate", params(("id" = i64, Path)),
-    responses((status = 200, body = UserBody), (status = 404, description = "Not there")))]
+    responses((status = 200, body = UserBody), (status = 404, description = "Not found")))]
 pub(super) async fn activate(
     principal: Principal,
     services: web::Data<Services>,
@@ -211,7 +211,7 @@ type NewPasswordRequest = RequestOf<NewPassword>;
 /// Sets the password of a user; ends all sessions and API keys of that user. For staff.
 #[utoipa::path(post, path = "/users/{id}/reset_password/", tag = "users", operation_id = "create_users_reset_password",
     params(("id" = i64, Path)), request_body = inline(NewPasswordRequest),
-    responses((status = 200, description = "Set"), (status = 400, description = "The password is weak"), (status = 404, description = "Not there")))]
+    responses((status = 200, description = "Set"), (status = 400, description = "The password is weak"), (status = 404, description = "Not found")))]
 pub(super) async fn reset_password(
     principal: Principal,
     services: web::Data<Services>,
@@ -230,7 +230,7 @@ pub(super) async fn reset_password(
 /// Creates a link that sets a new password, for installations without mail. It works once, within an hour. For staff.
 #[utoipa::path(post, path = "/users/{id}/password_reset_link/", tag = "users", operation_id = "create_users_password_reset_link",
     params(("id" = i64, Path)),
-    responses((status = 200, body = inline(ResetLink)), (status = 400, description = "The user is deactivated"), (status = 404, description = "Not there")))]
+    responses((status = 200, body = inline(ResetLink)), (status = 400, description = "The user is deactivated"), (status = 404, description = "Not found")))]
 pub(super) async fn password_reset_link(
     request: HttpRequest,
     principal: Principal,

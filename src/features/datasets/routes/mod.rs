@@ -109,7 +109,7 @@ async fn list(
 #[utoipa::path(post, path = "/training_data/", tag = "training_data", operation_id = "create_training_data",
     request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 201, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
-        (status = 413, description = "The file is too large"), (status = 415, description = "Not multipart/form-data")))]
+        (status = 413, description = "The file is too large"), (status = 415, description = "The body is not multipart/form-data")))]
 async fn create(
     principal: Principal,
     services: web::Data<Services>,
@@ -125,7 +125,7 @@ async fn create(
 /// Returns an upload with the report on its content.
 #[utoipa::path(get, path = "/training_data/{id}/", tag = "training_data", operation_id = "read_training_data",
     params(("id" = i64, Path)),
-    responses((status = 200, body = TrainingDataBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = TrainingDataBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 async fn read(access: Access<TrainingData, Viewer>) -> ApiResult<web::Json<TrainingDataBody>> {
     match access.object.storage_key {
         Some(_) => Ok(web::Json(access.object.into())),
@@ -137,7 +137,7 @@ async fn read(access: Access<TrainingData, Viewer>) -> ApiResult<web::Json<Train
 #[utoipa::path(put, path = "/training_data/{id}/", tag = "training_data", operation_id = "replace_training_data",
     params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
-        (status = 409, description = "A live job uses it")))]
+        (status = 409, description = "An active job uses it")))]
 async fn replace(
     access: Access<TrainingData, Editor>,
     services: web::Data<Services>,
@@ -151,7 +151,7 @@ async fn replace(
 #[utoipa::path(patch, path = "/training_data/{id}/", tag = "training_data", operation_id = "update_training_data",
     params(("id" = i64, Path)), request_body(content = inline(FileRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
-        (status = 409, description = "A live job uses it")))]
+        (status = 409, description = "An active job uses it")))]
 async fn update(
     access: Access<TrainingData, Editor>,
     services: web::Data<Services>,
@@ -181,7 +181,7 @@ async fn save(
 
 /// Deletes training data; its jobs and models stay. Refused while a job uses it.
 #[utoipa::path(delete, path = "/training_data/{id}/", tag = "training_data", operation_id = "delete_training_data",
-    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
+    params(("id" = i64, Path)), responses((status = 204, description = "Deleted"), (status = 409, description = "An active job uses it")))]
 async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::TrainingData, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -190,7 +190,7 @@ async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Servic
 /// Removes the file but keeps the models trained on it; refused while a job uses it.
 #[utoipa::path(delete, path = "/training_data/{id}/unlink_file/", tag = "training_data", operation_id = "delete_training_data_file",
     params(("id" = i64, Path)),
-    responses((status = 200, body = TrainingDataBody), (status = 409, description = "A live job uses it")))]
+    responses((status = 200, body = TrainingDataBody), (status = 409, description = "An active job uses it")))]
 async fn unlink_file(
     access: Access<TrainingData, Editor>,
     services: web::Data<Services>,
@@ -201,7 +201,7 @@ async fn unlink_file(
 /// Returns the first rows of an upload.
 #[utoipa::path(get, path = "/training_data/{id}/preview/", tag = "training_data", operation_id = "read_training_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
-    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused))))]
+    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is invalid, or the file cannot be read", body = inline(PreviewRefused))))]
 async fn preview(
     access: Access<TrainingData, Viewer>,
     services: web::Data<Services>,
@@ -217,7 +217,7 @@ async fn preview(
 #[utoipa::path(get, path = "/training_data/{id}/download_file/", tag = "training_data", operation_id = "read_training_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
-        (status = 404, description = "Not there, not yours, or its file was removed")))]
+        (status = 404, description = "Not found, no access, or its file was removed")))]
 async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let data = access.object;
     let key = data.storage_key.as_deref().ok_or_else(file_removed)?;
@@ -228,7 +228,7 @@ async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data
 #[utoipa::path(get, path = "/training_data/{id}/rejected_rows/", tag = "training_data",
     operation_id = "read_training_data_rejected_rows", params(("id" = i64, Path)),
     responses((status = 200, description = "The rows", content_type = "application/octet-stream"),
-        (status = 404, description = "Not there, not yours, or no row was rejected")))]
+        (status = 404, description = "Not found, no access, or no row was rejected")))]
 async fn rejected_rows(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let data = access.object;
     let keys = data.keys().filter(|_| data.has_rejected_rows()).ok_or_else(ApiError::not_found)?;

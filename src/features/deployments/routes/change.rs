@@ -54,7 +54,7 @@ impl From<SlotChange> for ChangeBody {
 /// Lists the changes in the projects that the caller may see, newest first.
 #[utoipa::path(get, path = "/slot_change/", tag = "deployment_slot", operation_id = "list_slot_change",
     params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<ChangeBody>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<ChangeBody>), (status = 400, description = "A filter is invalid")))]
 pub async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -70,7 +70,7 @@ pub async fn list(
 /// Returns a change.
 #[utoipa::path(get, path = "/slot_change/{id}/", tag = "deployment_slot", operation_id = "read_slot_change",
     params(("id" = i64, Path)),
-    responses((status = 200, body = ChangeBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ChangeBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn read(access: Access<SlotChange, Viewer>) -> web::Json<ChangeBody> {
     web::Json(access.object.into())
 }
@@ -79,8 +79,8 @@ pub async fn read(access: Access<SlotChange, Viewer>) -> web::Json<ChangeBody> {
 #[utoipa::path(post, path = "/slot_change/{id}/revert/", tag = "deployment_slot", operation_id = "create_slot_change_revert",
     params(("id" = i64, Path)),
     responses((status = 200, body = ChangeBody), (status = 400, description = "All weights would be 0"),
-        (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "A running test uses one of the slots, or a model has been deleted or has lost its file since")))]
+        (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "A running test uses one of the slots, or a model was deleted or lost its file since then")))]
 pub async fn revert(access: Access<SlotChange, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<ChangeBody>> {
     let mut connection = services.db.conn().await?;
     let actor = access.principal.user.id;

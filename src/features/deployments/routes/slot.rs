@@ -46,7 +46,7 @@ type SlotRequest = RequestOf<(OfProject, SlotFields)>;
 #[utoipa::path(get, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "list_deployment_slot",
     params(("project" = Option<i64>, Query), ("is_active" = Option<bool>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<SlotBody>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<SlotBody>), (status = 400, description = "A filter is invalid")))]
 pub async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -62,7 +62,7 @@ pub async fn list(
 /// Deploys a model in a new slot.
 #[utoipa::path(post, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "create_deployment_slot",
     request_body = inline(SlotRequest),
-    responses((status = 201, body = SlotBody), (status = 400, description = "A field is wrong, the model is not trained, or all weights would be 0")))]
+    responses((status = 201, body = SlotBody), (status = 400, description = "A field is invalid, the model is not trained, or all weights would be 0")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let OfProject { project } = OfProject::read(&mut fields, Write::Create);
@@ -98,7 +98,7 @@ async fn check_model(
 /// Returns a slot.
 #[utoipa::path(get, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "read_deployment_slot",
     params(("id" = i64, Path)),
-    responses((status = 200, body = SlotBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = SlotBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn read(access: Access<DeploymentSlot, Viewer>) -> web::Json<SlotBody> {
     web::Json(access.object.into())
 }
@@ -106,8 +106,8 @@ pub async fn read(access: Access<DeploymentSlot, Viewer>) -> web::Json<SlotBody>
 /// Replaces the fields of a slot; its project cannot change.
 #[utoipa::path(put, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "replace_deployment_slot",
     params(("id" = i64, Path)), request_body = inline(SlotRequest),
-    responses((status = 200, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = SlotBody), (status = 400, description = "A field is invalid, or all weights would be 0"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn replace(
     access: Access<DeploymentSlot, Editor>,
     services: web::Data<Services>,
@@ -119,8 +119,8 @@ pub async fn replace(
 /// Changes some fields of a slot; its project cannot change.
 #[utoipa::path(patch, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "update_deployment_slot",
     params(("id" = i64, Path)), request_body = inline(SlotRequest),
-    responses((status = 200, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = SlotBody), (status = 400, description = "A field is invalid, or all weights would be 0"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn update(
     access: Access<DeploymentSlot, Editor>,
     services: web::Data<Services>,
@@ -154,8 +154,8 @@ async fn save(
 /// Deletes a slot; its events and tests stay. Refused while one of the tests is running.
 #[utoipa::path(delete, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "delete_deployment_slot",
     params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 400, description = "The weights of the slots left would all be 0"),
-        (status = 404, description = "Not there, or not yours"), (status = 409, description = "A running test uses it")))]
+    responses((status = 204, description = "Deleted"), (status = 400, description = "The weights of the remaining slots would all be 0"),
+        (status = 404, description = "Not found, or the caller has no access to it"), (status = 409, description = "A running test uses it")))]
 pub async fn delete(access: Access<DeploymentSlot, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
     service::delete(&mut connection, access.object, access.principal.user.id).await?;

@@ -81,7 +81,7 @@ pub async fn list(
 /// Creates an evaluation config.
 #[utoipa::path(post, path = "/evaluation_config/", tag = "evaluation_config", operation_id = "create_evaluation_config",
     request_body = inline(EvaluationConfigRequest),
-    responses((status = 201, body = EvaluationConfigBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = EvaluationConfigBody), (status = 400, description = "A field is invalid")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let ConfigHome { project } = ConfigHome::read(&mut fields, Write::Create);
@@ -94,7 +94,7 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
 
 /// Returns an evaluation config.
 #[utoipa::path(get, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "read_evaluation_config", params(("id" = i64, Path)),
-    responses((status = 200, body = EvaluationConfigBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = EvaluationConfigBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn read(shared: Shared<EvaluationConfig, Viewer>) -> web::Json<EvaluationConfigBody> {
     web::Json(shared.object.into())
 }
@@ -102,8 +102,8 @@ pub async fn read(shared: Shared<EvaluationConfig, Viewer>) -> web::Json<Evaluat
 /// Replaces the fields of an evaluation config.
 #[utoipa::path(put, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "replace_evaluation_config",
     params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest),
-    responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is wrong"),
-        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
+    responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is invalid"),
+        (status = 409, description = "A search or a schedule uses it in its present form", body = ConflictBody)))]
 pub async fn replace(
     shared: Shared<EvaluationConfig, Editor>,
     services: web::Data<Services>,
@@ -115,8 +115,8 @@ pub async fn replace(
 /// Changes some fields of an evaluation config.
 #[utoipa::path(patch, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "update_evaluation_config",
     params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest),
-    responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is wrong"),
-        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
+    responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is invalid"),
+        (status = 409, description = "A search or a schedule uses it in its present form", body = ConflictBody)))]
 pub async fn update(
     shared: Shared<EvaluationConfig, Editor>,
     services: web::Data<Services>,
@@ -140,8 +140,8 @@ async fn save(
 
 /// Deletes an evaluation config; refused while a search, finished or not, or a schedule uses it.
 #[utoipa::path(delete, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "delete_evaluation_config",
-    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "A search or a schedule goes by it", body = ConflictBody)))]
+    params(("id" = i64, Path)), responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "A search or a schedule uses it", body = ConflictBody)))]
 pub async fn delete(shared: Shared<EvaluationConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::EvaluationConfig, shared.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -101,7 +101,7 @@ pub async fn list(
 /// Creates a split config.
 #[utoipa::path(post, path = "/split_config/", tag = "split_config", operation_id = "create_split_config",
     request_body = inline(SplitConfigRequest),
-    responses((status = 201, body = SplitConfigBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = SplitConfigBody), (status = 400, description = "A field is invalid")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let ConfigHome { project } = ConfigHome::read(&mut fields, Write::Create);
@@ -114,7 +114,7 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
 
 /// Returns a split config.
 #[utoipa::path(get, path = "/split_config/{id}/", tag = "split_config", operation_id = "read_split_config", params(("id" = i64, Path)),
-    responses((status = 200, body = SplitConfigBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = SplitConfigBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn read(shared: Shared<SplitConfig, Viewer>) -> web::Json<SplitConfigBody> {
     web::Json(shared.object.into())
 }
@@ -122,8 +122,8 @@ pub async fn read(shared: Shared<SplitConfig, Viewer>) -> web::Json<SplitConfigB
 /// Replaces the fields of a split config.
 #[utoipa::path(put, path = "/split_config/{id}/", tag = "split_config", operation_id = "replace_split_config",
     params(("id" = i64, Path)), request_body = inline(SplitConfigRequest),
-    responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is wrong"),
-        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
+    responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is invalid"),
+        (status = 409, description = "A search or a schedule uses it in its present form", body = ConflictBody)))]
 pub async fn replace(
     shared: Shared<SplitConfig, Editor>,
     services: web::Data<Services>,
@@ -135,8 +135,8 @@ pub async fn replace(
 /// Changes some fields of a split config.
 #[utoipa::path(patch, path = "/split_config/{id}/", tag = "split_config", operation_id = "update_split_config",
     params(("id" = i64, Path)), request_body = inline(SplitConfigRequest),
-    responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is wrong"),
-        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
+    responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is invalid"),
+        (status = 409, description = "A search or a schedule uses it in its present form", body = ConflictBody)))]
 pub async fn update(
     shared: Shared<SplitConfig, Editor>,
     services: web::Data<Services>,
@@ -155,8 +155,8 @@ async fn save(current: SplitConfig, services: &Services, body: Body, partial: bo
 
 /// Deletes a split config; refused while a search, finished or not, or a schedule uses it.
 #[utoipa::path(delete, path = "/split_config/{id}/", tag = "split_config", operation_id = "delete_split_config",
-    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "A search or a schedule goes by it", body = ConflictBody)))]
+    params(("id" = i64, Path)), responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
+        (status = 409, description = "A search or a schedule uses it", body = ConflictBody)))]
 pub async fn delete(shared: Shared<SplitConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::SplitConfig, shared.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -19,7 +19,7 @@ pub struct Health {
 /// Returns whether predictions are answered. Needs no key.
 #[utoipa::path(get, path = "/inference/health", tag = "inference", operation_id = "read_inference_health",
     responses((status = 200, body = inline(Health)),
-        (status = 503, body = inline(Health), description = "All threads are taken: `overloaded`")))]
+        (status = 503, body = inline(Health), description = "All threads are busy: `overloaded`")))]
 pub async fn health(cache: web::Data<ModelCache>) -> HttpResponse {
     let loaded_models = cache.ids().len();
     if threads::are_free().await {
@@ -54,7 +54,7 @@ pub struct Readiness {
 /// Returns whether the models of active slots have been loaded since the start and threads are free, for a load balancer. A model
 /// that cannot be loaded, or does not fit into memory, does not delay this. Needs no key.
 #[utoipa::path(get, path = "/inference/ready", tag = "inference", operation_id = "read_inference_readiness",
-    responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "Not yet")))]
+    responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "The models are not loaded yet, or all threads are busy")))]
 pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
     let status = if !inference.is_ready() {
         ReadinessStatus::Preloading

@@ -58,10 +58,10 @@ pub struct Predictions {
 /// interactions sent along, or popular items by the weights of the project, unless the project is set to answer 404.
 #[utoipa::path(post, path = "/inference/predict/{model_id}", tag = "inference", operation_id = "create_prediction",
     params(("model_id" = i64, Path)), request_body = inline(PredictRequest),
-    responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
-        (status = 403, description = "The key lacks the scope, or is of another project"),
+    responses((status = 200, body = inline(Prediction)), (status = 401, description = "The key is missing or invalid"),
+        (status = 403, description = "The key lacks the scope, or belongs to another project"),
         (status = 404, description = "No such model, or it does not know this user and the project is set to say so"),
-        (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
+        (status = 422, description = "The body is invalid"), (status = 503, description = "The model's file is missing or damaged")))]
 pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, "predict", "model_id", body).await?;
     let mut faults = Faults::default();
@@ -75,7 +75,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
 #[utoipa::path(post, path = "/inference/predict/{model_id}/batch", tag = "inference", operation_id = "create_prediction_batch",
     params(("model_id" = i64, Path)), request_body = inline(BatchRequest),
     responses((status = 200, body = inline(Predictions)), (status = 400, description = "Too many users"),
-        (status = 422, description = "The body is wrong")))]
+        (status = 422, description = "The body is invalid")))]
 pub async fn batch(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, "batch", "model_id", body).await?;
     let mut faults = Faults::default();

@@ -31,11 +31,11 @@ pub struct SlotPrediction {
 /// user.
 #[utoipa::path(post, path = "/inference/predict/project/{project_id}", tag = "inference", operation_id = "create_project_prediction",
     params(("project_id" = i64, Path)), request_body = inline(PredictRequest),
-    responses((status = 200, body = inline(SlotPrediction)), (status = 401, description = "No key, or one that does not count"),
-        (status = 403, description = "The key lacks the scope, or is of another project"),
+    responses((status = 200, body = inline(SlotPrediction)), (status = 401, description = "The key is missing or invalid"),
+        (status = 403, description = "The key lacks the scope, or belongs to another project"),
         (status = 404, description = "No active slot, or an unknown user and the project is set to say so"),
         (status = 409, description = "All active slots have the weight 0, or the file of the model was removed"),
-        (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
+        (status = 422, description = "The body is invalid"), (status = 503, description = "The model's file is missing or damaged")))]
 pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, Target::OF_PROJECT, "project_id", body).await?;
     let mut faults = Faults::default();

@@ -16,9 +16,9 @@ type RelatedRequest = RequestOf<RelatedBody>;
 /// Returns the items most similar to a group of items. If the model knows none of these, returns popular items.
 #[utoipa::path(post, path = "/inference/related/{model_id}", tag = "inference", operation_id = "create_related_items",
     params(("model_id" = i64, Path)), request_body = inline(RelatedRequest),
-    responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
-        (status = 403, description = "The key lacks the scope, or is of another project"),
-        (status = 404, description = "No such model"), (status = 422, description = "The body is wrong"),
+    responses((status = 200, body = inline(Prediction)), (status = 401, description = "The key is missing or invalid"),
+        (status = 403, description = "The key lacks the scope, or belongs to another project"),
+        (status = 404, description = "No such model"), (status = 422, description = "The body is invalid"),
         (status = 503, description = "The model's file is missing or damaged")))]
 pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, "related", "model_id", body).await?;

@@ -83,7 +83,7 @@ impl From<Run> for RunBody {
 #[utoipa::path(get, path = "/retraining_run/", tag = "retraining_run", operation_id = "list_retraining_run",
     params(("project" = Option<i64>, Query), ("schedule" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<RunBody>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<RunBody>), (status = 400, description = "A filter is invalid")))]
 pub async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -100,7 +100,7 @@ pub async fn list(
 /// Returns a run.
 #[utoipa::path(get, path = "/retraining_run/{id}/", tag = "retraining_run", operation_id = "read_retraining_run",
     params(("id" = i64, Path)),
-    responses((status = 200, body = RunBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = RunBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn read(access: Access<Run, Viewer>) -> web::Json<RunBody> {
     web::Json(access.object.into())
 }

@@ -63,7 +63,7 @@ struct Triggered {
 /// Lists the schedules of the projects that the caller may see.
 #[utoipa::path(get, path = "/retraining_schedule/", tag = "retraining_schedule", operation_id = "list_retraining_schedule",
     params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<ScheduleBody>), (status = 400, description = "A filter is wrong")))]
+    responses((status = 200, body = Page<ScheduleBody>), (status = 400, description = "A filter is invalid")))]
 pub async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -79,7 +79,7 @@ pub async fn list(
 /// Creates the schedule of a project; a project can have one.
 #[utoipa::path(post, path = "/retraining_schedule/", tag = "retraining_schedule", operation_id = "create_retraining_schedule",
     request_body = inline(ScheduleRequest),
-    responses((status = 201, body = ScheduleBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = ScheduleBody), (status = 400, description = "A field is invalid")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let OfProject { project } = OfProject::read(&mut fields, Write::Create);
@@ -185,7 +185,7 @@ fn same_project(fields: &mut FieldReader, field: &str, theirs: Option<i64>, ours
 /// Returns a schedule.
 #[utoipa::path(get, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "read_retraining_schedule",
     params(("id" = i64, Path)),
-    responses((status = 200, body = ScheduleBody), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ScheduleBody), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn read(access: Access<Schedule, Viewer>) -> web::Json<ScheduleBody> {
     web::Json(access.object.into())
 }
@@ -193,8 +193,8 @@ pub async fn read(access: Access<Schedule, Viewer>) -> web::Json<ScheduleBody> {
 /// Replaces the fields of a schedule; its project cannot change.
 #[utoipa::path(put, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "replace_retraining_schedule",
     params(("id" = i64, Path)), request_body = inline(ScheduleRequest),
-    responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn replace(
     access: Access<Schedule, Editor>,
     services: web::Data<Services>,
@@ -206,8 +206,8 @@ pub async fn replace(
 /// Changes some fields of a schedule; its project cannot change.
 #[utoipa::path(patch, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "update_retraining_schedule",
     params(("id" = i64, Path)), request_body = inline(ScheduleRequest),
-    responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is wrong"),
-        (status = 404, description = "Not there, or not yours")))]
+    responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is invalid"),
+        (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn update(
     access: Access<Schedule, Editor>,
     services: web::Data<Services>,
@@ -238,7 +238,7 @@ async fn save(
 /// Deletes a schedule. A run in progress ends; runs and their models stay.
 #[utoipa::path(delete, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "delete_retraining_schedule",
     params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]
+    responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let now = services.clock.now();
     service::delete(&mut *services.db.conn().await?, access.object.id, now).await?;
@@ -248,7 +248,7 @@ pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Servic
 /// Runs an enabled schedule now.
 #[utoipa::path(post, path = "/retraining_schedule/{id}/trigger/", tag = "retraining_schedule",
     operation_id = "create_retraining_schedule_trigger", params(("id" = i64, Path)),
-    responses((status = 202, body = inline(Triggered)), (status = 404, description = "Not there, or not yours"),
+    responses((status = 202, body = inline(Triggered)), (status = 404, description = "Not found, or the caller has no access to it"),
         (status = 409, description = "The schedule is disabled")))]
 pub async fn trigger(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
