@@ -85,7 +85,7 @@ pub async fn owners_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) 
 /// seen every id that was assigned, even while this one waits for a claim.
 const INSERT: &str = "
     WITH sent AS (
-        SELECT nextval(pg_get_serial_sequence('conversion_events', 'id')) AS id, given.*
+        SELECT nextval('conversion_events_id_seq') AS id, given.*
         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
             WITH ORDINALITY AS given (project_id, deployment_slot_id, user_id, item_id, event_type, request_id, client_id,
                 metadata, place)
