@@ -106,8 +106,12 @@ impl KnownKeys {
     /// Looks a key up that came from a network. Keys that are not valid, and unknown ones whose client does not wait for the answer,
     /// are counted by network; once these are too many, only keys in memory are accepted from there, and the others are refused
     /// with a 429 without a query. Keys that are not in memory take turns, so that of those sent at once only a few are looked up
-    /// before the first is counted.
+    /// before the first is counted. One that is known to have expired is refused without a query, too.
     pub async fn counted<T>(&self, key: &str, network: &str, look_up: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
+        if self.has_expired(key) {
+            self.0.guesses.admit(network, self.0.services.clock.now())?;
+            return Err(ApiError::key_not_valid());
+        }
         let _turn = if self.is_known(key) { None } else { Some(self.turn(network).await?) };
         let now = self.0.services.clock.now();
         let found = if self.is_known(key) {
@@ -132,15 +136,25 @@ impl KnownKeys {
         })
     }
 
-    /// Returns whether a key is in memory: a key that was valid before is accepted even while other clients of its network guess.
+    /// Returns whether a key is in memory and has not expired: a key that was valid before is accepted even while other clients
+    /// of its network guess.
     fn is_known(&self, key: &str) -> bool {
-        self.user_of(key).is_some()
+        self.in_memory(key).is_some_and(|known| known.counts_at(self.0.services.clock.now()))
+    }
+
+    /// Returns whether a key is known to have expired. One that has been changed since may have been prolonged.
+    fn has_expired(&self, key: &str) -> bool {
+        let known = service::digest_of(key).and_then(|digest| self.0.keys.at_hand(&digest));
+        known.is_some_and(|known| !known.counts_at(self.0.services.clock.now()))
     }
 
     /// Returns the user of a key that is in memory, valid or not any more.
     pub fn user_of(&self, key: &str) -> Option<i64> {
-        let digest = service::digest_of(key)?;
-        self.0.keys.peek(&digest).map(|known| known.principal.user.id)
+        self.in_memory(key).map(|known| known.principal.user.id)
+    }
+
+    fn in_memory(&self, key: &str) -> Option<Arc<KnownKey>> {
+        self.0.keys.peek(&service::digest_of(key)?)
     }
 
     /// Reads all valid keys.

@@ -64,6 +64,44 @@ async fn a_key_beyond_the_allowance_of_its_user_is_refused_without_the_database(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_has_expired_is_refused_and_counted_without_the_database() {
+    let app = app(|settings| settings.throttle.anon.requests = 4).await;
+    let user = app.user("margarete").await;
+    let project = user.post("project/", json!({ "name": "P", "user_column": "u", "item_column": "i" })).await.expect(201).id();
+    let end = (app.services.clock.now() + Duration::hours(1)).to_rfc3339();
+    let fields = json!({ "project": project, "name": "k", "scopes": ["read", "predict"], "expires_at": end });
+    let key = user.post("api_keys/", fields).await.expect(201);
+    let program = app.anonymous().with_key(key.body["key"].as_str().unwrap());
+    let is_known = async || app.anonymous().get("/inference/ready").await.body["known_keys"] == 1;
+    app.soon("the key is in memory", is_known).await;
+    app.services.clock.advance(Duration::hours(2));
+    app.database().vanish().await;
+    app.soon("it is refused", async || program.get("project/").await.status.as_u16() == 401).await;
+    let body = json!({ "user_id": "u" });
+    program.post("/inference/predict/1", body.clone()).await.expect(401);
+    program.get("project/").await.expect(401);
+    program.get("project/").await.expect(401);
+    program.get("project/").await.expect(429);
+    program.post("/inference/predict/1", body).await.expect(429);
+    app.database().come_back().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_end_is_put_off_is_accepted_again() {
+    let app = app(|_| {}).await;
+    let user = app.user("margarete").await;
+    let project = user.post("project/", json!({ "name": "P", "user_column": "u", "item_column": "i" })).await.expect(201).id();
+    let end = (app.services.clock.now() + Duration::minutes(1)).to_rfc3339();
+    let fields = json!({ "project": project, "name": "k", "scopes": ["read"], "expires_at": end });
+    let key = user.post("api_keys/", fields).await.expect(201);
+    let program = app.anonymous().with_key(key.body["key"].as_str().unwrap());
+    app.services.clock.advance(Duration::minutes(2));
+    app.soon("it is refused", async || program.get("project/").await.status.as_u16() == 401).await;
+    user.patch(&format!("api_keys/{}/", key.id()), json!({ "expires_at": "2999-01-01" })).await.expect(200);
+    app.soon("it is accepted", async || program.get("project/").await.status.as_u16() == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_checks_and_renewals_do_not_use_up_the_allowance_of_an_address() {
     let app = app(|settings| settings.throttle.anon.requests = 2).await;
     let anyone = app.anonymous();

@@ -165,6 +165,13 @@ where
         self.0.entries.get(key).filter(|entry| self.is_current(entry)).map(|entry| entry.value)
     }
 
+    /// Returns a value without waiting: one that is not in doubt or, while the database does not answer, the last known one.
+    pub fn at_hand(&self, key: &K) -> Option<Arc<V>> {
+        let entry = self.0.entries.get(key)?;
+        let is_last_known = !entry.is_distrusted && self.0.is_silent.load(Ordering::Relaxed);
+        (is_last_known || self.is_current(&entry)).then_some(entry.value)
+    }
+
     fn is_current(&self, entry: &Entry<V>) -> bool {
         entry.generation == self.0.generation.load(Ordering::Acquire)
     }
@@ -260,7 +267,7 @@ where
     {
         for _ in 0..FILLS {
             let mark = self.mark();
-            let values = within(LONGEST, read()).await?;
+            let values = within(LONGEST, read()).await.inspect_err(|_| self.0.note_silence(true))?;
             if self.put(mark, values) {
                 return Ok(true);
             }

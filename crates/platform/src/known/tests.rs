@@ -142,3 +142,18 @@ async fn changes_that_never_end_do_not_make_a_reading_endless() {
     assert!(matches!(known.fill(|| read(false)).await, Ok(true)));
     assert_eq!((known.current(&1).as_deref(), table.reads()), (Some(&5), 1));
 }
+
+#[tokio::test]
+async fn what_is_at_hand_is_sure_unless_the_database_is_silent_and_never_distrusted() {
+    let (known, table) = known();
+    assert_eq!(found(known.get(&1, || table.clone().at_once(Some(5)))).await, Some(5));
+    let at_hand = || known.at_hand(&1).map(|value| *value);
+    assert_eq!((at_hand(), known.at_hand(&2)), (Some(5), None));
+    known.doubt_all();
+    assert_eq!(at_hand(), None, "it may have changed");
+    let failed = known.fill(|| async { Err(DbError::Unavailable(String::new()).into()) }).await;
+    assert!(failed.is_err());
+    assert_eq!(at_hand(), Some(5), "the database does not answer");
+    known.distrust(|_| true);
+    assert_eq!(at_hand(), None);
+}
