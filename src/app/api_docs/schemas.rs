@@ -95,7 +95,7 @@ fn of_conflicts() -> Value {
                 "code": text("A stable word"),
                 "dependents": {
                     "type": "array",
-                    "description": "The objects that depend on it",
+                    "description": "The first 100 objects that depend on it",
                     "items": {
                         "type": "object",
                         "properties": {
@@ -105,8 +105,13 @@ fn of_conflicts() -> Value {
                         },
                     },
                 },
+                "dependents_count": { "type": "integer", "description": "How many objects depend on it" },
             },
-            "example": { "detail": "A tuning job uses this.", "dependents": [{ "resource": "parameter_tuning_job", "id": 1, "name": null }] },
+            "example": {
+                "detail": "A tuning job uses this.",
+                "dependents": [{ "resource": "parameter_tuning_job", "id": 1, "name": null }],
+                "dependents_count": 1,
+            },
         },
     })
 }

@@ -1,10 +1,7 @@
 //! Errors of slots.
 
-use actix_web::http::StatusCode;
-use serde_json::{Value, json};
-
 use crate::features::models::ModelError;
-use crate::platform::http::ApiError;
+use crate::platform::http::{ApiError, Dependent};
 
 /// Why a slot was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +35,8 @@ impl From<SlotError> for ApiError {
         match error {
             SlotError::AllWeightsZero => Self::field("weight", message),
             SlotError::InUse(tests) => {
-                let tests: Vec<Value> =
-                    tests.into_iter().map(|(id, name)| json!({ "resource": "ab_test", "id": id, "name": name })).collect();
-                Self::with_body(StatusCode::CONFLICT, json!({ "detail": message, "dependents": tests }))
+                let tests = tests.into_iter().map(|(id, name)| Dependent { resource: "ab_test", id, name });
+                Self::conflict_with(message, tests)
             }
             SlotError::ModelWithoutFile(_) => Self::field("trained_model", message),
             SlotError::ModelGone | SlotError::CannotAnswer { .. } => Self::conflict(message),

@@ -108,7 +108,7 @@ pub async fn refuse_change(connection: &mut AsyncPgConnection, kind: Kind, id: i
 }
 
 fn refuse(message: String, dependents: Vec<Dependent>) -> Result<(), Refusal> {
-    if dependents.is_empty() { Ok(()) } else { Err(Refusal::Answer(ApiError::conflict_with(message, &dependents))) }
+    if dependents.is_empty() { Ok(()) } else { Err(Refusal::Answer(ApiError::conflict_with(message, dependents))) }
 }
 
 fn in_use(kind: Kind) -> String {

@@ -17,6 +17,8 @@ use crate::platform::services::Services;
 const PAUSE: Duration = Duration::from_secs(5);
 /// A firing that is this late was missed because no scheduler was running; the schedule says what happens then.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
+/// The largest number of schedules that one transaction fires.
+const MOST_AT_ONCE: usize = 1_000;
 /// Any number that nothing else in the database locks: "retrain" on a telephone's keypad.
 const LEADER_LOCK: i64 = 7_387_246;
 
@@ -32,20 +34,33 @@ pub async fn keep_firing(services: Services, stop: CancellationToken) {
 
 /// Creates a run for each schedule that is due, and sets when each is due next. Returns the number of runs created.
 pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
+    let mut all = 0;
+    loop {
+        let (due, fired) = fire_some(services).await?;
+        all += fired;
+        if due < MOST_AT_ONCE {
+            return Ok(all);
+        }
+    }
+}
+
+/// Fires the schedules that have been due for longest. Returns their number, and that of the runs created.
+async fn fire_some(services: &Services) -> anyhow::Result<(usize, usize)> {
     let now = services.clock.now();
     let least = TimeDelta::seconds(services.settings.min_schedule_interval_seconds.into());
     let most_waiting = services.settings.max_waiting_jobs_per_organisation;
     let mut connection = services.db.conn().await?;
     let fired = connection
-        .transaction(async move |connection| -> Result<usize, RetrainingError> {
+        .transaction(async move |connection| -> Result<(usize, usize), RetrainingError> {
             if !try_to_lead(connection, LEADER_LOCK).await? {
-                return Ok(0);
+                return Ok((0, 0));
             }
+            let due = store::lock_due(connection, now, MOST_AT_ONCE).await?;
             let mut fired = 0;
-            for schedule in store::lock_due(connection, now).await? {
-                fired += usize::from(fire(connection, &schedule, now, (least, most_waiting)).await?);
+            for schedule in &due {
+                fired += usize::from(fire(connection, schedule, now, (least, most_waiting)).await?);
             }
-            Ok(fired)
+            Ok((due.len(), fired))
         })
         .await?;
     Ok(fired)

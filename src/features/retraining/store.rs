@@ -113,12 +113,13 @@ pub async fn lock_schedule(connection: &mut AsyncPgConnection, id: i64) -> Query
     query.first(connection).await.optional()
 }
 
-/// Returns the schedules that are due and locks them until the end of the transaction.
-pub async fn lock_due(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Vec<Schedule>> {
+/// Returns the schedules that are due, at most `most` of them, and locks them until the end of the transaction.
+pub async fn lock_due(connection: &mut AsyncPgConnection, now: DateTime<Utc>, most: usize) -> QueryResult<Vec<Schedule>> {
     retraining_schedules::table
         .filter(retraining_schedules::is_enabled.and(retraining_schedules::next_run_at.le(now)))
         .order(retraining_schedules::next_run_at)
         .select(Schedule::as_select())
+        .limit(i64::try_from(most).unwrap_or(i64::MAX))
         .for_no_key_update()
         .skip_locked()
         .load(connection)

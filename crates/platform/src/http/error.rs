@@ -33,11 +33,17 @@ pub struct Dependent {
     pub name: String,
 }
 
+/// The largest number of dependents that a 409 lists.
+const MOST_DEPENDENTS: usize = 100;
+
 /// The body of a 409 with dependents.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConflictBody {
     detail: String,
+    /// The first 100 of them.
     dependents: Vec<Dependent>,
+    /// How many there are.
+    dependents_count: usize,
 }
 
 impl ApiError {
@@ -125,9 +131,14 @@ impl ApiError {
         Self::detail(StatusCode::CONFLICT, message)
     }
 
-    /// Creates a 409 with the objects that prevent it, so that a client can show or remove them first.
-    pub fn conflict_with(message: impl Into<String>, dependents: &[Dependent]) -> Self {
-        Self::new(StatusCode::CONFLICT, json!({ "detail": message.into(), "dependents": dependents }))
+    /// Creates a 409 with the first of the objects that prevent it, so that a client can show or remove them first, and their
+    /// number.
+    pub fn conflict_with(message: impl Into<String>, dependents: impl IntoIterator<Item = Dependent>) -> Self {
+        let mut dependents: Vec<Dependent> = dependents.into_iter().collect();
+        let dependents_count = dependents.len();
+        dependents.truncate(MOST_DEPENDENTS);
+        let body = ConflictBody { detail: message.into(), dependents, dependents_count };
+        Self::new(StatusCode::CONFLICT, json!(body))
     }
 
     /// Creates a 409 for an object that was deleted by another request after it was checked.
@@ -328,6 +339,15 @@ fn is_out_of_room(message: &str) -> bool {
 mod tests {
     use super::*;
     use diesel::result::{DatabaseErrorKind, Error};
+
+    #[test]
+    fn a_conflict_lists_the_first_dependents_and_counts_all() {
+        let rows = (0..=100).map(|id| Dependent { resource: "project", id, name: id.to_string() });
+        let body = ApiError::conflict_with("In use.", rows).body().clone();
+        let listed = body["dependents"].as_array().unwrap();
+        assert_eq!((listed.len(), &body["dependents_count"]), (100, &json!(101)));
+        assert_eq!(listed[99], json!({ "resource": "project", "id": 99, "name": "99" }));
+    }
 
     #[test]
     fn a_database_without_room_is_away_and_not_at_fault() {

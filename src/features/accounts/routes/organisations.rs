@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::features::accounts::access::{Access, Admin, Owner, Viewer};
@@ -13,7 +12,7 @@ use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::organisations::{self, Counts};
 use crate::platform::db::{Connection, is_reference_broken};
 use crate::platform::http::body::Text;
-use crate::platform::http::{ApiError, ApiResult, Body, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, Dependent, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::request_fields;
 use crate::platform::services::Services;
 
@@ -171,8 +170,6 @@ pub(super) async fn delete(access: Access<Organisation, Owner>, services: web::D
 }
 
 fn has_projects(projects: Vec<(i64, String)>) -> ApiError {
-    let dependent = |(id, name)| json!({ "resource": "project", "id": id, "name": name });
-    let dependents: Vec<Value> = projects.into_iter().map(dependent).collect();
-    let detail = "This organisation still has projects. Delete them first.";
-    ApiError::with_body(StatusCode::CONFLICT, json!({ "detail": detail, "dependents": dependents }))
+    let dependents = projects.into_iter().map(|(id, name)| Dependent { resource: "project", id, name });
+    ApiError::conflict_with("This organisation still has projects. Delete them first.", dependents)
 }
