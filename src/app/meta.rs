@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::features::accounts::Principal;
-use crate::platform::http::{ApiError, ApiResult, origin, threads};
+use crate::platform::http::{ApiError, ApiResult, Unchanging, origin, threads};
 
 /// The facts about the API; application data of these handlers, computed at the first request for them.
 pub type Description = &'static LazyLock<Facts>;
@@ -17,7 +17,7 @@ pub type Description = &'static LazyLock<Facts>;
 pub struct Facts {
     pub collections: Vec<&'static str>,
     /// The document as JSON and as YAML, or why it cannot be written.
-    pub document: Result<(String, String), String>,
+    pub document: Result<(Unchanging, Unchanging), String>,
 }
 
 /// The state of the server.
@@ -58,8 +58,9 @@ pub async fn schema(request: HttpRequest) -> ApiResult<HttpResponse> {
     let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_json = format.filter(|format| !format.is_empty()).map_or(accept.contains("json"), |format| format.contains("json"));
     let (json, yaml) = facts(&request)?.document.as_ref().map_err(|cause| ApiError::internal(cause))?;
-    let (kind, text) = if is_json { ("application/vnd.oai.openapi+json", json) } else { ("application/vnd.oai.openapi", yaml) };
-    Ok(HttpResponse::Ok().content_type(kind).body(text.as_str()))
+    let (kind, document) =
+        if is_json { ("application/vnd.oai.openapi+json", json) } else { ("application/vnd.oai.openapi", yaml) };
+    Ok(document.answer(&request, kind, "no-cache"))
 }
 
 fn facts(request: &HttpRequest) -> ApiResult<&'static Facts> {

@@ -1,12 +1,12 @@
 //! The browser UI, embedded in the binary. Without a built UI, a page that says how to build it.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::RustEmbed;
 
-use crate::platform::http::{ApiError, embedded, in_pieces};
+use crate::platform::http::{ApiError, UnchangingFiles, embedded};
 
 /// `build.rs` creates the folder, so that the program builds without Node.
 #[derive(RustEmbed)]
@@ -25,10 +25,10 @@ const FOLDERS: [&str; 3] = ["assets", "static", "admin"];
 pub async fn page(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
     match BuiltUi::get(path).filter(|_| !path.is_empty()) {
-        Some(file) => serve(path, file.data),
+        Some(file) => serve(&request, path, file.data),
         None if names_file(path) => ApiError::not_found().into_answer(),
         None => match BuiltUi::get("index.html") {
-            Some(file) => serve("index.html", file.data),
+            Some(file) => serve(&request, "index.html", file.data),
             None => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(NOT_BUILT),
         },
     }
@@ -44,13 +44,12 @@ fn names_file(path: &str) -> bool {
         || extension.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-fn serve(path: &str, content: Cow<'static, [u8]>) -> HttpResponse {
+fn serve(request: &HttpRequest, path: &str, content: Cow<'static, [u8]>) -> HttpResponse {
+    static FILES: LazyLock<UnchangingFiles> = LazyLock::new(UnchangingFiles::default);
     // Built assets have a hash of their content in their name; the page that names them must be requested each time.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, cache))
-        .content_type(mime_guess::from_path(path).first_or_octet_stream().essence_str())
-        .body(in_pieces(embedded(content)))
+    let content_type = mime_guess::from_path(path).first_or_octet_stream();
+    FILES.get(path, embedded(content)).answer(request, content_type.essence_str(), cache)
 }
 
 #[cfg(test)]

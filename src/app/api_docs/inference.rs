@@ -5,19 +5,20 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, Resource};
+use actix_web::{HttpRequest, HttpResponse, Resource};
 use serde_json::{Map, Value, json};
 
 use super::pages::swagger_ui_of;
+use crate::platform::http::Unchanging;
 
 const BASE: &str = "/inference";
 const SCHEMAS: &str = "#/components/schemas/";
 
-static WRITTEN: LazyLock<String> = LazyLock::new(|| of_inference(super::document("").0).to_string());
+static WRITTEN: LazyLock<Unchanging> = LazyLock::new(|| Unchanging::new(of_inference(super::document("").0).to_string()));
 
 /// Answers `GET /inference/openapi.json`.
-pub async fn document() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(WRITTEN.as_str())
+pub async fn document(request: HttpRequest) -> HttpResponse {
+    WRITTEN.answer(&request, "application/json", "no-cache")
 }
 
 /// Answers `GET /inference/docs`: the pages are below it, at any prefix of a proxy.

@@ -17,6 +17,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use super::meta;
 use crate::features;
+use crate::platform::http::Unchanging;
 
 pub use endpoint::{Asked, Endpoint, find};
 pub use pages::{redoc, redoc_script, swagger_ui};
@@ -81,10 +82,11 @@ pub fn description() -> meta::Description {
     &FACTS
 }
 
-fn written() -> Result<(String, String), String> {
+fn written() -> Result<(Unchanging, Unchanging), String> {
     let document = document("/api/v1");
     let json = serde_json::to_string(&document).map_err(|error| error.to_string())?;
-    Ok((json, yaml_serde::to_string(&document).map_err(|error| error.to_string())?))
+    let yaml = yaml_serde::to_string(&document).map_err(|error| error.to_string())?;
+    Ok((Unchanging::new(json), Unchanging::new(yaml)))
 }
 
 #[cfg(test)]

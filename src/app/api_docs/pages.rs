@@ -1,14 +1,15 @@
 //! The document as pages for people. This server serves everything that they load, so they work offline and within the content
 //! security policy.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{CACHE_CONTROL, ContentEncoding};
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpResponse, Resource, guard};
+use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use utoipa_swagger_ui::Config;
 
-use crate::platform::http::{ApiError, embedded, in_pieces};
+use crate::platform::http::{ApiError, Unchanging, UnchangingFiles, embedded, in_pieces};
 
 /// ReDoc as published; see the README beside it.
 const REDOC: &[u8] = include_bytes!("redoc/redoc.standalone.js.gz");
@@ -24,22 +25,22 @@ pub fn swagger_ui(base: &str) -> Resource {
 
 /// Serves Swagger UI for a document, below an address. The library's own service would copy a whole file for each request.
 pub(super) fn swagger_ui_of(document: String, address: String) -> Resource {
-    let config = Arc::new(Config::from(document));
-    let file = move |name: web::Path<String>| {
-        let config = Arc::clone(&config);
-        async move { swagger_file(&name, config) }
+    let config = Arc::new(Config::from(document.clone()));
+    let file = move |request: HttpRequest, name: web::Path<String>| {
+        let (config, document) = (Arc::clone(&config), document.clone());
+        async move { swagger_file(&request, &name, &document, config) }
     };
     web::resource(format!("{address}/{{_:.*}}")).guard(guard::Get()).to(file)
 }
 
-fn swagger_file(name: &str, config: Arc<Config<'static>>) -> HttpResponse {
+fn swagger_file(request: &HttpRequest, name: &str, document: &str, config: Arc<Config<'static>>) -> HttpResponse {
+    static FILES: LazyLock<UnchangingFiles> = LazyLock::new(UnchangingFiles::default);
     match utoipa_swagger_ui::serve(name, config) {
         Ok(Some(file)) => {
-            let mut answer = HttpResponse::Ok();
-            if file.gzpipped {
-                answer.insert_header(ContentEncoding::Gzip);
-            }
-            answer.content_type(file.content_type).body(in_pieces(embedded(file.bytes)))
+            // Only the file with the address of the document differs between documents.
+            let is_shared = matches!(file.bytes, Cow::Borrowed(_));
+            let name = if is_shared { name.to_owned() } else { format!("{name} of {document}") };
+            FILES.get(&name, embedded(file.bytes)).answer(request, &file.content_type, "no-cache")
         }
         Ok(None) => ApiError::not_found().into_answer(),
         Err(error) => ApiError::internal(&error).into_answer(),
@@ -47,8 +48,9 @@ fn swagger_file(name: &str, config: Arc<Config<'static>>) -> HttpResponse {
 }
 
 /// Answers `GET schema/redoc/`.
-pub async fn redoc() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(REDOC_PAGE)
+pub async fn redoc(request: HttpRequest) -> HttpResponse {
+    static PAGE: LazyLock<Unchanging> = LazyLock::new(|| Unchanging::new(REDOC_PAGE));
+    PAGE.answer(&request, "text/html; charset=utf-8", "no-cache")
 }
 
 /// Answers `GET schema/redoc/redoc.standalone.js`. Every browser supports gzip.

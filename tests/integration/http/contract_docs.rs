@@ -64,3 +64,33 @@ async fn a_file_that_is_not_there_is_404_and_every_other_address_is_a_page() {
         assert!(anyone.get(page).await.expect(200).header("content-type").starts_with("text/html"), "{page}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_and_pages_are_compressed_and_not_sent_again() {
+    let app = TestApp::start().await;
+    let anyone = app.anonymous();
+    let get = async |path: &str, header: (&str, &str)| anyone.raw(reqwest::Method::GET, path, &[header], "").await;
+    for path in [
+        "schema/?format=json",
+        "schema/",
+        "/inference/openapi.json",
+        "/inference/docs/swagger-ui-bundle.js",
+        "schema/swagger-ui/",
+        "schema/swagger-ui/swagger-ui.css",
+        "schema/redoc/",
+    ] {
+        let plain = anyone.get(path).await.expect(200);
+        assert_eq!(plain.header("content-encoding"), "", "{path}");
+        let packed = get(path, ("accept-encoding", "gzip")).await.expect(200);
+        assert_eq!((packed.header("content-encoding").as_str(), packed.header("vary").as_str()), ("gzip", "accept-encoding"));
+        let mut unpacked = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.bytes.as_slice()), &mut unpacked).unwrap();
+        assert!(unpacked == plain.bytes, "{path}");
+        let tag = plain.header("etag");
+        assert!(!tag.is_empty() && tag == packed.header("etag"), "{path}");
+        assert!(get(path, ("if-none-match", &tag)).await.expect(304).bytes.is_empty(), "{path}");
+    }
+    let initializer = async |path: &str| anyone.get(path).await.expect(200).bytes;
+    let of_inference = initializer("/inference/docs/swagger-initializer.js").await;
+    assert_ne!(of_inference, initializer("schema/swagger-ui/swagger-initializer.js").await);
+}

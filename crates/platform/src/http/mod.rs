@@ -19,6 +19,7 @@ mod resource;
 mod room;
 pub mod threads;
 pub mod throttle;
+mod unchanging;
 
 pub use attachment::{attachment, checked_attachment};
 pub use body::{Body, FieldReader};
@@ -30,6 +31,7 @@ pub use pages::{Page, PageRequest, paginate};
 pub use payload::whole;
 pub use pieces::{embedded, in_pieces};
 pub use request::{Described, Optional, RequestOf, Write};
+pub use unchanging::{Unchanging, UnchangingFiles};
 
 /// A timestamp as the contract writes it: UTC with `Z`, microseconds, no fraction when it is zero.
 pub mod timestamp {
