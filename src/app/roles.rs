@@ -13,7 +13,7 @@ use super::draining::{self, Drain};
 use super::throttling::Throttles;
 use super::worker_processes::{self, Launch};
 use super::{addresses, answers, headers, jobs, routes};
-use crate::features::accounts::{MailedInvitations, SessionLimits};
+use crate::features::accounts::{KnownNetworks, MailedInvitations, SessionLimits};
 use crate::features::api_keys::{KnownKeys, NotedUses};
 use crate::features::datasets::UploadsUnderWay;
 use crate::features::events::{EventWriter, KnownSlots};
@@ -87,6 +87,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let throttles = web::Data::new(throttles);
     let sessions = web::Data::new(SessionLimits::new(settings.throttle.session));
     let mailed = web::Data::new(MailedInvitations::default());
+    let networks = web::Data::new(KnownNetworks::default());
     let slots = web::Data::new(KnownSlots::start(services, stop.clone()));
     let writer = web::Data::new(EventWriter::start(services));
     let uses = web::Data::new(NotedUses::default());
@@ -98,6 +99,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
             .app_data(reports.clone())
             .app_data(sessions.clone())
             .app_data(mailed.clone())
+            .app_data(networks.clone())
             .app_data(slots.clone())
             .app_data(writer.clone())
             .app_data(uses.clone())

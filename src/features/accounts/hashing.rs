@@ -1,6 +1,7 @@
 //! Scheduling of password hashing. A hash takes 19 MiB and about fifty milliseconds of a core, and any client can cause one by
 //! trying to log in. So a few dedicated threads hash, with memory that they keep, at a lower priority than all other work. Other
-//! callers wait in a queue of limited length for a limited time, and are then told to retry.
+//! callers wait in a line of limited length for a limited time, and are then told to retry. Networks take turns in it, and those
+//! from which users have logged in before come first, so that strangers who try passwords delay each other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,10 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::error::AccountError;
 use super::passwords::{self, Scratch};
+use crate::platform::http::site_of;
+use crate::platform::places::{Place, Places};
 
 /// Callers that may wait for each thread. At the end of a longer queue they would wait longer than [`PATIENCE`].
 const LINE_PER_THREAD: usize = 64;
@@ -31,8 +34,7 @@ type Task = Box<dyn FnOnce(&mut Scratch) + Send>;
 #[derive(Debug)]
 pub struct Hashing {
     tasks: Sender<Task>,
-    turns: Semaphore,
-    line: Semaphore,
+    turns: Places,
     patience: Duration,
     counts: Arc<Counts>,
 }
@@ -67,15 +69,17 @@ impl Hashing {
                 tracing::error!(%error, "a thread that hashes passwords could not be started");
             }
         }
-        Self { tasks, turns: Semaphore::new(threads), line: Semaphore::new(line), patience, counts }
+        Self { tasks, turns: Places::with_line(threads, line), patience, counts }
     }
 
     /// Waits for a turn. Call it before any other work for the caller, so that a refused caller costs nothing.
-    pub async fn turn(&self) -> Result<Turn<'_>, AccountError> {
-        let busy = |_| AccountError::TooBusy(COME_BACK);
-        let _place = self.line.try_acquire().map_err(|_| AccountError::TooBusy(COME_BACK))?;
-        let turn = tokio::time::timeout(self.patience, self.turns.acquire()).await.map_err(busy)?;
-        let turn = turn.map_err(|error| AccountError::Hashing(error.to_string()))?;
+    pub async fn turn(&self, from: Source<'_>) -> Result<Turn<'_>, AccountError> {
+        let (party, is_known) = match from {
+            Source::Trusted => (None, true),
+            Source::Address { address, is_known } => (Some(self.turns.party_of(&site_of(address))), is_known),
+        };
+        let turn = tokio::time::timeout(self.patience, self.turns.turn_in_line(party, is_known)).await;
+        let turn = turn.ok().flatten().ok_or(AccountError::TooBusy(COME_BACK))?;
         Ok(Turn { hashing: self, _turn: turn })
     }
 
@@ -90,11 +94,24 @@ impl Hashing {
     }
 }
 
+/// The origin of a password to hash.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// The program itself, or a caller with valid credentials or a valid link.
+    Trusted,
+    /// A client who may be any.
+    Address {
+        address: &'a str,
+        /// Whether users have logged in from the network of this address.
+        is_known: bool,
+    },
+}
+
 /// A turn at hashing one password.
 #[derive(Debug)]
 pub struct Turn<'h> {
     hashing: &'h Hashing,
-    _turn: SemaphorePermit<'h>,
+    _turn: Place,
 }
 
 impl Turn<'_> {
@@ -142,20 +159,24 @@ fn work(waiting: &Mutex<Receiver<Task>>, counts: &Counts) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::StreamExt;
 
     #[tokio::test]
     async fn those_who_find_no_place_in_the_line_and_those_who_wait_in_vain_are_told_to_come_back() {
         let hashing = Hashing::start(1, 1, Duration::ZERO);
-        let turn = hashing.turn().await.unwrap();
-        assert!(matches!(hashing.turn().await, Err(AccountError::TooBusy(_))), "nobody waits any longer than is allowed");
+        let turn = hashing.turn(Source::Trusted).await.unwrap();
+        assert!(
+            matches!(hashing.turn(Source::Trusted).await, Err(AccountError::TooBusy(_))),
+            "nobody waits any longer than is allowed"
+        );
         let hash = turn.hash("correct horse".to_owned()).await.unwrap();
-        assert!(hashing.turn().await.unwrap().matches("correct horse".to_owned(), hash).await.unwrap());
+        assert!(hashing.turn(Source::Trusted).await.unwrap().matches("correct horse".to_owned(), hash).await.unwrap());
 
         let hashing = Hashing::start(1, 1, Duration::from_secs(3_600));
-        let turn = hashing.turn().await.unwrap();
-        let mut second = std::pin::pin!(hashing.turn());
+        let turn = hashing.turn(Source::Trusted).await.unwrap();
+        let mut second = std::pin::pin!(hashing.turn(Source::Trusted));
         assert!(futures_util::poll!(second.as_mut()).is_pending());
-        assert!(matches!(hashing.turn().await, Err(AccountError::TooBusy(_))), "the line is full");
+        assert!(matches!(hashing.turn(Source::Trusted).await, Err(AccountError::TooBusy(_))), "the line is full");
         drop(turn);
         assert!(second.await.is_ok());
     }
@@ -163,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_are_computed_at_once_than_there_are_threads() {
         let hashing = Hashing::start(2, 100, Duration::from_secs(3_600));
-        let hash = async |n: usize| hashing.turn().await.unwrap().hash(format!("password {n}")).await.unwrap();
+        let hash = async |n: usize| hashing.turn(Source::Trusted).await.unwrap().hash(format!("password {n}")).await.unwrap();
         let all = (0..12).map(hash);
         assert_eq!(futures_util::future::join_all(all).await.len(), 12);
         assert!((1..=hashing.limit()).contains(&hashing.most_at_once()), "{hashing:?}");
@@ -172,8 +193,30 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_no_thread() {
         let hashing = Hashing::start(1, 100, Duration::from_secs(3_600));
-        let broken = hashing.turn().await.unwrap().take(|_| panic!("on purpose")).await;
+        let broken = hashing.turn(Source::Trusted).await.unwrap().take(|_| panic!("on purpose")).await;
         assert!(matches!(broken, Err::<(), _>(AccountError::Hashing(_))));
-        assert!(hashing.turn().await.unwrap().hash("correct horse".to_owned()).await.is_ok());
+        assert!(hashing.turn(Source::Trusted).await.unwrap().hash("correct horse".to_owned()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_known_network_does_not_wait_for_strangers_and_each_of_them_has_a_turn() {
+        let hashing = Hashing::start(1, 64, Duration::from_secs(3_600));
+        let first = hashing.turn(Source::Trusted).await.unwrap();
+        let turn = async |address: String, is_known: bool| {
+            let turn = hashing.turn(Source::Address { address: &address, is_known }).await;
+            turn.map(|_| address)
+        };
+        let mut turns = futures_util::stream::FuturesUnordered::new();
+        // An IPv6 client picks addresses in any network of its site.
+        turns.extend((0..64).map(|n| turn(format!("2001:db8:1:{n:x}::1"), false)));
+        assert!(futures_util::poll!(turns.next()).is_pending());
+        turns.extend([turn("203.0.113.1".to_owned(), false), turn("198.51.100.7".to_owned(), true)]);
+        let refused = [turns.next().await.unwrap(), turns.next().await.unwrap()];
+        assert!(refused.iter().all(|turn| matches!(turn, Err(AccountError::TooBusy(_)))), "{refused:?}");
+        drop(first);
+        let served = [turns.next().await.unwrap(), turns.next().await.unwrap(), turns.next().await.unwrap()];
+        let served = served.map(Result::unwrap);
+        assert_eq!((served[0].as_str(), served[2].as_str()), ("198.51.100.7", "203.0.113.1"));
+        assert_eq!(site_of(&served[1]), site_of("2001:db8:1::1"));
     }
 }

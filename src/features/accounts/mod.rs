@@ -4,6 +4,7 @@
 mod access;
 mod error;
 mod hashing;
+mod known_networks;
 mod model;
 mod passwords;
 mod principal;
@@ -17,6 +18,7 @@ mod tokens;
 pub use access::{Access, Admin, Asked, Editor, Guarded, Owner, Ownership, RoleNeeded, Viewer};
 pub use error::AccountError;
 pub use hashing::{Hashing, hashing};
+pub use known_networks::KnownNetworks;
 pub use model::{Organisation, Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope, of_request as caller_of};
 pub use routes::{ACCESS_COOKIE, Docs, routes};

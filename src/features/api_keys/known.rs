@@ -4,7 +4,6 @@
 //! All valid keys are loaded before they are first sent, and refreshed as soon as one changes. A changed key is not accepted
 //! before it has been read again; while the database is unavailable, all others are accepted as last read.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,8 +46,6 @@ struct Shared {
     /// Per client network, for invalid keys on any route.
     guesses: Throttle,
     turns: Places,
-    /// Turns client networks into parties that take turns.
-    parties: RandomState,
 }
 
 /// Keys to read again in the background.
@@ -70,7 +67,6 @@ impl KnownKeys {
             told: Notify::new(),
             guesses,
             turns: Places::new(AT_ONCE),
-            parties: RandomState::new(),
         };
         let known = Self(Arc::new(shared));
         let (noting, reading) = (known.clone(), known.clone());
@@ -128,7 +124,7 @@ impl KnownKeys {
 
     /// Waits for the turn of a network to look up a key.
     async fn turn(&self, network: &str) -> ApiResult<Place> {
-        let party = i64::from_ne_bytes(self.0.parties.hash_one(network).to_ne_bytes());
+        let party = self.0.turns.party_of(network);
         let turn = tokio::time::timeout(PATIENCE, self.0.turns.turn(Some(party))).await;
         turn.map_err(|_| {
             let message = "Too many API keys that are not known are being looked up. Try again in a few seconds.";

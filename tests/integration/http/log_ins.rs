@@ -1,6 +1,7 @@
 //! Guessing passwords is slow, and locks no other user out.
 
 use chrono::TimeDelta;
+use recotem::features::accounts::KnownNetworks;
 use serde_json::{Value, json};
 
 use crate::support::{Jobs, TestApp};
@@ -157,4 +158,26 @@ async fn the_limits_for_callers_without_credentials_count_an_ipv6_network_as_one
     }
     assert_eq!(ask("2001:db8:1:2::4").await, (429, 429));
     assert_eq!(ask("2001:db8:1:3::1").await, (400, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_networks_from_which_users_logged_in_are_known() {
+    let app = start().await;
+    app.user("margarete").await;
+    let networks = KnownNetworks::default();
+    assert!(!networks.include(&app.services, "198.51.100.7").await);
+    for address in ["198.51.100.7", "2001:db8:1:2::7"] {
+        assert_eq!(attempt(&app, address, "margarete", PASSWORD).await.0, 200);
+    }
+    assert_eq!(attempt(&app, "203.0.113.1", "margarete", "wrong").await.0, 400);
+    app.services.clock.advance(TimeDelta::minutes(1));
+    app.soon("they are read again", async || networks.include(&app.services, "198.51.100.7").await).await;
+    assert!(networks.include(&app.services, "2001:db8:1:ffff::1").await, "it is of the same site");
+    for stranger in ["203.0.113.1", "198.51.100.8", "2001:db8:2:2::7"] {
+        assert!(!networks.include(&app.services, stranger).await, "{stranger}");
+    }
+    app.database().vanish().await;
+    app.services.clock.advance(TimeDelta::minutes(1));
+    assert!(networks.include(&app.services, "198.51.100.7").await, "what was known last counts");
+    app.database().come_back().await;
 }

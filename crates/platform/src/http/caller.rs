@@ -23,6 +23,8 @@ pub fn request_id(request: &HttpRequest) -> String {
 
 /// Bits of an IPv6 address that identify a client: each gets a network of this size and picks any addresses in it.
 const CLIENT_BITS: u8 = 64;
+/// Bits of an IPv6 address that identify a site: many providers give one customer all networks of this size.
+const SITE_BITS: u8 = 48;
 
 /// Returns the key that a client is counted under: its address, or for IPv6 the network of its address.
 pub fn client_network(request: &HttpRequest) -> String {
@@ -31,10 +33,19 @@ pub fn client_network(request: &HttpRequest) -> String {
 
 /// Returns the key that a client with this address is counted under; a text that is no address is its own key.
 pub fn network_of(address: &str) -> String {
+    network_of_size(address, CLIENT_BITS)
+}
+
+/// Returns the key that all clients of a site are counted under: the address, or for IPv6 the network of the site.
+pub fn site_of(address: &str) -> String {
+    network_of_size(address, SITE_BITS)
+}
+
+fn network_of_size(address: &str, bits: u8) -> String {
     match address.parse().map(|address: IpAddr| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.to_string(),
         Ok(IpAddr::V6(address)) => {
-            Ipv6Net::new(address, CLIENT_BITS).map_or_else(|_| address.to_string(), |network| network.trunc().to_string())
+            Ipv6Net::new(address, bits).map_or_else(|_| address.to_string(), |network| network.trunc().to_string())
         }
         Err(_) => address.to_owned(),
     }
@@ -194,6 +205,8 @@ mod tests {
         assert_eq!(network_of("2001:db8:1:2::7"), "2001:db8:1:2::/64");
         assert_eq!(network_of("2001:db8:1:2:ffff:1:2:3"), network_of("2001:db8:1:2::7"));
         assert_ne!(network_of("2001:db8:1:3::7"), network_of("2001:db8:1:2::7"));
+        assert_eq!((site_of("203.0.113.9").as_str(), site_of("2001:db8:1:2::7").as_str()), ("203.0.113.9", "2001:db8:1::/48"));
+        assert_ne!(site_of("2001:db8:2:2::7"), site_of("2001:db8:1:2::7"));
         let key = |text: &str| client_key(text.parse().unwrap());
         assert_eq!(key("2001:db8:1:2:ffff:1:2:3"), key("2001:db8:1:2::7"));
         assert_ne!(key("2001:db8:1:3::7"), key("2001:db8:1:2::7"));

@@ -23,7 +23,7 @@ mod unchanging;
 
 pub use attachment::{attachment, checked_attachment};
 pub use body::{Body, FieldReader};
-pub use caller::{RequestId, client_address, client_network, network_of, request_id};
+pub use caller::{RequestId, client_address, client_network, network_of, request_id, site_of};
 pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
 pub use filters::Filters;
 pub use origin::{is_same_site, origin};

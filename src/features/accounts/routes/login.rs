@@ -9,6 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::{LONGEST_NAME, NewAccount, UserDetails, origin_of};
 use crate::features::accounts::error::AccountError;
+use crate::features::accounts::known_networks::KnownNetworks;
 use crate::features::accounts::service::{self, Session};
 use crate::features::accounts::session_limits::SessionLimits;
 use crate::platform::http::body::{Kind, Missing, Nullable, Secret, Text, TextOrBlank};
@@ -54,14 +55,19 @@ pub(super) struct LoggedIn {
 /// Logs in with name and password; the tokens are returned as HttpOnly cookies.
 #[utoipa::path(post, path = "/auth/login/", tag = "auth", operation_id = "create_login", request_body = inline(LogInRequest),
     responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "The name or the password is wrong")))]
-pub(super) async fn log_in(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+pub(super) async fn log_in(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    networks: web::Data<KnownNetworks>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     if !fields.has("username") && fields.has("password") {
         return Err(ApiError::non_field("Must include \"username\" and \"password\"."));
     }
     let Credentials { username, password } = Credentials::read(&mut fields, Write::Create);
     fields.finish()?;
-    let session = service::log_in(&services, &username, password, &origin_of(&request)).await?;
+    let session = service::log_in(&services, &networks, &username, password, &origin_of(&request)).await?;
     let mut answer = with_cookies(&services, &session);
     Ok(answer.json(LoggedIn::from(session)))
 }
@@ -200,15 +206,21 @@ type SignUpRequest = RequestOf<NewAccount>;
 #[utoipa::path(post, path = "/auth/sign_up/", tag = "auth", operation_id = "create_sign_up", request_body = inline(SignUpRequest),
     responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is invalid"),
         (status = 403, description = "Accounts are created by invitation only")))]
-pub(super) async fn sign_up(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+pub(super) async fn sign_up(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    networks: web::Data<KnownNetworks>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
     if !services.settings.self_sign_up {
         return Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one."));
     }
     let mut fields = body.reader();
     let NewAccount { username, email, password } = NewAccount::read_checked(&mut fields);
     fields.finish()?;
-    let user = service::invitations::sign_up(&services, &username, &email, password).await?;
-    let session = service::sessions::open(&services, user, &origin_of(&request)).await?;
+    let origin = origin_of(&request);
+    let user = service::invitations::sign_up(&services, &networks, &username, &email, password, &origin).await?;
+    let session = service::sessions::open(&services, user, &origin).await?;
     let mut answer = with_cookies(&services, &session);
     Ok(answer.json(LoggedIn::from(session)))
 }

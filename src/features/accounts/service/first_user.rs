@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::add_superuser;
 use crate::features::accounts::error::AccountError;
-use crate::features::accounts::hashing::hashing;
+use crate::features::accounts::hashing::{Source, hashing};
 use crate::features::accounts::store;
 use crate::platform::config::{random_text, write_private};
 use crate::platform::services::Services;
@@ -81,7 +81,7 @@ pub async fn forget_changed(services: &Services) -> Result<(), AccountError> {
         forget(services);
         return Ok(());
     };
-    if hashing().turn().await?.matches(text.trim().to_owned(), hash).await? {
+    if hashing().turn(Source::Trusted).await?.matches(text.trim().to_owned(), hash).await? {
         tracing::warn!(path = %file(services).display(), "the first user still has the password that was made up; change it");
     } else {
         forget(services);

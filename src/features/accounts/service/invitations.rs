@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::members::may_grant;
+use super::sessions::Origin;
 use crate::features::accounts::error::AccountError;
+use crate::features::accounts::known_networks::KnownNetworks;
 use crate::features::accounts::model::{Invitation, Organisation, Role, User};
 use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::invitations::{self, NewInvitation};
@@ -164,9 +166,17 @@ pub async fn join_as_new(
 }
 
 /// Creates an account without an invitation.
-pub async fn sign_up(services: &Services, username: &str, email: &str, password: String) -> Result<User, AccountError> {
+pub async fn sign_up(
+    services: &Services,
+    networks: &KnownNetworks,
+    username: &str,
+    email: &str,
+    password: String,
+    origin: &Origin,
+) -> Result<User, AccountError> {
+    let turn = service::turn_at(services, networks, origin).await?;
     let id = store::next_user_id(&mut *services.db.unrestricted_conn().await?).await?;
-    let hash = service::hash(password).await?;
+    let hash = turn.hash(password).await?;
     let user = NewUser { id: Some(id), username, email, password_hash: &hash, is_superuser: false, is_staff: false };
     service::add_user(&mut *services.db.unrestricted_conn_for(id).await?, user).await
 }

@@ -11,7 +11,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 pub use self::sessions::{Origin, Session, authenticate_counted, authenticate_session, authenticate_token, user_named_by};
 use super::error::AccountError;
-use super::hashing::hashing;
+use super::hashing::{Source, Turn, hashing};
+use super::known_networks::KnownNetworks;
 use super::model::User;
 use super::passwords;
 use super::principal::{KeyGrant, Principal};
@@ -23,8 +24,14 @@ use crate::platform::services::Services;
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$sWmc1gVQ0V0n0hDDWSCbx5AdQ6eLJYDFsXEN1bAfhWc";
 
 /// Checks a name and password and opens a session.
-pub async fn log_in(services: &Services, username: &str, password: String, origin: &Origin) -> Result<Session, AccountError> {
-    let turn = hashing().turn().await?;
+pub async fn log_in(
+    services: &Services,
+    networks: &KnownNetworks,
+    username: &str,
+    password: String,
+    origin: &Origin,
+) -> Result<Session, AccountError> {
+    let turn = turn_at(services, networks, origin).await?;
     let now = services.clock.now();
     let mut connection = services.db.unrestricted_conn().await?;
     attempts::begin(&mut connection, username, &origin.address, now).await?;
@@ -38,6 +45,12 @@ pub async fn log_in(services: &Services, username: &str, password: String, origi
     store::note_login(&mut connection, user.id, now).await?;
     drop(connection);
     sessions::open(services, user, origin).await
+}
+
+/// Waits for the turn of a client without credentials to have a password hashed.
+async fn turn_at(services: &Services, networks: &KnownNetworks, origin: &Origin) -> Result<Turn<'static>, AccountError> {
+    let is_known = networks.include(services, &origin.address).await;
+    hashing().turn(Source::Address { address: &origin.address, is_known }).await
 }
 
 /// Returns a user with their memberships as the caller of a request.
@@ -57,7 +70,7 @@ pub fn password_faults(user: &User, password: &str) -> Vec<String> {
 
 /// Returns whether a password is the user's. Wrong ones count as failed log-ins.
 pub async fn is_password_of(services: &Services, user: &User, password: String, origin: &Origin) -> Result<bool, AccountError> {
-    let turn = hashing().turn().await?;
+    let turn = hashing().turn(Source::Trusted).await?;
     let mut connection = services.db.unrestricted_conn().await?;
     attempts::begin(&mut connection, &user.username, &origin.address, services.clock.now()).await?;
     drop(connection);
@@ -90,9 +103,9 @@ pub async fn set_password(services: &Services, by: i64, user: &User, new: String
     Ok(())
 }
 
-/// Hashes a new password on a thread where it delays no other request.
+/// Hashes a new password of an authenticated caller on a thread where it delays no other request.
 pub async fn hash(password: String) -> Result<String, AccountError> {
-    hashing().turn().await?.hash(password).await
+    hashing().turn(Source::Trusted).await?.hash(password).await
 }
 
 /// Adds a user. Fails with [`AccountError::NameTaken`] if the name is taken.

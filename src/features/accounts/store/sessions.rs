@@ -121,6 +121,17 @@ pub async fn prune(connection: &mut AsyncPgConnection, user_id: i64, now: DateTi
     Ok(())
 }
 
+/// Returns the addresses from which users have logged in, at most `most`, those used last first.
+pub async fn recent_addresses(connection: &mut AsyncPgConnection, most: i64) -> QueryResult<Vec<String>> {
+    sessions::table
+        .group_by(sessions::address)
+        .order(diesel::dsl::max(sessions::last_used_at).desc())
+        .select(sessions::address)
+        .limit(most)
+        .load(connection)
+        .await
+}
+
 /// Returns the addresses from which the user of a name has logged in.
 pub async fn known_addresses(connection: &mut AsyncPgConnection, username: &str) -> QueryResult<Vec<String>> {
     sessions::table
