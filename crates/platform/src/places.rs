@@ -329,7 +329,7 @@ mod tests {
         join(&mut line, &places, 1, false);
         // The place was given to it, and it leaves before it notices.
         drop(first);
-        line.remove(0);
+        drop(line.remove(0));
         assert!(now(line.remove(0).1).flatten().is_some());
         assert!(now(places.turn(Some(2))).is_some(), "every place was returned");
     }
