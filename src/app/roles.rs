@@ -25,7 +25,7 @@ use crate::platform::http::bodies::{self, BodyLimits};
 use crate::platform::http::connections::Connections;
 use crate::platform::http::pace;
 use crate::platform::open_files;
-use crate::platform::queue::{self, Worker, WorkerOptions};
+use crate::platform::queue::{self, Group, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
 /// Connections that a worker of the server accepts at once, where enough files may be open.
@@ -220,8 +220,12 @@ pub async fn work_as_set(services: Services, launch: Launch, stop: CancellationT
 
 /// Runs background jobs in this process until shutdown.
 pub async fn work(services: Services, stop: CancellationToken) {
+    let name = WorkerOptions::fresh_name();
+    let group = Group::new(name.clone(), services.settings.worker_concurrency);
     let options = WorkerOptions {
-        concurrency: services.settings.worker_concurrency.max(1),
+        concurrency: group.most_at_once(),
+        name,
+        group: Some(group),
         // A private database has no other workers: jobs marked as running there are left over from a crash.
         alone: services.settings.database_url.is_none(),
         ..worker_options(&services)
@@ -229,15 +233,16 @@ pub async fn work(services: Services, stop: CancellationToken) {
     run_worker(services, options, stop).await;
 }
 
-/// Does the work of a worker process: one job at a time, under a name that its supervisor knows.
-pub async fn work_one_at_a_time(services: Services, name: String, stop: CancellationToken) {
-    let options = WorkerOptions { concurrency: 1, name, ..worker_options(&services) };
+/// Does the work of a worker process: one job at a time, under names of its own and of its group that its supervisor knows.
+pub async fn work_one_at_a_time(services: Services, name: String, group: String, stop: CancellationToken) {
+    let group = Some(Group::new(group, services.settings.worker_concurrency));
+    let options = WorkerOptions { concurrency: 1, name, group, ..worker_options(&services) };
     run_worker(services, options, stop).await;
 }
 
 fn worker_options(services: &Services) -> WorkerOptions {
     let most = services.settings.max_running_jobs_per_organisation;
-    WorkerOptions { most_per_tenant: (most > 0).then_some(i64::from(most)), ..WorkerOptions::default() }
+    WorkerOptions { most_per_organisation: (most > 0).then_some(i64::from(most)), ..WorkerOptions::default() }
 }
 
 async fn run_worker(services: Services, options: WorkerOptions, stop: CancellationToken) {

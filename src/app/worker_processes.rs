@@ -1,4 +1,5 @@
-//! Background jobs in processes of their own: one process for each job that may run at once, restarted when it ends.
+//! Background jobs in processes of their own: one process for each job that may run at once, restarted when it ends. One of the
+//! processes is for the last place of their group, see `Group`.
 //!
 //! A job that uses up the memory ends its own process and neither the API nor other jobs. The system is told to end worker
 //! processes before any other, and ends them when this process dies.
@@ -16,10 +17,10 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::platform::children::{Watched, pid_of, wait_for_end};
-use crate::platform::queue::{self, WorkerOptions};
+use crate::platform::queue::{self, Group, WorkerOptions};
 use crate::platform::services::Services;
 
-/// Name of the subcommand that a worker process runs; the name of the worker follows.
+/// Name of the subcommand that a worker process runs; the names of the worker and of its group follow.
 pub const SUBCOMMAND: &str = "job-worker";
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -37,9 +38,10 @@ pub struct Launch {
 }
 
 impl Launch {
-    fn spawn(&self, worker: &str, database_url: &str) -> std::io::Result<Child> {
+    fn spawn(&self, worker: &str, group: &Group, database_url: &str) -> std::io::Result<Child> {
         let mut command = Command::new(program()?);
-        command.arg0("recotem").args([SUBCOMMAND, "--name", worker]).envs(self.environment.iter().cloned());
+        command.arg0("recotem").args([SUBCOMMAND, "--name", worker, "--group", group.name()]);
+        command.envs(self.environment.iter().cloned());
         command.env("RECOTEM_DATABASE_URL", database_url);
         // Ctrl-C on a terminal reaches only this process; on any system, a worker process learns from the end of its input that
         // this process has ended.
@@ -79,6 +81,7 @@ fn stop_all(shared: &Watched<State>) {
 /// hence threads that live as long as the processes should.
 struct Keeper {
     launch: Launch,
+    group: Group,
     services: Services,
     shared: Arc<Watched<State>>,
     runtime: Handle,
@@ -91,9 +94,10 @@ pub async fn supervise(services: Services, launch: Launch, stop: CancellationTok
         give_up_leases(&services, None).await;
     }
     let shared = Arc::new(Watched::<State>::default());
-    for number in 0..services.settings.worker_concurrency.max(1) {
-        let (launch, services, shared) = (launch.clone(), services.clone(), Arc::clone(&shared));
-        let keeper = Keeper { launch, services, shared: Arc::clone(&shared), runtime: Handle::current() };
+    let group = Group::new(WorkerOptions::fresh_name(), services.settings.worker_concurrency);
+    for number in 0..group.most_at_once() {
+        let (launch, group, services, shared) = (launch.clone(), group.clone(), services.clone(), Arc::clone(&shared));
+        let keeper = Keeper { launch, group, services, shared: Arc::clone(&shared), runtime: Handle::current() };
         shared.update(|state| state.threads += 1);
         let thread = std::thread::Builder::new().name(format!("worker-{number}"));
         if let Err(error) = thread.spawn(move || keeper.keep_one_running()) {
@@ -111,7 +115,7 @@ impl Keeper {
     fn keep_one_running(self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (name, began) = (WorkerOptions::fresh_name(), self.services.clock.now());
+            let (name, began) = (self.group.fresh_name(), self.services.clock.now());
             let ended = self.run_once(&name);
             if self.shared.lock().stopping {
                 break;
@@ -138,7 +142,7 @@ impl Keeper {
         if state.stopping {
             return Ok("not started".to_owned());
         }
-        let mut child = self.launch.spawn(name, self.services.db.url())?;
+        let mut child = self.launch.spawn(name, &self.group, self.services.db.url())?;
         let pid = pid_of(&child);
         state.running.extend(pid);
         drop(state);

@@ -13,6 +13,9 @@ pub struct Args {
     /// Name of the worker
     #[arg(long)]
     name: String,
+    /// Name of the group of workers that it shares places with
+    #[arg(long)]
+    group: String,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -21,7 +24,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     settings.database_pool_size = settings.database_pool_size.min(CONNECTIONS);
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::connect(settings).await?;
-        roles::work_one_at_a_time(boot.services.clone(), args.name, stop).await;
+        roles::work_one_at_a_time(boot.services.clone(), args.name, args.group, stop).await;
         boot.close().await;
         // Work that still runs has been handed back, and its result is not needed.
         std::process::exit(0)

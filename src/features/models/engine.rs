@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ml::context::{Context, Interrupt, Lack};
 use crate::platform::memory::Promise;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
+
+/// Returns when a training, or a comparison of models, that starts now has to end; `None` if the operator sets no limit.
+pub fn training_deadline(services: &Services) -> Option<DateTime<Utc>> {
+    let seconds = services.settings.max_training_seconds;
+    (seconds > 0).then(|| services.clock.now() + TimeDelta::seconds(seconds.into()))
+}
 
 /// Returns a context that stops with the job or at the deadline, and uses only memory reserved by `memory`.
 pub fn engine_context(

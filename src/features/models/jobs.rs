@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
 
 use super::artifacts::{self, Staged};
-use super::engine::engine_context;
+use super::engine::{engine_context, training_deadline};
 use super::model::{Outcome, TrainModel, TrainedModel};
 use super::ready::ReadyModel;
 use super::signing::Keyring;
@@ -29,7 +28,8 @@ const PREPARATION_PAUSE: Duration = Duration::from_secs(2);
 impl Job for TrainModel {
     const KIND: &'static str = "train_model";
     const MAX_ATTEMPTS: i32 = 3;
-    const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+    /// The operator sets the time limit of a training; this one only ends a job that hangs.
+    const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
@@ -117,13 +117,12 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
 /// Loads the data, then fits and stages the model on a blocking thread. Also returns the duration in seconds.
 async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
-    let start = services.clock.now();
+    let (start, deadline) = (services.clock.now(), training_deadline(&services));
     let log = datasets::load_log(&services, data).await.map_err(JobError::from)?;
-    let deadline = start + TimeDelta::from_std(TrainModel::TIMEOUT).unwrap_or(TimeDelta::MAX);
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
-    let engine = engine_context(context, training::SEED, threads, Some(deadline), memory);
+    let engine = engine_context(context, training::SEED, threads, deadline, memory);
     let work = move || {
-        let packed = training::fit(&plan, &log, &engine).map_err(ended)?;
+        let packed = training::fit(&plan, &log, &engine).map_err(|error| ended(error, &services))?;
         let staged = artifacts::stage(&services.blobs, &Keyring::of(&services), plan.model_id, &packed.bytes);
         let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
         Ok::<_, JobError>((packed, staged))
@@ -135,8 +134,15 @@ async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) 
 
 /// Converts an error of the engine into that of the job: another attempt would end the same way, unless other jobs hold the
 /// memory.
-fn ended(error: MlError) -> JobError {
+fn ended(error: MlError, services: &Services) -> JobError {
     match error {
+        MlError::TimedOut => JobError::Fail {
+            reason: format!(
+                "Training failed: it took longer than {} seconds (max_training_seconds). Set parameters that learn faster, such as \
+                 fewer epochs, or ask the operator to raise the limit.",
+                services.settings.max_training_seconds
+            ),
+        },
         MlError::Cancelled => JobError::Cancelled,
         MlError::MemoryInUse { .. } => JobError::Snooze(memory::PAUSE),
         error => JobError::Fail { reason: format!("Training failed: {error}.") },

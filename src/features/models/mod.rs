@@ -20,7 +20,7 @@ mod training;
 #[cfg(test)]
 pub use artifacts::tests::sample as sample_artifact;
 pub use cache::ModelCache;
-pub use engine::engine_context;
+pub use engine::{engine_context, training_deadline};
 pub use error::ModelError;
 pub use model::{ModelStatus, TrainModel, TrainedModel};
 pub use ready::ReadyModel;

@@ -5,6 +5,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::Project;
+use super::shares::{Full, Usage};
 use super::store::{self, of_data};
 use crate::features::accounts::{self, Guarded, Tenant};
 use crate::platform::http::ApiError;
@@ -16,11 +17,13 @@ impl Project {
         accounts::tenant_of(connection, self.organisation_id).await
     }
 
-    /// Returns the turn of the project's jobs. The founders of organisations take turns, and within each the projects of theirs: a
-    /// user who creates more organisations gets no more turns. An organisation that staff created has a turn of its own.
+    /// Returns the turn of the project's jobs. The founders of organisations take turns, within each the organisations of theirs,
+    /// and within these the projects: a user who creates more organisations gets no more turns. An organisation that staff created
+    /// has a turn of its own.
     pub async fn turn(&self, connection: &mut AsyncPgConnection) -> QueryResult<Turn> {
         let tenant = self.tenant(connection).await?.to_string();
-        Ok(Turn { tenant, lane: format!("project:{}", self.id) })
+        let organisation = Tenant::Organisation(self.organisation_id).to_string();
+        Ok(Turn { tenant, organisation, lane: format!("project:{}", self.id) })
     }
 }
 
@@ -44,16 +47,15 @@ pub async fn turn_of(connection: &mut AsyncPgConnection, project: i64) -> QueryR
     }
 }
 
-/// An organisation has as many jobs waiting as it may.
+/// An organisation has as many jobs waiting as it may, or all of its founder have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{waiting} jobs of this organisation and others with the same founder wait for a worker, and {most} may. Try again when some are \
-     done, or cancel some."
+    "{} jobs of {} wait for a worker, and {} may. Try again when some are done, or cancel some.",
+    _0.used,
+    _0.party.organisations(),
+    _0.allowed
 )]
-pub struct TooManyWaitingJobs {
-    waiting: i64,
-    most: u32,
-}
+pub struct TooManyWaitingJobs(Full);
 
 impl From<TooManyWaitingJobs> for ApiError {
     fn from(refusal: TooManyWaitingJobs) -> Self {
@@ -61,10 +63,10 @@ impl From<TooManyWaitingJobs> for ApiError {
     }
 }
 
-/// Fails if the organisation of a project, together with those of the same founder, has more jobs waiting than `most`, of which the
-/// present transaction enqueued the last `added`; 0 sets no limit. Only one transaction at a time can do this for the same founder,
-/// so each sees the jobs of those before it. To be called after all else that the transaction may have to wait for, but before
-/// `refuse_excess`: every transaction takes the two locks in this order.
+/// Fails if the organisation of a project has more jobs waiting than `most`, or those of the same founder more than twice as many,
+/// of which the present transaction enqueued the last `added`; 0 sets no limit. Only one transaction at a time can do this for the
+/// same founder, so each sees the jobs of those before it. To be called after all else that the transaction may have to wait for,
+/// but before `refuse_excess`: every transaction takes the two locks in this order.
 pub async fn admit_jobs(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -74,8 +76,10 @@ pub async fn admit_jobs(
     if most == 0 {
         return Ok(Ok(()));
     }
-    let tenant = turn_of(connection, project).await?.tenant;
-    store::lock_waiting_jobs(connection, &tenant).await?;
-    let waiting = queue::count_waiting(connection, &tenant).await?;
-    Ok(if waiting <= i64::from(most) { Ok(()) } else { Err(TooManyWaitingJobs { waiting: waiting - added, most }) })
+    let turn = turn_of(connection, project).await?;
+    store::lock_waiting_jobs(connection, &turn.tenant).await?;
+    let waiting = queue::count_waiting(connection, &turn).await?;
+    let (of_organisation, of_founder) = (waiting.of_organisation.unsigned_abs(), waiting.of_tenant.unsigned_abs());
+    let before = Usage { of_organisation, of_founder }.without(added.unsigned_abs());
+    Ok(before.admit(added.unsigned_abs(), most.into()).map_err(TooManyWaitingJobs))
 }

@@ -6,6 +6,7 @@ mod model;
 mod of_project;
 mod removal;
 mod routes;
+mod shares;
 mod store;
 mod stored_bytes;
 mod sweeping;

@@ -5,54 +5,60 @@ use diesel_async::AsyncPgConnection;
 
 use super::admission::turn_of;
 use super::model::Project;
+use super::shares::{Full, Party, Usage};
 use super::store::files;
 use crate::features::accounts::Guarded;
 
-/// The files of an organisation take up as much as they may.
+/// The files of an organisation take up as much as they may, or those of all organisations of its founder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "The files of this organisation and others with the same founder take up {} of the {} that they may \
-     (max_stored_bytes_per_organisation), which leaves no room for {}. Delete uploads, item metadata or models that are no longer \
-     needed, or ask the operator to raise the limit.",
-    amount(*used),
-    amount(*allowed),
+    "The files of {} take up {} of the {} that they may ({}), which leaves no room for {}. Delete uploads, item metadata or models \
+     that are no longer needed, or ask the operator to raise the limit.",
+    full.party.organisations(),
+    amount(full.used),
+    amount(full.allowed),
+    limit_of(full.party),
     more.map_or_else(|| "more".to_owned(), |more| format!("another {}", amount(more)))
 )]
 pub struct TooManyStoredBytes {
-    used: u64,
-    allowed: u64,
+    full: Full,
     /// None when not even one byte is left.
     more: Option<u64>,
 }
 
-/// What the files of an organisation take up, and what they may.
+const fn limit_of(party: Party) -> &'static str {
+    match party {
+        Party::Organisation => "max_stored_bytes_per_organisation",
+        Party::Founder => "twice max_stored_bytes_per_organisation",
+    }
+}
+
+/// What the files of an organisation take up, and what those of one organisation may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredBytes {
-    used: u64,
+    used: Usage,
     allowed: u64,
 }
 
 impl StoredBytes {
     /// Returns the same once a file of this size is gone.
     pub fn without(self, bytes: u64) -> Self {
-        Self { used: self.used.saturating_sub(bytes), ..self }
+        Self { used: self.used.without(bytes), ..self }
     }
 
     /// Fails unless there is room for this many more.
     pub fn admit(self, more: u64) -> Result<(), TooManyStoredBytes> {
-        let Self { used, allowed } = self;
-        if used.saturating_add(more) <= allowed { Ok(()) } else { Err(TooManyStoredBytes { used, allowed, more: Some(more) }) }
+        self.used.admit(more, self.allowed).map_err(|full| TooManyStoredBytes { full, more: Some(more) })
     }
 
     /// Fails unless there is any room.
     pub fn admit_any(self) -> Result<(), TooManyStoredBytes> {
-        let Self { used, allowed } = self;
-        if used < allowed { Ok(()) } else { Err(TooManyStoredBytes { used, allowed, more: None }) }
+        self.used.admit(1, self.allowed).map_err(|full| TooManyStoredBytes { full, more: None })
     }
 }
 
-/// Returns what the files of the organisation of a project take up, with those of other organisations of the same founder; `None`
-/// if `allowed` is 0, which sets no limit.
+/// Returns what the files of the organisation of a project take up, and of all organisations of the same founder; `None` if
+/// `allowed` is 0, which sets no limit.
 pub async fn stored_bytes(
     connection: &mut AsyncPgConnection,
     project: &Project,
@@ -62,12 +68,12 @@ pub async fn stored_bytes(
         return Ok(None);
     }
     let used = files::stored_bytes(connection, project.organisation_id).await?;
-    Ok(Some(StoredBytes { used: used.unsigned_abs(), allowed }))
+    Ok(Some(StoredBytes { used, allowed }))
 }
 
 /// Fails if the rows as the present transaction leaves them, in which `added` bytes are new, exceed the bytes `allowed` to the
-/// organisation of a project; 0 sets no limit. Only one transaction at a time can do this for the same founder, so each sees what
-/// those before it stored.
+/// organisation of a project, or twice as many of all organisations of its founder; 0 sets no limit. Only one transaction at a time
+/// can do this for the same founder, so each sees what those before it stored.
 pub async fn refuse_excess(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -95,20 +101,34 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_the_bytes_that_are_used_and_allowed() {
-        let stored = StoredBytes { used: 70, allowed: 100 };
+        let used = |bytes| Usage { of_organisation: bytes, of_founder: bytes };
+        let stored = StoredBytes { used: used(70), allowed: 100 };
         assert_eq!(stored.admit(30), Ok(()));
         let refused = stored.admit(31).unwrap_err().to_string();
-        for part in ["take up 70 bytes of the 100 bytes", "max_stored_bytes_per_organisation", "another 31 bytes", "Delete"] {
+        for part in [
+            "this organisation take up 70 bytes of the 100 bytes",
+            "(max_stored_bytes_per_organisation",
+            "another 31 bytes",
+            "Delete",
+        ] {
             assert!(refused.contains(part), "{refused}");
         }
         assert_eq!(stored.without(50).admit(80), Ok(()));
-        assert_eq!(stored.without(200), StoredBytes { used: 0, allowed: 100 });
+        assert_eq!(stored.without(200), StoredBytes { used: used(0), allowed: 100 });
         assert!(stored.admit(u64::MAX).is_err());
+        let together = StoredBytes { used: Usage { of_organisation: 0, of_founder: 190 }, allowed: 100 };
+        let refused = together.admit(11).unwrap_err().to_string();
+        for part in
+            ["all organisations with the same founder as this one", "190 bytes of the 200 bytes", "(twice max_stored_bytes"]
+        {
+            assert!(refused.contains(part), "{refused}");
+        }
     }
 
     #[test]
     fn without_any_room_nothing_is_begun() {
-        let stored = |used: u64| StoredBytes { used: used << 20, allowed: 100 << 20 };
+        let used = |bytes| Usage { of_organisation: bytes, of_founder: bytes };
+        let stored = |megabytes: u64| StoredBytes { used: used(megabytes << 20), allowed: 100 << 20 };
         assert_eq!(stored(99).admit_any(), Ok(()));
         let refused = stored(100).admit_any().unwrap_err().to_string();
         assert!(refused.contains("100 MB of the 100 MB") && refused.contains("no room for more."), "{refused}");

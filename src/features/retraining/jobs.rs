@@ -57,7 +57,8 @@ impl Job for CombineData {
 impl Job for JudgeRun {
     const KIND: &'static str = "judge_run";
     const MAX_ATTEMPTS: i32 = 3;
-    const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+    /// The operator sets the time limit of a comparison; this one only ends a job that hangs.
+    const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {

@@ -1,8 +1,6 @@
 //! Comparison of configurations outside of a search: on the same split of the same training data, as trials are, even if one of
 //! them learns from other data. Models of sessions are evaluated by the last item of each session.
 
-use chrono::TimeDelta;
-
 use super::error::TuningError;
 use super::{search, split_cache};
 use crate::features::datasets::TrainingData;
@@ -25,9 +23,6 @@ use crate::platform::services::Services;
 
 /// The seed of all configurations that are compared.
 const SEED: u64 = 42;
-
-/// How long a comparison may take.
-const TIMEOUT: TimeDelta = TimeDelta::hours(24);
 
 /// The data, split and metric by which configurations are compared.
 #[derive(Debug)]
@@ -134,6 +129,6 @@ async fn scores_of_users(
 
 fn engine_context(context: &JobContext<Services>) -> Context {
     let threads = compute::threads(&context.app.settings, 1);
-    let deadline = context.app.clock.now() + TIMEOUT;
-    models::engine_context(context, SEED, threads, Some(deadline), context.app.memory().promise())
+    let deadline = models::training_deadline(&context.app);
+    models::engine_context(context, SEED, threads, deadline, context.app.memory().promise())
 }

@@ -51,6 +51,21 @@ impl Tenant {
         self.user.post("trained_model/", model).await
     }
 
+    /// Starts a training that lasts for hours, and returns its path.
+    async fn train_endlessly(&self) -> String {
+        let rows = (0..20_000_u64).map(|n| format!("u{},i{}\n", n % 400, n.wrapping_mul(2_654_435_761) % 601));
+        let csv: String = std::iter::once("user_id,item_id\n".to_owned()).chain(rows).collect();
+        let data = self.user.upload(self.project, "data.csv", csv).await.expect(201).id();
+        self.wait_for_status(&format!("training_data/{data}/"), "ready").await;
+        let parameters = json!({ "train_epochs": 100_000, "n_components": 128 });
+        let configuration = json!({
+            "project": self.project, "name": "endless", "recommender_class_name": "IALS", "parameters_json": parameters,
+        });
+        let configuration = self.user.post("model_configuration/", configuration).await.expect(201).id();
+        let model = json!({ "configuration": configuration, "data_loc": data });
+        format!("trained_model/{}/", self.user.post("trained_model/", model).await.expect(201).id())
+    }
+
     async fn wait_for_status(&self, path: &str, status: &str) -> Value {
         self.user.wait_for(path, |found| found["status"] == status).await
     }
@@ -75,6 +90,27 @@ async fn two_endless_searches_of_one_organisation_leave_a_worker_to_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_endless_trainings_of_one_organisation_leave_a_place_to_another_until_their_time_limit() {
+    let app = TestApp::start_with(Jobs::Run, |settings| settings.max_training_seconds = 60).await;
+    let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
+    let endless = [alpha.train_endlessly().await, alpha.train_endlessly().await];
+    for model in &endless {
+        alpha.wait_for_status(model, "RUNNING").await;
+    }
+    let model = beta.train().await.expect(201).id();
+    beta.wait_for_status(&format!("trained_model/{model}/"), "COMPLETED").await;
+    for model in &endless {
+        assert_eq!(alpha.user.get(model).await.expect(200).body["status"], "RUNNING");
+    }
+    app.services.clock.advance(TimeDelta::seconds(61));
+    for model in &endless {
+        let ended = alpha.wait_for_status(model, "FAILED").await;
+        let reason = ended["error"].as_str().expect("a reason");
+        assert!(reason.contains("longer than 60 seconds (max_training_seconds)"), "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() {
     let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 2).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
@@ -82,8 +118,7 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
     alpha.search(5).await;
     let refused = alpha.train().await.expect(429);
     assert_eq!(refused.body["code"], "too_many_waiting_jobs");
-    let words = "2 jobs of this organisation and others with the same founder wait for a worker, and 2 may. Try again when some are \
-        done, or cancel some.";
+    let words = "2 jobs of this organisation wait for a worker, and 2 may. Try again when some are done, or cancel some.";
     assert_eq!(refused.body["detail"], words);
     beta.train().await.expect(201);
 }
@@ -150,15 +185,43 @@ async fn organisation(user: &Caller) -> (i64, Value) {
     (id, json!({ "configuration": configuration, "data_loc": data }))
 }
 
+/// Makes a user a member of an organisation since its beginning.
+async fn join(app: &TestApp, organisation: i64, user: &str, role: &str) {
+    app.execute(&format!(
+        "INSERT INTO memberships (organisation_id, user_id, role, ins_datetime)
+         SELECT {organisation}, id, '{role}', 'epoch' FROM users WHERE username = '{user}'"
+    ))
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn organisations_of_one_founder_have_one_turn_and_wait_together() {
+async fn organisations_of_one_founder_have_twice_as_many_jobs_waiting_as_one_may() {
     let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
-    let (_, model) = organisation(&alpha.user).await;
+    let (second, third) = (organisation(&alpha.user).await.1, organisation(&alpha.user).await.1);
     alpha.train().await.expect(201);
-    let refused = alpha.user.post("trained_model/", model).await.expect(429);
+    alpha.user.post("trained_model/", second).await.expect(201);
+    let refused = alpha.user.post("trained_model/", third).await.expect(429);
     assert_eq!(refused.body["code"], "too_many_waiting_jobs");
+    let words = "2 jobs of all organisations with the same founder as this one wait for a worker, and 2 may. Try again when some are \
+        done, or cancel some.";
+    assert_eq!(refused.body["detail"], words);
     beta.train().await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_one_organisation_leaves_the_others_of_its_founder_their_waiting_jobs() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 2).await;
+    let (bob, mallory) = (Tenant::new(&app, "bob").await, Tenant::new(&app, "mallory").await);
+    let (second, model) = organisation(&bob.user).await;
+    join(&app, second, "mallory", "editor").await;
+    for _ in 0..2 {
+        mallory.user.post("trained_model/", model.clone()).await.expect(201);
+    }
+    mallory.user.post("trained_model/", model).await.expect(429);
+    bob.train().await.expect(201);
+    bob.search(5).await;
+    bob.train().await.expect(429);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,24 +229,22 @@ async fn the_jobs_of_an_organisation_never_take_the_turn_of_an_owner_who_joined(
     let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
     let (mallory, victim) = (Tenant::new(&app, "mallory").await, Tenant::new(&app, "victim").await);
     let (id, model) = organisation(&mallory.user).await;
+    let further = organisation(&mallory.user).await.1;
     // The victim becomes the only owner, and the founder an admin.
-    app.execute(&format!(
-        "INSERT INTO memberships (organisation_id, user_id, role, ins_datetime)
-         SELECT {id}, id, 'owner', 'epoch' FROM users WHERE username = 'victim'"
-    ))
-    .await;
+    join(&app, id, "victim", "owner").await;
     let founder = app.count("SELECT id AS count FROM users WHERE username = 'mallory'").await;
     mallory.user.patch(&format!("organisation/{id}/members/{founder}/"), json!({ "role": "admin" })).await.expect(200);
     mallory.user.post("trained_model/", model).await.expect(201);
     victim.train().await.expect(201);
-    assert_eq!(mallory.train().await.expect(429).body["code"], "too_many_waiting_jobs");
+    mallory.train().await.expect(201);
+    assert_eq!(mallory.user.post("trained_model/", further).await.expect(429).body["code"], "too_many_waiting_jobs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn organisations_that_staff_create_have_a_turn_each() {
     let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
     let staff = app.staff("admin").await;
-    let models = [organisation(&staff).await.1, organisation(&staff).await.1];
+    let models = [organisation(&staff).await.1, organisation(&staff).await.1, organisation(&staff).await.1];
     for model in &models {
         staff.post("trained_model/", model.clone()).await.expect(201);
     }

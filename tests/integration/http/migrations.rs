@@ -159,8 +159,8 @@ async fn organisations_of_an_older_database_were_founded_by_their_first_owner_un
     harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
     let founders = "SELECT format('%s by %s', name, coalesce(founder_id::text, 'none')) AS line FROM organisations ORDER BY id";
     assert_eq!(lines(&app, founders).await, ["ada by 1", "team by 1", "staff by 3", "customer by none", "nobody by none"]);
-    let turns = "SELECT tenant_key AS line FROM jobs ORDER BY id";
-    assert_eq!(lines(&app, turns).await, ["founder:1", "organisation:4"]);
+    let turns = "SELECT format('%s, %s', tenant_key, organisation_key) AS line FROM jobs ORDER BY id";
+    assert_eq!(lines(&app, turns).await, ["founder:1, organisation:2", "organisation:4, organisation:4"]);
     assert_eq!(app.count("SELECT count(*) FROM audit_log").await, recorded);
 }
 

@@ -39,14 +39,18 @@ async fn project(caller: &Caller, name: &str, organisation: Option<i64>) -> i64 
     caller.post("project/", project).await.expect(201).id()
 }
 
-/// Checks that an answer refuses to store more, with the numbers and what to do.
+/// Checks that an answer refuses to store more in an organisation, with the numbers and what to do.
 fn assert_refused(answer: Answer) {
+    assert_refused_beyond(answer, "this organisation", ROOM);
+}
+
+fn assert_refused_beyond(answer: Answer, whose: &str, room: u64) {
     let answer = answer.expect(507);
     assert_eq!(answer.body["code"], "too_many_stored_bytes");
     let detail = answer.body["detail"].as_str().expect("a sentence");
-    for part in ["max_stored_bytes_per_organisation".to_owned(), format!("of the {ROOM} bytes"), "Delete uploads".to_owned()] {
-        assert!(detail.contains(&part), "{detail}");
-    }
+    let begins = format!("The files of {whose} take up ");
+    assert!(detail.starts_with(&begins) && detail.contains(&format!("of the {room} bytes")), "{detail}");
+    assert!(detail.contains("max_stored_bytes_per_organisation") && detail.contains("Delete uploads"), "{detail}");
 }
 
 /// Returns what the only organisation of a caller stores.
@@ -119,7 +123,7 @@ async fn of_two_uploads_at_once_only_the_one_that_fits_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_and_further_organisations_of_a_user_share_the_room() {
+async fn keys_share_the_room_and_the_organisations_of_a_user_have_twice_as_much() {
     let app = start(Jobs::None, ROOM).await;
     let ada = app.user("ada").await;
     let mine = project(&ada, "P", None).await;
@@ -128,12 +132,19 @@ async fn keys_and_further_organisations_of_a_user_share_the_room() {
     let empty = project(&ada, "empty", None).await;
     let key = ada.post("api_keys/", json!({ "project": empty, "name": "k", "scopes": ["write"] })).await.expect(201);
     assert_refused(ada.with_key(key.body["key"].as_str().expect("a key")).upload(empty, "data.csv", rows()).await);
-    // More organisations give a user no more room; one that staff created has room of its own.
-    let team = ada.post("organisation/", json!({ "name": "Team" })).await.expect(201);
-    assert_eq!(team.body["stored_bytes"], 0);
-    let of_team = project(&ada, "of the team", Some(team.id())).await;
-    assert_refused(ada.upload(of_team, "data.csv", rows()).await);
-    app.execute(&format!("UPDATE organisations SET founder_id = NULL WHERE id = {}", team.id())).await;
+    // An organisation that is full leaves room to another of its founder, and more organisations bring no more than that.
+    let mut answers = Vec::new();
+    for name in ["second", "third", "fourth"] {
+        let team = ada.post("organisation/", json!({ "name": name })).await.expect(201);
+        assert_eq!(team.body["stored_bytes"], 0);
+        let of_team = project(&ada, name, Some(team.id())).await;
+        answers.push((team.id(), of_team, ada.upload(of_team, "data.csv", rows()).await));
+    }
+    let (team, of_team, last) = answers.pop().expect("an answer");
+    assert_refused_beyond(last, "all organisations with the same founder as this one", 2 * ROOM);
+    answers.remove(0).2.expect(201);
+    // One that staff created has room of its own.
+    app.execute(&format!("UPDATE organisations SET founder_id = NULL WHERE id = {team}")).await;
     ada.upload(of_team, "data.csv", rows()).await.expect(201);
 }
 

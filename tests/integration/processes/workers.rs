@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use crate::support::processes::{LOOK_AGAIN, PASSWORD, Process, folder, is_alive};
 use crate::support::{Caller, TestDatabase};
 
+/// The processes of two jobs that run at once, the default, and of one more.
+const WORKERS: usize = 3;
+
 /// Starts a search whose trials take long enough to be interrupted, and returns its path.
 async fn start_search(admin: &Caller, n_trials: u32) -> String {
     let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
@@ -116,7 +119,7 @@ async fn a_worker_process_that_is_killed_takes_neither_the_api_nor_its_search_al
         }
         answers
     });
-    for pid in server.workers(2).await {
+    for pid in server.workers(WORKERS).await {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it was running");
     }
     admin.wait_for(&job, |job| job["status"] == "COMPLETED").await;
@@ -133,11 +136,11 @@ async fn worker_processes_end_with_the_program_in_order_or_not() {
     let (folder, database) = (folder(), TestDatabase::new().await);
     let url = Some(database.db.url());
     let (server, _) = Process::serve(&[], folder.path(), url);
-    let workers = server.workers(2).await;
+    let workers = server.workers(WORKERS).await;
     assert_eq!(server.stop().await, Some(0));
     assert!(!workers.into_iter().any(is_alive));
     let (server, _) = Process::serve(&[], folder.path(), url);
-    let workers = server.workers(2).await;
+    let workers = server.workers(WORKERS).await;
     server.kill();
     while workers.iter().any(|pid| is_alive(*pid)) {
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -148,7 +151,7 @@ async fn worker_processes_end_with_the_program_in_order_or_not() {
 async fn a_worker_process_shows_no_secret_on_its_command_line() {
     let (folder, database) = (folder(), TestDatabase::new().await);
     let worker = Process::start(&["worker", "--database-url", database.db.url()], folder.path(), None);
-    for pid in worker.workers(2).await {
+    for pid in worker.workers(WORKERS).await {
         let command = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).expect("it runs");
         let command = String::from_utf8_lossy(&command).into_owned();
         assert!(!command.contains("postgres") && !command.contains("database"), "{command}");

@@ -63,14 +63,15 @@ async fn a_panic_is_a_failed_attempt_and_the_worker_goes_on() {
 }
 
 #[tokio::test]
-async fn a_job_that_takes_too_long_is_told_to_stop_and_repeated() {
+async fn a_job_that_takes_too_long_is_told_to_stop_and_not_repeated() {
     let stage = Stage::new().await;
     let worker = stage.worker_with(|options| options.lease = std::time::Duration::from_secs(600));
     let id = stage.add(Act::Wait).await;
     stage.until_running(id, 1).await;
     stage.pass(TimeDelta::seconds(60));
-    let job = stage.until(id, JobState::Retryable).await;
-    assert_eq!(job.last_error.as_deref(), Some("It took longer than 60 s."));
+    let job = stage.until(id, JobState::Failed).await;
+    assert_eq!((job.attempt, job.last_error.as_deref()), (1, Some("It took longer than 60 s.")));
+    assert_eq!(stage.means.heard("failed"), [format!("failed {id}: It took longer than 60 s.")]);
     worker.stop().await;
 }
 

@@ -98,7 +98,7 @@ pub struct Settings {
     pub smtp_url: Option<SecretString>,
     /// Sender of mail.
     pub mail_from: String,
-    /// Number of jobs that this process runs at once.
+    /// Number of jobs that this process runs at once. When all of them run, it runs one more of an organisation that has none.
     pub worker_concurrency: usize,
     /// Whether each of these jobs runs in a process of its own, so that one that uses up the memory does not end the others.
     pub worker_processes: bool,
@@ -106,8 +106,9 @@ pub struct Settings {
     pub max_organisations_per_user: u32,
     /// API keys of one project that are not revoked; more are refused. 0 sets no limit.
     pub max_api_keys_per_project: u32,
-    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. Organisations that the same
-    /// user created count as one, here and for `max_waiting_jobs_per_organisation`; those that staff created do not.
+    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. The organisations that one user
+    /// created may together have twice as many, here and for the other limits of an organisation; those that staff created are not
+    /// counted together.
     pub max_running_jobs_per_organisation: u32,
     /// Jobs of one organisation that may wait for a worker; more are refused. 0 sets no limit.
     pub max_waiting_jobs_per_organisation: u32,
@@ -115,6 +116,8 @@ pub struct Settings {
     pub max_trials: u32,
     /// Time limit of a search whose request sets none, in seconds; 0 sets no limit.
     pub default_timeout_overall: u32,
+    /// Time limit of a training, and of a comparison of models, in seconds; 0 sets no limit, but they end after a week.
+    pub max_training_seconds: u32,
     /// The minimum number of seconds between two runs of a retraining schedule; times that come sooner are skipped. 0 sets no
     /// limit.
     pub min_schedule_interval_seconds: u32,
@@ -134,7 +137,7 @@ pub struct Settings {
     /// data or models is started. 0 sets no limit.
     pub min_free_disk_bytes: u64,
     /// Bytes that uploads, what is prepared of them, and models of one organisation may take up; more are refused. 0 sets no limit.
-    /// Organisations that the same user created count as one.
+    /// The organisations that one user created may together take up twice as many.
     pub max_stored_bytes_per_organisation: u64,
     /// Bytes in memory of all other request bodies and the values read from them; one client network may use half of it, one
     /// caller an eighth.
@@ -247,6 +250,7 @@ impl Default for Settings {
             max_waiting_jobs_per_organisation: 10_000,
             max_trials: 10_000,
             default_timeout_overall: 0,
+            max_training_seconds: 24 * 3_600,
             min_schedule_interval_seconds: 0,
             threads_per_job: 0,
             max_upload_bytes: 500 << 20,

@@ -10,10 +10,11 @@ use super::job::Job;
 use super::model::{JobId, JobState};
 use super::schema::jobs;
 
-/// The turn of a job: tenants take turns with each other, and so do the lanes of a tenant.
+/// The turn of a job: tenants take turns with each other, and so do the organisations of a tenant and the lanes of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Turn {
     pub tenant: String,
+    pub organisation: String,
     pub lane: String,
 }
 
@@ -28,7 +29,7 @@ pub struct EnqueueOptions {
     pub unique_key: Option<String>,
     /// Jobs of one group are cancelled together, such as `tuning:12`.
     pub group_key: Option<String>,
-    /// The tenant and lane of the job.
+    /// The tenant, organisation and lane of the job.
     pub turn: Turn,
 }
 
@@ -46,6 +47,7 @@ pub async fn enqueue<J: Job>(connection: &mut AsyncPgConnection, job: &J, option
         jobs::unique_key.eq(&options.unique_key),
         jobs::group_key.eq(options.group_key),
         jobs::tenant_key.eq(options.turn.tenant),
+        jobs::organisation_key.eq(options.turn.organisation),
         jobs::lane_key.eq(options.turn.lane),
     );
     // the live job may end between the two statements; then there is room for the new one

@@ -83,7 +83,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             attempt: job.attempt,
             max_attempts: job.max_attempts,
             lost_workers: job.lost_workers,
-            tenant: job.tenant_key.clone(),
+            turn: job.turn(),
             cancel: entry.cancel.clone(),
             shutdown: self.shutdown.clone(),
         }
@@ -131,7 +131,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             End::Returned(Err(JobError::Fail { reason })) => Outcome::Failed { reason },
             End::Returned(Err(JobError::Retry { reason })) => self.retry(job, reason),
             End::Panicked(message) => self.retry(job, format!("It crashed: {message}")),
-            End::TimedOut => self.retry(job, format!("It took longer than {} s.", job.timeout_seconds)),
+            End::TimedOut => Outcome::Failed { reason: format!("It took longer than {} s.", job.timeout_seconds) },
         }
     }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::claimer;
+use super::enqueuer::Turn;
 use super::model::JobId;
 
 /// A piece of background work: its fields say what to do, its constants how.
@@ -24,7 +25,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     const MAX_ATTEMPTS: i32 = 5;
     /// Number of workers that may die while running it before it is given up: the job itself may be what kills them.
     const MAX_LOST_WORKERS: i32 = 2;
-    /// Time limit of one attempt.
+    /// Time limit of one attempt. A job that exceeds it is not tried again: another attempt would take as long.
     const TIMEOUT: Duration = Duration::from_secs(3_600);
     /// Services that the program passes to its jobs.
     type Context: Clone + Send + Sync + 'static;
@@ -75,8 +76,8 @@ pub struct JobContext<C> {
     pub max_attempts: i32,
     /// Workers that died running it.
     pub lost_workers: i32,
-    /// The tenant of the job, among those that take turns.
-    pub tenant: String,
+    /// The turn that the job took.
+    pub turn: Turn,
     /// Set when the job has to stop: cancelled, timed out, lost to another worker, or still running at the end of a shutdown.
     pub cancel: CancellationFlag,
     /// Fires as soon as the worker shuts down. A job of many steps stops between two of them and returns [`JobError::Cancelled`];
@@ -85,9 +86,10 @@ pub struct JobContext<C> {
 }
 
 impl<C> JobContext<C> {
-    /// Returns whether a long job should return [`JobError::Yielded`]: a tenant with fewer running jobs waits for a worker.
+    /// Returns whether a long job should return [`JobError::Yielded`]: a tenant with fewer running jobs waits for a worker, or
+    /// another organisation of the same tenant with fewer.
     pub async fn should_yield(&self, connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<bool> {
-        claimer::others_wait(connection, &self.tenant, now).await
+        claimer::others_wait(connection, &self.turn, now).await
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits; makes snoozed jobs due |
 //! | `canceller` | ends waiting jobs, notifies running ones |
 //! | `claimer` | takes jobs for a worker, each by one worker only, each tenant in its turn |
+//! | `group` | the workers that share places, and the last place, for a tenant that has no running job |
 //! | [`worker`] | runs claimed jobs; stops claiming, waits and hands back at shutdown |
 //! | `executor` | one job from claim to recorded result: time-out, panic, outcome |
 //! | `heartbeat` | renews the leases of running jobs and learns of cancellations |
@@ -23,8 +24,8 @@
 //! | `finisher` | records a result, unless the lease was lost meanwhile |
 //! | `pruner` | deletes old finished jobs |
 //!
-//! A job whose worker died twice is given up: its use of memory may be what kills them. A worker that shuts down hands its jobs
-//! back, which costs them no attempt.
+//! A job whose worker died twice is given up: its use of memory may be what kills them. So is one that exceeds its time limit. A
+//! worker that shuts down hands its jobs back, which costs them no attempt.
 //!
 //! A job may run twice, when its worker was wrongly believed dead. Its work must be safe to repeat.
 //!
@@ -39,6 +40,7 @@ mod claimer;
 mod enqueuer;
 mod executor;
 mod finisher;
+mod group;
 mod heartbeat;
 pub mod job;
 mod maintainer;
@@ -53,10 +55,12 @@ mod wakener;
 pub mod worker;
 
 pub use canceller::{cancel, cancel_group};
+pub use claimer::SHARES_OF_TENANT;
 pub use enqueuer::{EnqueueOptions, Turn, enqueue, wake_snoozed};
+pub use group::Group;
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
-pub use model::{GroupedJob, JobId, JobRecord, JobState, count_waiting, find, has_live, of_groups, unfinished};
+pub use model::{GroupedJob, JobId, JobRecord, JobState, Waiting, count_waiting, find, has_live, of_groups, unfinished};
 pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
 pub use worker::{Worker, WorkerOptions};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::enqueuer::Turn;
 use super::schema::jobs;
 
 /// Number of a job.
@@ -94,11 +95,19 @@ pub(super) struct ClaimedJob {
     pub cancel_requested: bool,
     #[diesel(sql_type = sql_types::Text)]
     pub tenant_key: String,
+    #[diesel(sql_type = sql_types::Text)]
+    pub organisation_key: String,
+    #[diesel(sql_type = sql_types::Text)]
+    pub lane_key: String,
     #[diesel(sql_type = sql_types::Integer)]
     pub lost_workers: i32,
 }
 
 impl ClaimedJob {
+    pub fn turn(&self) -> Turn {
+        Turn { tenant: self.tenant_key.clone(), organisation: self.organisation_key.clone(), lane: self.lane_key.clone() }
+    }
+
     /// Returns the number of attempts that did not end with their worker, including this one.
     pub fn own_attempts(&self) -> i32 {
         self.attempt - self.lost_workers
@@ -122,10 +131,21 @@ pub async fn has_live(connection: &mut AsyncPgConnection, group: &str, except: &
     diesel::select(diesel::dsl::exists(live.filter(jobs::id.ne_all(except)))).get_result(connection).await
 }
 
-/// Counts the waiting jobs of a tenant.
-pub async fn count_waiting(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<i64> {
-    let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable]);
-    jobs::table.filter(jobs::tenant_key.eq(tenant)).filter(waiting).count().get_result(connection).await
+/// The numbers of waiting jobs of an organisation, and of all organisations of its tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Waiting {
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub of_organisation: i64,
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub of_tenant: i64,
+}
+
+/// Counts the waiting jobs of those whose turn a job takes.
+pub async fn count_waiting(connection: &mut AsyncPgConnection, turn: &Turn) -> QueryResult<Waiting> {
+    let sql = "SELECT count(*) FILTER (WHERE organisation_key = $2) AS of_organisation, count(*) AS of_tenant FROM jobs \
+        WHERE tenant_key = $1 AND state IN ('available', 'retryable')";
+    let query = diesel::sql_query(sql).bind::<sql_types::Text, _>(&turn.tenant);
+    query.bind::<sql_types::Text, _>(&turn.organisation).get_result(connection).await
 }
 
 /// Finds the jobs that are not over, in the order in which they were added.

@@ -22,7 +22,8 @@ const TAKE_OVER: &str = "
     UPDATE jobs SET lease_owner = $1, lease_until = $5
     FROM lost
     WHERE jobs.id = lost.id
-    RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested, tenant_key, lost_workers";
+    RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested, tenant_key,
+        organisation_key, lane_key, lost_workers";
 
 const REASON: &str = "The worker that ran it died.";
 

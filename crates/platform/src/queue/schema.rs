@@ -24,6 +24,7 @@ diesel::table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         tenant_key -> Text,
+        organisation_key -> Text,
         lane_key -> Text,
         last_claim -> Nullable<BigInt>,
         lost_workers -> Integer,

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::claimer::{Lease, claim};
+use super::claimer::{Lease, Room, claim};
 use super::executor::Executor;
+use super::group::Group;
+use super::model::ClaimedJob;
 use super::outage::{Gate, Rhythm};
 use super::registry::Registry;
 use super::rescuer::Whose;
@@ -32,8 +36,11 @@ pub struct WorkerOptions {
     pub concurrency: usize,
     /// Name that is shown as the owner of running jobs; no other worker has the same.
     pub name: String,
-    /// Running jobs that one tenant may have, on all workers in total.
-    pub most_per_tenant: Option<i64>,
+    /// The workers that this one shares its places with; without a group, jobs of any tenant may take all of them.
+    pub group: Option<Group>,
+    /// Running jobs that one organisation may have, on all workers in total; those of one tenant may have
+    /// [`SHARES_OF_TENANT`](super::SHARES_OF_TENANT) times as many.
+    pub most_per_organisation: Option<i64>,
     /// Time without a heartbeat after which a worker counts as dead; heartbeats are three times as frequent.
     pub lease: Duration,
     /// Time between two looks at the queue without a notification.
@@ -52,7 +59,8 @@ impl Default for WorkerOptions {
         Self {
             concurrency: 2,
             name: Self::fresh_name(),
-            most_per_tenant: None,
+            group: None,
+            most_per_organisation: None,
             lease: Duration::from_secs(30),
             poll_interval: Duration::from_secs(1),
             finish_within: Duration::from_secs(5),
@@ -139,17 +147,32 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
 
     /// Claims as many jobs as there is room for, and starts them.
     async fn claim_into(&self, jobs: &mut JoinSet<()>) -> anyhow::Result<()> {
-        let room = i64::try_from(self.options.concurrency - jobs.len())?;
-        let kinds = self.registry.kinds();
         let mut connection = self.executor.db.conn().await?;
-        let claimed = claim(&mut connection, &self.lease(), &kinds, room, self.options.most_per_tenant).await?;
-        for job in claimed {
-            if let Some(handler) = self.registry.handler(&job.kind) {
-                let executor = Arc::clone(&self.executor);
-                jobs.spawn(async move { executor.execute(job, handler).await });
+        while jobs.len() < self.options.concurrency {
+            let room = Room::new(i64::try_from(self.options.concurrency - jobs.len())?, self.options.most_per_organisation);
+            let claimed = self.claim(&mut connection, room).await?;
+            if claimed.is_empty() {
+                break;
+            }
+            for job in claimed {
+                if let Some(handler) = self.registry.handler(&job.kind) {
+                    let executor = Arc::clone(&self.executor);
+                    jobs.spawn(async move { executor.execute(job, handler).await });
+                }
             }
         }
         Ok(())
+    }
+
+    async fn claim(&self, connection: &mut AsyncPgConnection, room: Room) -> QueryResult<Vec<ClaimedJob>> {
+        let (lease, kinds) = (self.lease(), self.registry.kinds());
+        let Some(group) = &self.options.group else { return claim(connection, &lease, &kinds, room).await };
+        connection
+            .transaction(async move |connection| -> QueryResult<Vec<ClaimedJob>> {
+                let room = group.limit(connection, room).await?;
+                claim(connection, &lease, &kinds, room).await
+            })
+            .await
     }
 
     async fn drain(&self, jobs: &mut JoinSet<()>) {

@@ -5,6 +5,7 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::dependents::Kind;
+use crate::features::projects::shares::Usage;
 
 /// Folders of the file store whose files are named by rows; files of other folders are never swept.
 pub const FOLDERS: [&str; 6] = ["uploads", "unpacked", "prepared", "rejected", "metadata", "models"];
@@ -54,15 +55,18 @@ pub async fn of_upload(connection: &mut AsyncPgConnection, id: i64) -> QueryResu
 }
 
 #[derive(QueryableByName)]
-struct Sum {
+struct Sums {
     #[diesel(sql_type = BigInt)]
-    bytes: i64,
+    of_organisation: i64,
+    #[diesel(sql_type = BigInt)]
+    of_founder: i64,
 }
 
-/// Returns the bytes of all files of an organisation and of the others that the same user created.
-pub async fn stored_bytes(connection: &mut AsyncPgConnection, organisation: i64) -> QueryResult<i64> {
-    let query = diesel::sql_query("SELECT stored_bytes_of($1, true) AS bytes").bind::<BigInt, _>(organisation);
-    query.get_result::<Sum>(connection).await.map(|sum| sum.bytes)
+/// Returns the bytes of all files of an organisation, and with those of the others that the same user created.
+pub async fn stored_bytes(connection: &mut AsyncPgConnection, organisation: i64) -> QueryResult<Usage> {
+    let sql = "SELECT stored_bytes_of($1, false) AS of_organisation, stored_bytes_of($1, true) AS of_founder";
+    let sums: Sums = diesel::sql_query(sql).bind::<BigInt, _>(organisation).get_result(connection).await?;
+    Ok(Usage { of_organisation: sums.of_organisation.unsigned_abs(), of_founder: sums.of_founder.unsigned_abs() })
 }
 
 /// Waits until no other transaction counts what this tenant stores, and keeps others waiting until the present one ends.
