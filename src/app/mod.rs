@@ -7,6 +7,7 @@ mod authentication;
 mod boot;
 mod draining;
 pub mod first_user;
+mod full_disk;
 mod headers;
 mod jobs;
 mod meta;

@@ -29,6 +29,8 @@ pub struct Policy {
     /// Whether it answers all callers in the same way. Credentials are ignored here.
     pub is_public: bool,
     pub allowance: Allowance,
+    /// Whether it goes on while the disk is nearly full, though it is not a read or a deletion by its verb.
+    pub goes_on: bool,
 }
 
 impl Policy {
@@ -47,6 +49,17 @@ impl Policy {
         self.is_public || self.allowance == Allowance::LogIn
     }
 
+    /// Returns whether a request with this verb is refused while the disk is nearly full: it would add to what is stored.
+    pub fn takes_disk(self, method: &Method) -> bool {
+        !self.goes_on && matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+    }
+
+    /// Returns the same policy for an operation that goes on while the disk is nearly full: it stores nothing, or little that is
+    /// needed to get in and make room, or it ends work or access, or it answers a full disk in its own words.
+    const fn on_full_disk(self) -> Self {
+        Self { goes_on: true, ..self }
+    }
+
     /// Returns whether a request can be refused because the caller sent too many.
     pub fn is_limited(self) -> bool {
         self.allowance != Allowance::Unlimited
@@ -54,11 +67,11 @@ impl Policy {
 }
 
 const fn open(allowance: Allowance) -> Policy {
-    Policy { is_public: true, allowance }
+    Policy { is_public: true, allowance, goes_on: false }
 }
 
 const fn closed(allowance: Allowance) -> Policy {
-    Policy { is_public: false, allowance }
+    Policy { is_public: false, allowance, goes_on: false }
 }
 
 const LIST: &str = "GET POST";
@@ -73,8 +86,8 @@ const GUESSES: Policy = open(Allowance::LogIn);
 const RENEWS: Policy = open(Allowance::Renewals);
 const MEMBERS: Policy = Policy::STRICT;
 const DEAR: Policy = closed(Allowance::Recommendation);
-const REPORTS: Policy = closed(Allowance::Events);
-const PREDICTS: Policy = closed(Allowance::Predictions);
+const REPORTS: Policy = closed(Allowance::Events).on_full_disk();
+const PREDICTS: Policy = closed(Allowance::Predictions).on_full_disk();
 
 /// Address below the base (of predictions, the whole one), verbs, policy.
 const TABLE: &[(&str, &str, Policy)] = &[
@@ -88,11 +101,11 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/algorithms/", GET, MEMBERS),
     ("/api_keys/", LIST, MEMBERS),
     ("/api_keys/{id}/", ONE, MEMBERS),
-    ("/api_keys/{id}/revoke/", POST, MEMBERS),
+    ("/api_keys/{id}/revoke/", POST, MEMBERS.on_full_disk()),
     ("/audit_log/", GET, MEMBERS),
     ("/audit_log/export/", GET, DEAR),
-    ("/auth/login/", POST, GUESSES),
-    ("/auth/logout/", POST, UNCOUNTED),
+    ("/auth/login/", POST, GUESSES.on_full_disk()),
+    ("/auth/logout/", POST, UNCOUNTED.on_full_disk()),
     ("/auth/options/", GET, ANYBODY),
     ("/auth/password/change/", POST, MEMBERS),
     ("/auth/password/reset/", POST, GUESSES),
@@ -100,8 +113,8 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/auth/sessions/", GET, MEMBERS),
     ("/auth/sessions/{id}/", DELETE, MEMBERS),
     ("/auth/sign_up/", POST, GUESSES),
-    ("/auth/token/refresh/", POST, RENEWS),
-    ("/auth/token/verify/", POST, ANYBODY),
+    ("/auth/token/refresh/", POST, RENEWS.on_full_disk()),
+    ("/auth/token/verify/", POST, ANYBODY.on_full_disk()),
     ("/auth/user/", "GET PUT PATCH", MEMBERS),
     ("/conversion_event/", GET, MEMBERS),
     ("/conversion_event/", POST, REPORTS),
@@ -114,7 +127,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/evaluation_config/", LIST, MEMBERS),
     ("/evaluation_config/{id}/", ONE, MEMBERS),
     ("/invitation/accept/", POST, closed(Allowance::LogIn)),
-    ("/invitation/look_up/", POST, GUESSES),
+    ("/invitation/look_up/", POST, GUESSES.on_full_disk()),
     ("/item_meta_data/", LIST, MEMBERS),
     ("/item_meta_data/{id}/", ONE, MEMBERS),
     ("/item_meta_data/{id}/download_file/", GET, MEMBERS),
@@ -130,7 +143,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/organisation/{id}/members/{user_id}/", "PATCH DELETE", MEMBERS),
     ("/parameter_tuning_job/", LIST, MEMBERS),
     ("/parameter_tuning_job/{id}/", ONE, MEMBERS),
-    ("/parameter_tuning_job/{id}/cancel/", POST, MEMBERS),
+    ("/parameter_tuning_job/{id}/cancel/", POST, MEMBERS.on_full_disk()),
     ("/parameter_tuning_job/{id}/trials/", GET, MEMBERS),
     ("/ping/", GET, UNCOUNTED),
     ("/project/", LIST, MEMBERS),
@@ -153,7 +166,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/trained_model/{id}/", ONE, MEMBERS),
     ("/trained_model/{id}/download_file/", GET, MEMBERS),
     ("/trained_model/{id}/off_policy/", GET, DEAR),
-    ("/trained_model/{id}/recommend_using_profile_interaction/", POST, DEAR),
+    ("/trained_model/{id}/recommend_using_profile_interaction/", POST, DEAR.on_full_disk()),
     ("/trained_model/{id}/recommendation/", GET, DEAR),
     ("/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", GET, DEAR),
     ("/trained_model/{id}/sample_recommendation_raw/", GET, DEAR),
@@ -169,7 +182,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/users/change_password/", POST, MEMBERS),
     ("/users/{id}/", "GET PATCH", MEMBERS),
     ("/users/{id}/activate/", POST, MEMBERS),
-    ("/users/{id}/deactivate/", POST, MEMBERS),
+    ("/users/{id}/deactivate/", POST, MEMBERS.on_full_disk()),
     ("/users/{id}/password_reset_link/", POST, MEMBERS),
     ("/users/{id}/reset_password/", POST, MEMBERS),
     ("/inference/health", GET, UNCOUNTED),

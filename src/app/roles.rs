@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::draining::{self, Drain};
 use super::throttling::Throttles;
 use super::worker_processes::{self, Launch};
-use super::{addresses, answers, headers, jobs, routes};
+use super::{addresses, answers, full_disk, headers, jobs, routes};
 use crate::features::accounts::{KnownNetworks, MailedInvitations, SessionLimits};
 use crate::features::api_keys::{KnownKeys, NotedUses};
 use crate::features::datasets::UploadsUnderWay;
@@ -24,6 +24,7 @@ use crate::features::{ab_tests, events, projects, recommendation_log, retraining
 use crate::platform::http::bodies::{self, BodyLimits};
 use crate::platform::http::connections::Connections;
 use crate::platform::http::pace;
+use crate::platform::http::unread::{self, UnreadAnswers};
 use crate::platform::open_files;
 use crate::platform::queue::{self, Group, Worker, WorkerOptions};
 use crate::platform::services::Services;
@@ -91,6 +92,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let slots = web::Data::new(KnownSlots::start(services, stop.clone()));
     let writer = web::Data::new(EventWriter::start(services));
     let uses = web::Data::new(NotedUses::default());
+    let reserve = web::Data::new(full_disk::watched_reserve(services));
     let uploads = web::Data::new(UploadsUnderWay::new(settings));
     listen_with(services, stop, move |config| {
         config
@@ -104,6 +106,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
             .app_data(writer.clone())
             .app_data(uses.clone())
             .app_data(uploads.clone())
+            .app_data(reserve.clone())
             .configure(routes::all);
     })
 }
@@ -132,6 +135,7 @@ fn listen_with(
     let drain = Drain::default();
     let counted = web::Data::new(drain.clone());
     let limits = web::Data::new(BodyLimits::new(&settings, drain.begun()));
+    let unread = web::Data::new(UnreadAnswers::new(&settings));
     let connections = Connections::new(&settings);
     let server = HttpServer::new(move || {
         App::new()
@@ -141,7 +145,9 @@ fn listen_with(
             .app_data(keys.clone())
             .app_data(counted.clone())
             .app_data(limits.clone())
+            .app_data(unread.clone())
             .wrap(from_fn(bodies::watch))
+            .wrap(from_fn(unread::hold))
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(answers::if_admitted))

@@ -71,7 +71,7 @@ const PLATFORM: [&str; 24] = [
 ];
 
 /// Modules of the composition in import order.
-const APP: [&str; 16] = [
+const APP: [&str; 17] = [
     "jobs",
     "spa",
     "answers",
@@ -84,6 +84,7 @@ const APP: [&str; 16] = [
     "throttling",
     "addresses",
     "authentication",
+    "full_disk",
     "routes",
     "roles",
     "first_user",

@@ -1,7 +1,8 @@
 //! The disk space that is kept free: a full disk stops the private PostgreSQL, and with it everything.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::clock::Clock;
 
@@ -59,17 +60,22 @@ pub struct WatchedReserve {
     refused: &'static str,
     /// When the disk was last looked at, in microseconds since the epoch.
     looked_at: AtomicI64,
-    is_short: AtomicBool,
+    shortage: Mutex<Option<DiskShortage>>,
 }
 
 impl WatchedReserve {
     /// Creates a watch over a reserve; `refused` names what the caller refuses during a shortage.
     pub fn new(reserve: DiskReserve, clock: Clock, refused: &'static str) -> Self {
-        Self { reserve, clock, refused, looked_at: AtomicI64::new(i64::MIN), is_short: AtomicBool::new(false) }
+        Self { reserve, clock, refused, looked_at: AtomicI64::new(i64::MIN), shortage: Mutex::default() }
     }
 
     /// Returns whether more than the reserve was free a second ago or later.
     pub fn has_room(&self) -> bool {
+        self.check().is_ok()
+    }
+
+    /// Fails unless more than the reserve was free a second ago or later.
+    pub fn check(&self) -> Result<(), DiskShortage> {
         let (now, last) = (self.clock.now().timestamp_micros(), self.looked_at.load(Ordering::Relaxed));
         // A clock that was set back must not keep an old answer.
         let is_old = !(0..BETWEEN_LOOKS).contains(&now.saturating_sub(last));
@@ -77,12 +83,13 @@ impl WatchedReserve {
         if is_old && self.looked_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.look();
         }
-        !self.is_short.load(Ordering::Relaxed)
+        self.shortage.lock().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     fn look(&self) {
         let shortage = self.reserve.check().err();
-        let was_short = self.is_short.swap(shortage.is_some(), Ordering::Relaxed);
+        let before = std::mem::replace(&mut *self.shortage.lock().unwrap_or_else(PoisonError::into_inner), shortage);
+        let was_short = before.is_some();
         match shortage {
             Some(shortage) if !was_short => tracing::warn!(%shortage, refused = self.refused, "the disk is nearly full"),
             None if was_short => tracing::info!(accepted = self.refused, "the disk has room again"),

@@ -111,6 +111,18 @@ pub enum TabularError {
         /// The limit.
         limit: u64,
     },
+    /// The name of a column that is too long to be one.
+    #[error(
+        "the name of the column that begins with {:?} has more than {limit} bytes, which is the limit; shorten it, or add a line \
+         with the column names if the file has none",
+        start(name)
+    )]
+    LongColumnName {
+        /// The name.
+        name: String,
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A header whose end could not be found within the limit.
     #[error("the header at line {line} is larger than {}; is a quotation mark left open there?", size(*limit))]
     FieldTooLarge {
@@ -171,8 +183,14 @@ fn list(columns: &[String]) -> String {
     if columns.is_empty() {
         return "none".to_owned();
     }
-    let shown = columns.iter().take(SHOWN).map(|c| format!("{c:?}")).collect::<Vec<_>>().join(", ");
+    let shown = columns.iter().take(SHOWN).map(|c| format!("{:?}", start(c))).collect::<Vec<_>>().join(", ");
     if columns.len() > SHOWN { format!("{shown} and {} more", columns.len() - SHOWN) } else { shown }
+}
+
+/// Returns as much of a name as an error shows.
+fn start(name: &str) -> &str {
+    const SHOWN: usize = 256;
+    &name[..name.floor_char_boundary(SHOWN)]
 }
 
 fn encoding(line: Option<u64>, seems: Option<Guess>) -> String {

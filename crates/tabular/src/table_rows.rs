@@ -11,6 +11,9 @@ use super::findings::{Found, IdFindings};
 use super::notes::{ColumnNote, Guess, NoteKind, note_encoding};
 use super::text;
 
+/// Longest name of a column, in bytes: reports and errors repeat the names.
+const LONGEST_COLUMN_NAME: usize = 1024;
+
 /// Key column to read by, and the limits.
 #[derive(Debug, Clone)]
 pub struct TableOptions {
@@ -105,6 +108,9 @@ impl<'s> TableRows<'s> {
         let place = self.report.columns.len();
         if place == self.options.max_columns {
             return Err(TabularError::TooMany { what: "columns", limit: self.options.max_columns as u64 });
+        }
+        if name.len() > LONGEST_COLUMN_NAME {
+            return Err(TabularError::LongColumnName { name: name.to_owned(), limit: LONGEST_COLUMN_NAME });
         }
         self.places.insert(name.to_owned(), place);
         self.report.columns.push(name.to_owned());

@@ -38,7 +38,7 @@ const TAGS: &[(&str, &str)] = &[
 
 /// Why an operation may be refused for now, by the `code` of its 503.
 const FOR_NOW: &str = "`temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being \
-    computed or read), `too_long` (the answer took too long)";
+    computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read)";
 
 /// Completes the document as the slices describe it.
 pub fn complete(mut document: Value) -> Value {
@@ -89,6 +89,7 @@ impl Operation<'_> {
         };
         self.refine_parameters();
         self.add_errors_of_body();
+        self.add_error_of_disk();
         if inference {
             self.add_inference_errors(public);
         } else {
@@ -103,9 +104,12 @@ impl Operation<'_> {
         self.path.strip_prefix("/api/v1").unwrap_or(self.path)
     }
 
+    fn verb(&self) -> Method {
+        Method::from_bytes(self.method.to_uppercase().as_bytes()).unwrap_or_default()
+    }
+
     fn policy(&self) -> Policy {
-        let method = Method::from_bytes(self.method.to_uppercase().as_bytes()).unwrap_or_default();
-        policy_of(&method, self.below()).unwrap_or(Policy::STRICT)
+        policy_of(&self.verb(), self.below()).unwrap_or(Policy::STRICT)
     }
 
     fn has_parameter(&self, place: &str) -> bool {
@@ -192,6 +196,13 @@ impl Operation<'_> {
         self.add("413", "The body is too large");
         if self.is_upload() {
             self.add("507", "There is no room for the file; `code` says where, such as on the disk (`disk_full`)");
+        }
+    }
+
+    /// Adds the error of a change that a disk has no room for.
+    fn add_error_of_disk(&mut self) {
+        if self.policy().takes_disk(&self.verb()) {
+            self.add("507", "The disk of the server is nearly full (`disk_full`)");
         }
     }
 

@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{addresses, api_docs, authentication, meta, spa};
+use super::{addresses, api_docs, authentication, full_disk, meta, spa};
 use crate::features::{
     ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, inference, item_metadata, live_updates,
     model_configs, models, off_policy, projects, recommendation_log, retraining, task_logs, tuning,
@@ -47,6 +47,7 @@ fn inference_scope(base: &'static str) -> impl HttpServiceFactory {
 fn management(base: &'static str) -> impl HttpServiceFactory {
     web::scope(base)
         // From the outside in: the last one sees a request first.
+        .wrap(from_fn(full_disk::refuse_changes))
         .wrap(from_fn(addresses::describe))
         .wrap(from_fn(authentication::identify))
         .wrap(from_fn(addresses::tidy))

@@ -143,7 +143,8 @@ fn every_operation_has_a_line_in_the_policy_table_and_every_line_an_operation() 
 fn what_opens_an_account_counts_as_a_guess_and_what_needs_a_model_as_dear() {
     let of = |method: Method, path: &str| policy::policy_of(&method, path).expect("a line");
     for guess in ["/auth/login/", "/auth/sign_up/", "/auth/password/reset/confirm/", "/invitation/look_up/"] {
-        assert_eq!(of(Method::POST, guess), Policy { is_public: true, allowance: Allowance::LogIn }, "{guess}");
+        let Policy { is_public, allowance, .. } = of(Method::POST, guess);
+        assert_eq!((is_public, allowance), (true, Allowance::LogIn), "{guess}");
     }
     for dear in ["off_policy", "similar", "recommendation", "sample_recommendation_raw"] {
         let path = format!("/trained_model/{{id}}/{dear}/");
@@ -151,4 +152,31 @@ fn what_opens_an_account_counts_as_a_guess_and_what_needs_a_model_as_dear() {
     }
     assert!(of(Method::POST, "/conversion_event/").reports_events() && !of(Method::GET, "/conversion_event/").reports_events());
     assert_eq!(policy::policy_of(&Method::DELETE, "/auth/login/"), None);
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_stored_and_nothing_that_makes_room_or_stores_nothing() {
+    let takes_disk = |method: Method, path: &str| policy::policy_of(&method, path).expect("a line").takes_disk(&method);
+    for change in [
+        (Method::POST, "/project/"),
+        (Method::PATCH, "/project/{id}/"),
+        (Method::PUT, "/model_configuration/{id}/"),
+        (Method::POST, "/training_data/"),
+        (Method::POST, "/auth/sign_up/"),
+    ] {
+        assert!(takes_disk(change.0.clone(), change.1), "{change:?}");
+    }
+    for other in [
+        (Method::GET, "/project/"),
+        (Method::DELETE, "/project/{id}/"),
+        (Method::DELETE, "/training_data/{id}/unlink_file/"),
+        (Method::POST, "/parameter_tuning_job/{id}/cancel/"),
+        (Method::POST, "/auth/login/"),
+        (Method::POST, "/auth/logout/"),
+        (Method::POST, "/auth/token/refresh/"),
+        (Method::POST, "/conversion_event/batch/"),
+        (Method::POST, "/inference/predict/{model_id}"),
+    ] {
+        assert!(!takes_disk(other.0.clone(), other.1), "{other:?}");
+    }
 }

@@ -1,18 +1,19 @@
 //! The audit log as a file, written while it is read: of any length, only a few lines are held in memory.
 
-use futures_util::Stream;
-use futures_util::stream::try_unfold;
+use futures_util::stream::{self, try_unfold};
+use futures_util::{Stream, TryStreamExt};
 use serde_json::Value;
 
 use super::model::{Entry, Selection};
 use super::store;
 use crate::features::accounts::Principal;
 use crate::platform::db::{self, DbError};
-use crate::platform::http::{ApiError, ApiResult, timestamp};
+use crate::platform::http::{ApiError, ApiResult, pieces, timestamp};
 use crate::platform::services::Services;
 use crate::platform::wire_enum;
 
-const LINES_AT_ONCE: i64 = 500;
+/// Lines in memory at once.
+const LINES_AT_ONCE: i64 = 50;
 
 wire_enum! {
     /// The format of the file.
@@ -60,7 +61,7 @@ pub fn stream(
 ) -> impl Stream<Item = ApiResult<bytes::Bytes>> + use<> {
     let (services, session) = (services.clone(), principal.session());
     let rest = Rest { services, session, selection, format, below: Some(i64::MAX), begun: false };
-    try_unfold(rest, async |mut rest| {
+    let parts = try_unfold(rest, async |mut rest| {
         let Some(below) = rest.below else { return Ok(None) };
         let rows = db::acting_as(rest.session.clone(), read(&rest, below)).await?;
         rest.below = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == LINES_AT_ONCE);
@@ -70,7 +71,8 @@ pub fn stream(
         };
         rest.begun = true;
         Ok(Some((bytes::Bytes::from(text), rest)))
-    })
+    });
+    parts.map_ok(|part| stream::iter(pieces(part).map(Ok))).try_flatten()
 }
 
 async fn read(rest: &Rest, below: i64) -> ApiResult<Vec<Entry>> {

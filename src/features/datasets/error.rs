@@ -159,7 +159,7 @@ impl From<DataError> for ApiError {
             }
             DataError::Disk(shortage) => {
                 tracing::warn!(%shortage, "uploads are refused");
-                Self::coded(StatusCode::INSUFFICIENT_STORAGE, "disk_full", message)
+                shortage.into()
             }
             DataError::TooManyStoredBytes(_) => Self::coded(StatusCode::INSUFFICIENT_STORAGE, "too_many_stored_bytes", message),
             DataError::TooManyWaitingJobs(refusal) => refusal.into(),

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::features::projects::MOST_EVENT_TYPES;
+use crate::features::projects::{LONGEST_EVENT_TYPE, MOST_EVENT_TYPES};
 use crate::ml::interactions::{InteractionLog, LateTimes};
 use crate::platform::http::timestamp;
 use crate::platform::tabular::{self, ColumnNote, ReadOptions, ReadReport, Rejected};
@@ -98,14 +98,16 @@ fn notes(read: &ReadReport, log: &InteractionLog, options: &ReadOptions) -> Vec<
     notes
 }
 
-/// Returns the event types with their numbers of rows, most frequent first.
+/// Returns the event types with their numbers of rows, most frequent first. Of a name that is too long to have a weight, only the
+/// start.
 fn events(log: &InteractionLog) -> Vec<EventCount> {
     let Some(events) = &log.events else { return Vec::new() };
     let mut rows = vec![0u64; events.names.len()];
     events.codes.iter().for_each(|&code| rows[code as usize] += 1);
     let mut types: Vec<(u64, &str)> = rows.into_iter().zip(events.names.iter()).collect();
     types.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    types.iter().take(MOST_EVENT_TYPES).map(|(rows, name)| EventCount { name: (*name).to_owned(), rows: *rows }).collect()
+    let start = |name: &str| name.chars().take(LONGEST_EVENT_TYPE).collect();
+    types.iter().take(MOST_EVENT_TYPES).map(|(rows, name)| EventCount { name: start(name), rows: *rows }).collect()
 }
 
 fn moment(micros: i64) -> Option<String> {

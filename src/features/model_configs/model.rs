@@ -13,9 +13,6 @@ use crate::schema::model_configurations;
 const LONGEST_NAME: usize = 256;
 const LONGEST_CLASS_NAME: usize = 128;
 
-/// The largest parameters of a configuration, in bytes: every model and every trial stores a copy.
-const LARGEST_PARAMETERS: usize = 64 << 10;
-
 request_fields! {
     /// The fields of a model configuration.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
@@ -27,7 +24,7 @@ request_fields! {
         /// One of the names in `/algorithms/`.
         pub recommender_class_name: String => Text(LONGEST_CLASS_NAME),
         #[schema(value_type = Object)]
-        pub parameters_json: Value = json!({}) => JsonObject(LARGEST_PARAMETERS),
+        pub parameters_json: Value = json!({}) => JsonObject::STORED,
     }
 }
 

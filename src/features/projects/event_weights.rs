@@ -11,9 +11,7 @@ use crate::platform::http::body::{FieldReader, JsonObject, Kind, Missing};
 
 const MOST_WEIGHTS: usize = 1_000;
 /// The largest number of characters of an event type, as for events.
-const LONGEST_NAME: usize = 256;
-/// The largest size of all weights as JSON, in bytes; names of four bytes per character fit.
-const LARGEST: usize = MOST_WEIGHTS * (4 * LONGEST_NAME + 32);
+pub const LONGEST_EVENT_TYPE: usize = 256;
 
 /// A JSON object of weights by type of event.
 pub struct EventWeights;
@@ -22,13 +20,13 @@ impl Kind for EventWeights {
     type Output = Value;
 
     fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<Value>) -> Value {
-        let read = fields.read(field, JsonObject(LARGEST), missing);
+        let read = fields.read(field, JsonObject::STORED, missing);
         let weights: BTreeMap<&String, &Value> = read.as_object().into_iter().flatten().collect();
         if weights.len() > MOST_WEIGHTS {
             fields.fault(field, format!("At most {MOST_WEIGHTS} types of events can have a weight."));
         }
-        if weights.keys().any(|name| name.chars().count() > LONGEST_NAME) {
-            fields.fault(field, format!("The name of a type of event has at most {LONGEST_NAME} characters."));
+        if weights.keys().any(|name| name.chars().count() > LONGEST_EVENT_TYPE) {
+            fields.fault(field, format!("The name of a type of event has at most {LONGEST_EVENT_TYPE} characters."));
         }
         let number = |(event, weight): (&String, &Value)| Some((event.clone(), weight.as_f64()?));
         let numbers: Option<BTreeMap<String, f64>> = weights.into_iter().map(number).collect();

@@ -12,6 +12,7 @@ mod stored_bytes;
 mod sweeping;
 
 pub use admission::{TooManyWaitingJobs, admit_jobs, tenant_of, tenant_of_data, turn_of};
+pub use event_weights::LONGEST_EVENT_TYPE;
 pub use model::{MOST_EVENT_TYPES, Project, ProjectFields, UnknownUsers};
 pub use of_project::OfProject;
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};

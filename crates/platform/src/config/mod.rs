@@ -133,8 +133,8 @@ pub struct Settings {
     pub uploads_per_address: usize,
     /// Bytes of all uploads in progress, on disk; one user may fill a quarter of it, or send one file of the largest size.
     pub max_incoming_bytes: u64,
-    /// Bytes of disk space to keep free: below it, uploads and events are refused, lists are not logged, and no job that writes
-    /// data or models is started. 0 sets no limit.
+    /// Bytes of disk space to keep free: below it, uploads, events and other changes are refused, lists are not logged, and no job
+    /// that writes data or models is started. 0 sets no limit.
     pub min_free_disk_bytes: u64,
     /// Bytes that uploads, what is prepared of them, and models of one organisation may take up; more are refused. 0 sets no limit.
     /// The organisations that one user created may together take up twice as many.
@@ -142,6 +142,8 @@ pub struct Settings {
     /// Bytes in memory of all other request bodies and the values read from them; one client network may use half of it, one
     /// caller an eighth.
     pub max_buffered_bytes: u64,
+    /// Bytes in memory of large answers that clients have not read yet; one client network may use an eighth of it.
+    pub max_unread_bytes: u64,
     /// Seconds without a byte after which an unfinished request body is aborted.
     pub body_idle_seconds: u64,
     /// The minimum rate of a request body in bytes per second, on average over `body_rate_seconds`.
@@ -261,6 +263,7 @@ impl Default for Settings {
             min_free_disk_bytes: 1 << 30,
             max_stored_bytes_per_organisation: 0,
             max_buffered_bytes: 1 << 30,
+            max_unread_bytes: 512 << 20,
             body_idle_seconds: 30,
             body_least_rate: 1_024,
             body_rate_seconds: 60,

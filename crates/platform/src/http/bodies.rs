@@ -41,6 +41,9 @@ const LARGEST_OF_STRANGER: usize = 64 << 10;
 /// One in this many bytes of the room for all bodies is the room of unauthenticated callers, in addition to it.
 const PART_OF_STRANGERS: usize = 8;
 
+/// One in this many bytes of a room may be used by one client network.
+const PART_OF_NETWORK: usize = 2;
+
 /// A body is counted as this multiple of its size: values parsed from JSON take more memory than their text.
 const VALUES: usize = 4;
 
@@ -64,7 +67,8 @@ impl BodyLimits {
         let least = settings.body_least_rate.saturating_mul(window.as_secs());
         let patience = Patience { idle: Duration::from_secs(settings.body_idle_seconds.max(1)), window, least };
         let most = usize::try_from(settings.max_buffered_bytes).unwrap_or(usize::MAX);
-        let rooms = Rooms { of_callers: Buffered::new(most), of_strangers: Buffered::new(most / PART_OF_STRANGERS) };
+        let room = |most| Buffered::new(most, PART_OF_NETWORK);
+        let rooms = Rooms { of_callers: room(most), of_strangers: room(most / PART_OF_STRANGERS) };
         let whole = Duration::from_secs(settings.body_whole_seconds.max(1));
         Self { patience, whole, rooms: Arc::new(rooms), ending }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::disk::DiskShortage;
 use crate::memory::Shortage;
 
 /// The result of a handler.
@@ -256,6 +257,12 @@ impl ResponseError for ApiError {
 impl From<Shortage> for ApiError {
     fn from(shortage: Shortage) -> Self {
         Self::coded(StatusCode::SERVICE_UNAVAILABLE, "not_enough_memory", format!("This cannot be done now: {shortage}."))
+    }
+}
+
+impl From<DiskShortage> for ApiError {
+    fn from(shortage: DiskShortage) -> Self {
+        Self::coded(StatusCode::INSUFFICIENT_STORAGE, "disk_full", shortage.to_string())
     }
 }
 

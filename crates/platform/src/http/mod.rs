@@ -20,6 +20,7 @@ mod room;
 pub mod threads;
 pub mod throttle;
 mod unchanging;
+pub mod unread;
 
 pub use attachment::{attachment, checked_attachment};
 pub use body::{Body, FieldReader};
@@ -29,7 +30,7 @@ pub use filters::Filters;
 pub use origin::{is_same_site, origin};
 pub use pages::{Page, PageRequest, paginate};
 pub use payload::whole;
-pub use pieces::{embedded, in_pieces};
+pub use pieces::{embedded, in_pieces, pieces};
 pub use request::{Described, Optional, RequestOf, Write};
 pub use unchanging::{Unchanging, UnchangingFiles};
 

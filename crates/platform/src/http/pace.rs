@@ -70,11 +70,11 @@ impl Reading {
         Self { pace, until: now + pace.grace, idle_since: None, is_handed_over: false }
     }
 
-    /// Records bytes passed to the connection. The client gets time only for bytes that it may not have read yet.
+    /// Records bytes passed to the connection. The client gets time only for bytes that it may not have read yet, and never for
+    /// more than those that are held of an answer sent in pieces: a large piece gives no time in proportion to its size.
     fn sent(&mut self, now: Instant, bytes: u64) {
-        self.until = self.until(now) + self.pace.time_for(bytes);
-        // An answer may also come as one large piece.
-        self.until = self.until.min(now + self.pace.grace + self.pace.time_for(HELD.max(bytes)));
+        let with_bytes = self.until(now) + self.pace.time_for(bytes);
+        self.until = with_bytes.min(now + self.pace.grace + self.pace.time_for(HELD));
         self.idle_since = None;
     }
 
@@ -283,11 +283,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_one_piece_gives_time_to_read_all_of_it() {
-        let (mut reading, at) = reading();
-        reading.sent(at(0), 5 << 20);
-        reading.hand_over(at(0));
-        assert_eq!(reading.until(at(1)), at(60 + (5 << 10)));
+    fn an_answer_in_one_large_piece_gives_no_more_time_than_one_in_small_pieces() {
+        let (mut whole, at) = reading();
+        whole.sent(at(0), 600 << 20);
+        whole.hand_over(at(0));
+        let (mut in_pieces, _) = reading();
+        (0..600).for_each(|_| in_pieces.sent(at(0), 1 << 20));
+        in_pieces.hand_over(at(0));
+        assert_eq!(whole.until(at(1)), at(60 + HELD / 1_024));
+        assert_eq!(in_pieces.until(at(1)), whole.until(at(1)));
     }
 
     #[test]

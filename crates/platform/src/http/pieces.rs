@@ -1,6 +1,6 @@
-//! Response bodies that stay in memory for the life of the program. The server copies each piece of a body into the buffer of its
-//! connection, and requests the next one once the client has read most of it: a file sent as one piece would be copied for each
-//! client that does not read.
+//! Response bodies that are in memory as a whole, sent piece by piece. The server copies each piece of a body into the buffer of its
+//! connection, and requests the next one once the client has read most of it: a body sent as one piece would be copied for
+//! each client that does not read.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -20,12 +20,15 @@ pub fn embedded(content: Cow<'static, [u8]>) -> Bytes {
     }
 }
 
+/// Returns the pieces of a body, which share its memory.
+pub fn pieces(content: Bytes) -> impl Iterator<Item = Bytes> {
+    let length = content.len();
+    (0..length).step_by(PIECE).map(move |start| content.slice(start..length.min(start + PIECE)))
+}
+
 /// Returns a body that is sent in pieces.
 pub fn in_pieces(content: Bytes) -> SizedStream<impl Stream<Item = Result<Bytes, Infallible>>> {
-    let length = content.len();
-    let starts = (0..length).step_by(PIECE);
-    let pieces = starts.map(move |start| Ok::<_, Infallible>(content.slice(start..length.min(start + PIECE))));
-    SizedStream::new(length as u64, stream::iter(pieces))
+    SizedStream::new(content.len() as u64, stream::iter(pieces(content).map(Ok)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The memory for request bodies, and who uses how much of it.
+//! The memory for bodies of requests or answers, and who uses how much of it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 /// One in this many bytes of a room may be used by one caller.
 const PART_OF_CALLER: usize = 8;
 
-/// Bytes in memory of bodies that are arriving or in use.
+/// Bytes in memory of bodies that are arriving, in use or being sent.
 #[derive(Debug)]
 pub(super) struct Buffered {
     most: usize,
+    most_of_network: usize,
     held: Mutex<Held>,
 }
 
@@ -28,9 +29,9 @@ pub(super) struct Sender<'a> {
 }
 
 impl Buffered {
-    /// Creates an empty room of this many bytes.
-    pub fn new(most: usize) -> Self {
-        Self { most, held: Mutex::default() }
+    /// Creates an empty room of this many bytes; one network may use one in `part_of_network` of them.
+    pub fn new(most: usize, part_of_network: usize) -> Self {
+        Self { most, most_of_network: most / part_of_network, held: Mutex::default() }
     }
 
     /// Counts more bytes of a body, of which `counted` are counted already; returns false when there is no room for them. A
@@ -42,7 +43,7 @@ impl Buffered {
         let has_other_bodies = of_caller > counted;
         let of_caller = of_caller.saturating_add(bytes);
         if held.all.saturating_add(bytes) > self.most
-            || of_network > self.most / 2
+            || of_network > self.most_of_network
             || (has_other_bodies && of_caller > self.most / PART_OF_CALLER)
         {
             return false;
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn one_network_may_fill_half_of_the_room_and_gets_it_back() {
-        let buffered = Buffered::new(100);
+        let buffered = Buffered::new(100, 2);
         let of = |network| Sender { network, caller: None };
         assert!(buffered.add(of("a"), 0, 30) && buffered.add(of("a"), 0, 20));
         assert!(!buffered.add(of("a"), 0, 1));
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn one_caller_may_fill_an_eighth_of_the_room_or_send_one_body_at_a_time() {
-        let buffered = Buffered::new(800);
+        let buffered = Buffered::new(800, 2);
         let of = |network, caller| Sender { network, caller: Some(caller) };
         assert!(buffered.add(of("a", 1), 0, 60) && buffered.add(of("b", 1), 0, 40));
         assert!(!buffered.add(of("c", 1), 0, 1), "from whichever network");

@@ -191,6 +191,11 @@ impl Convert for Id {
 /// A JSON object of at most this many bytes.
 pub struct JsonObject(pub usize);
 
+impl JsonObject {
+    /// An object that a row keeps: a list answers a hundred rows at once, and other rows may store copies.
+    pub const STORED: Self = Self(64 << 10);
+}
+
 impl Convert for JsonObject {
     type Output = Value;
 
