@@ -113,14 +113,14 @@ pub enum TabularError {
     },
     /// The name of a column that is too long to be one.
     #[error(
-        "the name of the column that begins with {:?} has more than {limit} bytes, which is the limit; shorten it, or add a line \
+        "the name of the column that begins with {:?} has more than {limit} characters, which is the limit; shorten it, or add a line \
          with the column names if the file has none",
         start(name)
     )]
     LongColumnName {
         /// The name.
         name: String,
-        /// The limit, in bytes.
+        /// The limit, in characters.
         limit: usize,
     },
     /// A header whose end could not be found within the limit.

@@ -11,8 +11,8 @@ use super::findings::{Found, IdFindings};
 use super::notes::{ColumnNote, Guess, NoteKind, note_encoding};
 use super::text;
 
-/// Longest name of a column, in bytes: reports and errors repeat the names.
-const LONGEST_COLUMN_NAME: usize = 1024;
+/// Largest number of characters in the name of a column: reports and errors repeat the names.
+const LONGEST_COLUMN_NAME: usize = 256;
 
 /// Key column to read by, and the limits.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ impl<'s> TableRows<'s> {
         if place == self.options.max_columns {
             return Err(TabularError::TooMany { what: "columns", limit: self.options.max_columns as u64 });
         }
-        if name.len() > LONGEST_COLUMN_NAME {
+        if name.chars().count() > LONGEST_COLUMN_NAME {
             return Err(TabularError::LongColumnName { name: name.to_owned(), limit: LONGEST_COLUMN_NAME });
         }
         self.places.insert(name.to_owned(), place);

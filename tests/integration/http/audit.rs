@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, Jobs, TestApp};
+use crate::support::{Caller, Jobs, TestApp, many_weights};
 
 const PASSWORD: &str = "a good long phrase";
 
@@ -110,6 +110,35 @@ async fn accounts_leave_lines_too_and_no_secret() {
     for secret in ["argon2", "password_hash", "key_hash", "token_hash", token.as_str().unwrap()] {
         assert!(!text.contains(secret), "{secret} is in the log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_large_value_the_log_keeps_its_size_and_a_digest() {
+    let app = TestApp::start().await;
+    let staff = app.staff("boss").await;
+    let user = app.user("margarete").await;
+    let shop = user.post("project/", json!({ "name": "Shop", "user_column": "u", "item_column": "i" })).await.expect(201).id();
+    let path = format!("project/{shop}/");
+    user.patch(&path, json!({ "name": "Store", "event_weights": many_weights(200, 1) })).await.expect(200);
+    let kept = "SELECT count(*) FROM projects p, audit_log a WHERE a.action = 'updated'
+        AND a.after -> 'event_weights' = jsonb_build_object('bytes', octet_length(p.event_weights::text),
+            'sha256', encode(sha256(convert_to(p.event_weights::text, 'UTF8')), 'hex'))";
+    assert_eq!(app.count(kept).await, 1);
+    user.patch(&path, json!({ "event_weights": many_weights(200, 2) })).await.expect(200);
+    user.patch(&path, json!({ "event_weights": many_weights(2, 1) })).await.expect(200);
+    user.delete(&path).await.expect(204);
+
+    let lines = lines(&staff, "project").await;
+    let [created, first, second, third, deleted] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(created.1["after"]["event_weights"], json!({}));
+    assert_eq!((&first.1["before"]["name"], &first.1["after"]["name"]), (&json!("Shop"), &json!("Store")));
+    assert_eq!(first.1["before"]["event_weights"], json!({}));
+    let (before, after) = (&second.1["before"]["event_weights"], &second.1["after"]["event_weights"]);
+    assert_eq!(before, &first.1["after"]["event_weights"], "the same value has the same digest");
+    assert_eq!((before["bytes"].as_i64() > Some(50_000), &before["bytes"]), (true, &after["bytes"]));
+    assert_ne!(before["sha256"], after["sha256"]);
+    assert_eq!(third.1["after"]["event_weights"], many_weights(2, 1), "a small value is kept whole");
+    assert_eq!((&deleted.1["before"]["name"], deleted.0.as_str()), (&json!("Store"), "deleted"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

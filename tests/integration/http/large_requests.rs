@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
 use crate::support::prepared::{Prepared, prepare};
+use crate::support::{TestApp, many_weights};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_full_of_faults_gets_a_short_answer() {
@@ -71,6 +71,10 @@ async fn lists_names_and_parameters_that_are_kept_have_bounds() {
     let (user, project) = (&prepared.user, prepared.project);
     let weights = json!({ "event_weights": { ("x".repeat(257)): 1 } });
     user.patch(&format!("project/{project}/"), weights).await.fault("event_weights");
+    let many = |types: usize| json!({ "event_weights": many_weights(types, 1) });
+    user.patch(&format!("project/{project}/"), many(240)).await.expect(200);
+    let refused = user.patch(&format!("project/{project}/"), many(270)).await;
+    assert!(refused.fault("event_weights").contains("65536 bytes"), "{}", refused.body);
     let parameters = json!({ "x": "y".repeat(70_000) });
     let configuration =
         json!({ "project": project, "recommender_class_name": "TopPopRecommender", "parameters_json": parameters });

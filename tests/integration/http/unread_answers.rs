@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::{Jobs, TestApp};
+use crate::support::{Caller, Jobs, TestApp, many_weights};
 
 /// The largest file of the API's pages.
 const LARGE: &str = "/api/v1/schema/swagger-ui/swagger-ui-bundle.js";
@@ -102,6 +102,46 @@ async fn a_client_that_does_not_read_the_end_of_its_answer_is_cut_off() {
         unread.push(stream);
     }
     app.soon("all are closed", async || unread.iter().all(|stream| !is_open(&app, stream))).await;
+}
+
+/// Requests all projects on a connection with a small receive buffer, and waits for the head of the answer.
+async fn ask_for_projects(app: &TestApp, user: &Caller) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(32 << 10).expect("a small buffer");
+    let mut stream = socket.connect(address(app)).await.expect("a connection");
+    let (host, token) = (address(app), user.token());
+    let request = format!("GET /api/v1/project/?page_size=100 HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it takes the request");
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 200");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_leaves_so_many_bytes_of_answers_unread() {
+    // One network has an eighth: two answers of 80 projects fit, and a third does not.
+    let app = TestApp::start_with(Jobs::None, |settings| settings.max_unread_bytes = 8 * 11_000_000).await;
+    let user = app.user("margarete").await;
+    let project = json!({ "name": "P", "user_column": "u", "item_column": "i", "event_weights": many_weights(235, 1) });
+    user.post("project/", project).await.expect(201);
+    app.execute(
+        "INSERT INTO projects (organisation_id, owner_id, name, user_column, item_column, event_weights)
+         SELECT organisation_id, owner_id, name || n, user_column, item_column, event_weights
+         FROM projects, generate_series(2, 80) n",
+    )
+    .await;
+    let all = "project/?page_size=100";
+    let length = user.get(all).await.expect(200).bytes.len();
+    assert!((4_000_000..5_500_000).contains(&length), "{length} bytes");
+    let unread = [ask_for_projects(&app, &user).await, ask_for_projects(&app, &user).await];
+    let refused = user.get(all).await.expect(503);
+    assert_eq!(refused.body["code"], "too_many_answers");
+    assert!(refused.body["detail"].as_str().expect("words").contains("page_size"), "{}", refused.body);
+    assert!(!refused.header("retry-after").is_empty());
+    user.get("project/?page_size=2").await.expect(200);
+    drop(unread);
+    app.soon("there is room again", async || user.get(all).await.status == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

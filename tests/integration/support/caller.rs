@@ -80,6 +80,11 @@ impl Caller {
         Self { credential: Credential::Key(key.to_owned()), ..self.clone() }
     }
 
+    /// Returns a caller at the same address, with a token instead.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { credential: Credential::Token(token.to_owned()), ..self.clone() }
+    }
+
     /// Returns the token that this caller is logged in with.
     pub fn token(&self) -> &str {
         match &self.credential {

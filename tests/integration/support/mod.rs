@@ -17,10 +17,12 @@ pub mod slots;
 pub mod sockets;
 pub mod tastes;
 pub mod waiting;
+mod weights;
 pub mod world;
 
-pub use app::{Jobs, SECRET, TestApp};
+pub use app::{Jobs, PASSWORD, SECRET, TestApp};
 pub use caller::{Answer, Caller};
 pub use clock::test_clock;
 pub use database::{TestDatabase, new_cluster};
 pub use proxy::FrozenNetwork;
+pub use weights::many_weights;

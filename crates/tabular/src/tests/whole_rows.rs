@@ -99,3 +99,19 @@ fn tables_have_their_limits() {
     assert!(matches!(read("[{\"a\":1}]", "x.json"), Err(TabularError::MissingColumn { .. })));
     assert!(matches!(read("[]", "x.json"), Err(TabularError::Empty)));
 }
+
+#[test]
+fn the_name_of_a_column_has_a_limit_and_errors_show_only_its_start() {
+    let named = |length: usize, name: &str| {
+        let column = "x".repeat(length);
+        let text = if name == "x.csv" { format!("id,{column}\n1,2\n") } else { format!("[{{\"id\":1,\"{column}\":2}}]") };
+        read(text, name).map(|(rows, _)| rows.len())
+    };
+    for name in ["x.csv", "x.json"] {
+        assert_eq!(named(256, name).unwrap(), 1, "{name}");
+        let refused = named(257, name).unwrap_err().to_string();
+        assert!(refused.contains("more than 256 characters"), "{name}: {refused}");
+    }
+    let missing = read(format!("{}\n1\n", "x".repeat(900)), "x.csv").unwrap_err().to_string();
+    assert!(missing.len() < 600, "{missing}");
+}
