@@ -72,7 +72,7 @@ pub fn stream(
         rest.begun = true;
         Ok(Some((bytes::Bytes::from(text), rest)))
     });
-    parts.map_ok(|part| stream::iter(pieces(part).map(Ok))).try_flatten()
+    parts.map_ok(|part| stream::iter(pieces(part).map(Ok::<_, ApiError>))).try_flatten()
 }
 
 async fn read(rest: &Rest, below: i64) -> ApiResult<Vec<Entry>> {
