@@ -11,6 +11,8 @@ use super::cells::{as_boolean_word, as_number, is_code, is_formatted_number, is_
 
 /// The number of example cells in a report.
 const EXAMPLES: usize = 5;
+/// The largest number of columns with examples: a list answers a hundred reports at once.
+const COLUMNS_WITH_EXAMPLES: usize = 100;
 /// The largest number of characters of an example.
 const LONGEST_EXAMPLE: usize = 80;
 
@@ -41,7 +43,7 @@ pub struct ColumnReport {
     /// Cells that look like numbers but have a currency or thousands separators, as in "$1,200". They are not compared as
     /// numbers.
     formatted_numbers: u64,
-    /// The first distinct ones of either.
+    /// The first distinct ones of either; only for the first columns that have any.
     examples: Vec<String>,
 }
 
@@ -62,8 +64,9 @@ impl fmt::Display for ColumnReport {
         if n == 0 {
             return Ok(());
         }
-        write!(f, "; {n} of {} cells {about}, for example", self.cells)?;
-        self.examples.iter().enumerate().try_for_each(|(at, cell)| write!(f, "{}{cell:?}", if at == 0 { " " } else { ", " }))
+        write!(f, "; {n} of {} cells {about}", self.cells)?;
+        let before = |at| if at == 0 { ", for example " } else { ", " };
+        self.examples.iter().enumerate().try_for_each(|(at, cell)| write!(f, "{}{cell:?}", before(at)))
     }
 }
 
@@ -168,7 +171,11 @@ impl Columns {
     /// Decides the kind of each column, and returns the kinds with their reports.
     pub fn finish(mut self, names: &[String]) -> (Vec<ColumnKind>, Vec<ColumnReport>) {
         self.0.resize_with(names.len(), Seen::default);
-        self.0.into_iter().zip(names).map(|(seen, name)| (seen.kind(), seen.report(name))).unzip()
+        let columns = self.0.into_iter().zip(names);
+        let (kinds, mut reports): (_, Vec<ColumnReport>) = columns.map(|(seen, name)| (seen.kind(), seen.report(name))).unzip();
+        let with_examples = reports.iter_mut().filter(|report| !report.examples.is_empty());
+        with_examples.skip(COLUMNS_WITH_EXAMPLES).for_each(|report| report.examples.clear());
+        (kinds, reports)
     }
 }
 
@@ -218,6 +225,20 @@ mod tests {
         assert_eq!((kind, report.not_numbers, report.formatted_numbers), (ColumnKind::Text, 0, 3));
         assert_eq!(report.examples, ["$5.00", "$1,200.00", "¥300"]);
         assert_eq!(seen(&[json!("5"), json!(7), json!(1.5)]).0, ColumnKind::Number, "numbers as JSON texts");
+    }
+
+    #[test]
+    fn a_wide_table_shows_examples_of_its_first_columns() {
+        let mut columns = Columns::default();
+        for column in 0..=COLUMNS_WITH_EXAMPLES {
+            columns.add(column, &json!("$5"));
+        }
+        let names: Vec<String> = (0..=COLUMNS_WITH_EXAMPLES).map(|column| format!("c{column}")).collect();
+        let (_, reports) = columns.finish(&names);
+        assert!(reports[..COLUMNS_WITH_EXAMPLES].iter().all(|report| report.examples == ["$5"]));
+        let last = &reports[COLUMNS_WITH_EXAMPLES];
+        assert_eq!((last.formatted_numbers, last.examples.len()), (1, 0));
+        assert!(last.to_string().ends_with("compared as text"), "{last}");
     }
 
     #[test]
