@@ -62,7 +62,7 @@ pub fn stream(
     let (services, session) = (services.clone(), principal.session());
     let rest = Rest { services, session, selection, format, below: Some(i64::MAX), begun: false };
     let parts = try_unfold(rest, async |mut rest| {
-        let Some(below) = rest.below else { return Ok(None) };
+        let Some(below) = rest.below else { return Ok::<_, ApiError>(None) };
         let rows = db::acting_as(rest.session.clone(), read(&rest, below)).await?;
         rest.below = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == LINES_AT_ONCE);
         let text = match rest.format {
