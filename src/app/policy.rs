@@ -1,5 +1,6 @@
-//! The policy of each operation: who may use it, and which limit it counts against. One line for each operation of the API
-//! document, by its address and verb; authentication, throttling and the document itself all read this table.
+//! The policy of each operation: who may use it, which limit it counts against, and whether it goes on while the disk is nearly
+//! full. One line for each operation of the API document, by its address and verb; authentication, throttling, the watch over the
+//! disk and the document itself all read this table.
 
 use actix_web::http::Method;
 
