@@ -228,6 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn the_report_shows_the_start_of_a_long_event_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, format!("user,item,event\na,b,{}\n", "ä".repeat(300))).unwrap();
+        let with_events = ReadOptions { event_column: Some("event".to_owned()), ..options(1 << 20) };
+        let memory = crate::platform::memory::Memory::of_bytes(600 << 20).promise();
+        let prepared = prepare(&path, "a.csv", &with_events, 1 << 30, 1, &memory).unwrap();
+        let report = serde_json::to_value(&prepared.report).unwrap();
+        assert_eq!(report["events"][0]["name"], "ä".repeat(256));
+    }
+
+    #[test]
     fn an_upload_whose_rows_do_not_fit_into_memory_is_refused_in_words() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
