@@ -82,7 +82,8 @@ async fn documents_and_pages_are_compressed_and_not_sent_again() {
         let plain = anyone.get(path).await.expect(200);
         assert_eq!(plain.header("content-encoding"), "", "{path}");
         let packed = get(path, ("accept-encoding", "gzip")).await.expect(200);
-        assert_eq!((packed.header("content-encoding").as_str(), packed.header("vary").as_str()), ("gzip", "accept-encoding"));
+        assert_eq!(packed.header("content-encoding"), "gzip", "{path}");
+        assert!(packed.header("vary").starts_with("accept-encoding"), "{path}");
         let mut unpacked = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.bytes.as_slice()), &mut unpacked).unwrap();
         assert!(unpacked == plain.bytes, "{path}");

@@ -51,8 +51,8 @@ impl Tenant {
         self.user.post("trained_model/", model).await
     }
 
-    /// Starts a training that lasts for hours, and returns its path.
-    async fn train_endlessly(&self) -> String {
+    /// Starts trainings that last for hours, and returns their paths.
+    async fn train_endlessly<const N: usize>(&self) -> [String; N] {
         let rows = (0..20_000_u64).map(|n| format!("u{},i{}\n", n % 400, n.wrapping_mul(2_654_435_761) % 601));
         let csv: String = std::iter::once("user_id,item_id\n".to_owned()).chain(rows).collect();
         let data = self.user.upload(self.project, "data.csv", csv).await.expect(201).id();
@@ -62,8 +62,12 @@ impl Tenant {
             "project": self.project, "name": "endless", "recommender_class_name": "IALS", "parameters_json": parameters,
         });
         let configuration = self.user.post("model_configuration/", configuration).await.expect(201).id();
-        let model = json!({ "configuration": configuration, "data_loc": data });
-        format!("trained_model/{}/", self.user.post("trained_model/", model).await.expect(201).id())
+        let mut paths = [const { String::new() }; N];
+        for path in &mut paths {
+            let model = json!({ "configuration": configuration, "data_loc": data });
+            *path = format!("trained_model/{}/", self.user.post("trained_model/", model).await.expect(201).id());
+        }
+        paths
     }
 
     async fn wait_for_status(&self, path: &str, status: &str) -> Value {
@@ -93,7 +97,7 @@ async fn two_endless_searches_of_one_organisation_leave_a_worker_to_another() {
 async fn two_endless_trainings_of_one_organisation_leave_a_place_to_another_until_their_time_limit() {
     let app = TestApp::start_with(Jobs::Run, |settings| settings.max_training_seconds = 60).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
-    let endless = [alpha.train_endlessly().await, alpha.train_endlessly().await];
+    let endless = alpha.train_endlessly::<2>().await;
     for model in &endless {
         alpha.wait_for_status(model, "RUNNING").await;
     }

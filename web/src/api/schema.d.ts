@@ -2079,7 +2079,7 @@ export interface components {
              * @description Cells with a value.
              */
             cells: number;
-            /** @description The first distinct ones of either. */
+            /** @description The first distinct ones of either; only for the first columns that have any. */
             examples: string[];
             /**
              * Format: int64
@@ -2113,7 +2113,10 @@ export interface components {
         };
         /** @description The body of a 409 with dependents. */
         ConflictBody: {
+            /** @description The first 100 of them. */
             dependents: components["schemas"]["Dependent"][];
+            /** @description How many there are. */
+            dependents_count: number;
             detail: string;
         };
         /** @description An event in answers. */
@@ -4064,7 +4067,8 @@ export interface components {
          *           "id": 1,
          *           "name": null
          *         }
-         *       ]
+         *       ],
+         *       "dependents_count": 1
          *     }
          */
         Conflict: {
@@ -4072,13 +4076,15 @@ export interface components {
             detail: string;
             /** @description A stable word */
             code?: string;
-            /** @description The objects that depend on it */
+            /** @description The first 100 objects that depend on it */
             dependents?: {
                 resource?: string;
                 /** Format: int64 */
                 id?: number;
                 name?: string | null;
             }[];
+            /** @description How many objects depend on it */
+            dependents_count?: number;
         };
         /**
          * @description A refusal by rate limit, in the shape that only predictions use.
@@ -5095,7 +5101,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5158,7 +5164,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ABTest"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5205,7 +5211,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5293,7 +5299,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTest"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5358,11 +5364,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5427,7 +5442,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5447,7 +5462,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5537,7 +5552,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTest"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5564,7 +5579,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5582,7 +5597,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No longer a draft */
+            /** @description The test is no longer a draft */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5620,11 +5635,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5644,7 +5668,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -5669,7 +5693,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5678,7 +5702,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description It is running */
+            /** @description The test is running */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5698,7 +5722,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -5788,7 +5812,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTest"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5815,7 +5839,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5833,7 +5857,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No longer a draft */
+            /** @description The test is no longer a draft */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5871,11 +5895,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5935,7 +5968,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Not completed, or not a slot of the test */
+            /** @description The test is not completed, or the slot is not part of it */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5962,7 +5995,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6009,11 +6042,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6099,7 +6141,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6119,7 +6161,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6170,7 +6212,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTest"];
                 };
             };
-            /** @description Not a draft, or its slots are being tested */
+            /** @description The test is not a draft, or another test uses its slots */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6197,7 +6239,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6217,11 +6259,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6268,7 +6319,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTest"];
                 };
             };
-            /** @description Not running */
+            /** @description The test is not running */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6295,7 +6346,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6315,11 +6366,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6399,7 +6459,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6506,7 +6566,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6599,7 +6659,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6673,11 +6733,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6760,7 +6829,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -6922,11 +6991,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6946,7 +7024,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6991,7 +7069,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7153,11 +7231,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7225,7 +7312,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7294,7 +7381,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AuditEntry"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7321,7 +7408,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No such page */
+            /** @description There is no such page */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7341,7 +7428,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7365,7 +7452,7 @@ export interface operations {
                 action?: string;
                 since?: string;
                 until?: string;
-                /** @description `csv` unless `ndjson` is asked for */
+                /** @description `csv` or `ndjson`; `csv` by default */
                 format?: string;
             };
             header?: never;
@@ -7386,7 +7473,7 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7424,7 +7511,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7499,7 +7586,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Wrong credentials */
+            /** @description The name or the password is wrong */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7546,7 +7633,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7578,7 +7665,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7631,7 +7718,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -7693,7 +7780,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description Wrong old password or weak new one */
+            /** @description The old password is wrong, or the new one is weak */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7758,11 +7845,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7801,7 +7897,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description If there is such an account, a link is on its way */
+            /** @description If the account exists, a link was sent */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7811,7 +7907,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description No address */
+            /** @description The address is missing */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7858,11 +7954,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7920,7 +8025,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description The link is used up or expired, or the password weak */
+            /** @description The link was used or has expired, or the password is weak */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7967,11 +8072,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8039,7 +8153,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8088,7 +8202,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8108,7 +8222,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8186,7 +8300,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8195,7 +8309,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description Accounts are made by invitation here */
+            /** @description Accounts are created by invitation only */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8242,11 +8356,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8312,7 +8435,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description The token is not, or no longer, good */
+            /** @description The token is invalid or has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8359,7 +8482,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8402,7 +8525,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is */
+            /** @description The token is valid */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8412,7 +8535,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description No token */
+            /** @description The token is missing */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8421,7 +8544,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description It is not */
+            /** @description The token is invalid */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8468,7 +8591,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8539,7 +8662,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8608,7 +8731,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserDetails"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8673,11 +8796,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8742,7 +8874,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserDetails"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8807,11 +8939,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8867,7 +9008,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ConversionEvent"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8914,7 +9055,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9024,7 +9165,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversionEvent"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9098,7 +9239,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not stored, because the database is away, the disk is nearly full, or more arrive than can be stored; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description The event is not stored, because the database is unavailable, the disk is nearly full, or more arrive than can be stored; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9191,7 +9332,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Some event is wrong: `events` has an entry for each, empty for the good ones */
+            /** @description At least one event is invalid: `events` has an entry for each, which is empty for valid ones */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9256,7 +9397,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description None is stored, because the database is away or the disk is nearly full; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description No event is stored, because the database is unavailable or the disk is nearly full; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9313,7 +9454,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DailyEventCount"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9360,7 +9501,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9425,7 +9566,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9445,7 +9586,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9534,7 +9675,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversionEvent"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9561,7 +9702,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9608,11 +9749,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -9632,7 +9782,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -9657,7 +9807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9677,7 +9827,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -9766,7 +9916,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversionEvent"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9793,7 +9943,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9840,11 +9990,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -9898,7 +10057,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DeploymentSlot"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9945,7 +10104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10025,7 +10184,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeploymentSlot"];
                 };
             };
-            /** @description A field is wrong, the model is not trained, or all weights would be 0 */
+            /** @description A field is invalid, the model is not trained, or all weights would be 0 */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10090,11 +10249,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -10154,7 +10322,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10174,7 +10342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10256,7 +10424,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeploymentSlot"];
                 };
             };
-            /** @description A field is wrong, or all weights would be 0 */
+            /** @description A field is invalid, or all weights would be 0 */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10283,7 +10451,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10330,11 +10498,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -10354,14 +10531,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The weights of the slots left would all be 0 */
+            /** @description The weights of the remaining slots would all be 0 */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10388,7 +10565,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10417,7 +10594,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10499,7 +10676,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeploymentSlot"];
                 };
             };
-            /** @description A field is wrong, or all weights would be 0 */
+            /** @description A field is invalid, or all weights would be 0 */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10526,7 +10703,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10573,11 +10750,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -10589,9 +10775,9 @@ export interface operations {
     read_deployment_slot_comparison: {
         parameters: {
             query?: {
-                /** @description How far back; 28 unless told */
+                /** @description How far back; 28 by default */
                 days?: number;
-                /** @description Items of each list, from its head; 10 unless told */
+                /** @description Items of each list, from its top; 10 by default */
                 cutoff?: number;
             };
             header?: never;
@@ -10704,7 +10890,7 @@ export interface operations {
                     "application/json": components["schemas"]["SlotComparison"];
                 };
             };
-            /** @description A parameter is wrong */
+            /** @description A parameter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10731,7 +10917,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10751,7 +10937,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10858,7 +11044,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -10932,7 +11118,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10997,11 +11183,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -11061,7 +11256,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11081,7 +11276,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11157,7 +11352,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11202,7 +11397,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description A search or a schedule goes by it as it is */
+            /** @description A search or a schedule uses it in its present form */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11240,11 +11435,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -11264,7 +11468,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -11289,7 +11493,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11298,7 +11502,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A search or a schedule goes by it */
+            /** @description A search or a schedule uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11318,7 +11522,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11394,7 +11598,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11439,7 +11643,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description A search or a schedule goes by it as it is */
+            /** @description A search or a schedule uses it in its present form */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11477,11 +11681,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -11565,7 +11778,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11592,7 +11805,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Unknown, used, expired or withdrawn */
+            /** @description The invitation is unknown, used, expired or withdrawn */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11639,11 +11852,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -11708,7 +11930,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No token */
+            /** @description The token is missing */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11717,7 +11939,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description Unknown, used, expired or withdrawn */
+            /** @description The invitation is unknown, used, expired or withdrawn */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11764,7 +11986,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -11860,7 +12082,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ItemMetaData"];
                 };
             };
-            /** @description A filter is no number */
+            /** @description A filter is not a number */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11887,7 +12109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No such page */
+            /** @description There is no such page */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11907,7 +12129,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12049,7 +12271,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not multipart/form-data */
+            /** @description The body is not multipart/form-data */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12069,7 +12291,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12180,7 +12402,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12200,7 +12422,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12326,7 +12548,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12353,7 +12575,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not multipart/form-data */
+            /** @description The body is not multipart/form-data */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12373,7 +12595,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12406,7 +12628,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -12431,7 +12653,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12440,7 +12662,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Something live depends on it */
+            /** @description An active object depends on it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12460,7 +12682,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12586,7 +12808,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12613,7 +12835,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not multipart/form-data */
+            /** @description The body is not multipart/form-data */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12633,7 +12855,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12697,7 +12919,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, not yours, or its file was removed */
+            /** @description Not found, no access, or its file was removed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12717,7 +12939,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12777,7 +12999,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description n_rows is wrong, or the file cannot be read */
+            /** @description n_rows is invalid, or the file cannot be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12812,7 +13034,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, not yours, or its file was removed */
+            /** @description Not found, no access, or its file was removed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12832,7 +13054,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -12934,7 +13156,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12954,7 +13176,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13060,7 +13282,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13144,7 +13366,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelConfiguration"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13209,11 +13431,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13274,7 +13505,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13294,7 +13525,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13454,11 +13685,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13478,7 +13718,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -13503,7 +13743,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13512,7 +13752,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Something live depends on it */
+            /** @description An active object depends on it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13532,7 +13772,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13692,11 +13932,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13774,7 +14023,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No such page */
+            /** @description There is no such page */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13794,7 +14043,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -13858,7 +14107,7 @@ export interface operations {
                     "application/json": components["schemas"]["Organisation"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13932,11 +14181,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13995,7 +14253,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14015,7 +14273,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14039,7 +14297,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -14064,7 +14322,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14073,7 +14331,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description It has projects, or is somebody's personal one */
+            /** @description It has projects, or is a user's personal organisation */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14093,7 +14351,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14159,7 +14417,7 @@ export interface operations {
                     "application/json": components["schemas"]["Organisation"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14186,7 +14444,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14233,11 +14491,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -14315,7 +14582,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14335,7 +14602,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14412,7 +14679,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14439,7 +14706,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14486,11 +14753,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -14536,7 +14812,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14556,7 +14832,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14639,7 +14915,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14659,7 +14935,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14684,7 +14960,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -14709,7 +14985,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14718,7 +14994,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description It is the last owner */
+            /** @description The member is the last owner */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14738,7 +15014,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -14831,7 +15107,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14849,7 +15125,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description It is the last owner */
+            /** @description The member is the last owner */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14887,11 +15163,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -14984,7 +15269,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_TuningJob"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15011,7 +15296,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No such page */
+            /** @description There is no such page */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15031,7 +15316,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15175,7 +15460,7 @@ export interface operations {
                     "application/json": components["schemas"]["TuningJob"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15240,11 +15525,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -15341,7 +15635,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15361,7 +15655,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15507,7 +15801,7 @@ export interface operations {
                     "application/json": components["schemas"]["TuningJob"];
                 };
             };
-            /** @description A field differs */
+            /** @description A field differs from its present value */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15534,7 +15828,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15581,11 +15875,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -15605,7 +15908,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -15630,7 +15933,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15639,7 +15942,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Still running */
+            /** @description The search is still running */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -15659,7 +15962,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15805,7 +16108,7 @@ export interface operations {
                     "application/json": components["schemas"]["TuningJob"];
                 };
             };
-            /** @description A field differs */
+            /** @description A field differs from its present value */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15832,7 +16135,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15879,11 +16182,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -15980,7 +16292,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15989,7 +16301,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Over already */
+            /** @description The search has already ended */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16009,7 +16321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16094,7 +16406,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -16114,7 +16426,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16270,7 +16582,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16382,7 +16694,7 @@ export interface operations {
                     "application/json": components["schemas"]["Project"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -16447,11 +16759,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -16522,7 +16843,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -16542,7 +16863,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16730,11 +17051,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -16754,7 +17084,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -16779,7 +17109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -16788,7 +17118,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Something live depends on it */
+            /** @description An active object depends on it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16808,7 +17138,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -16996,11 +17326,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -17075,7 +17414,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17146,7 +17485,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RetrainingRun"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -17193,7 +17532,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17269,7 +17608,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -17289,7 +17628,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17363,7 +17702,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RetrainingSchedule"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -17410,7 +17749,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17549,7 +17888,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetrainingSchedule"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -17614,11 +17953,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -17695,7 +18043,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -17715,7 +18063,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -17856,7 +18204,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetrainingSchedule"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -17883,7 +18231,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -17930,11 +18278,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -17954,7 +18311,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -17979,7 +18336,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -17999,7 +18356,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18140,7 +18497,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetrainingSchedule"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18167,7 +18524,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -18214,11 +18571,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -18272,7 +18638,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -18301,11 +18667,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -18358,7 +18733,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18419,7 +18794,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_SlotChange"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18466,7 +18841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18534,7 +18909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -18554,7 +18929,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18631,7 +19006,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -18640,7 +19015,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A running test uses one of the slots, or a model has been deleted or has lost its file since */
+            /** @description A running test uses one of the slots, or a model was deleted or lost its file since then */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18660,11 +19035,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -18771,7 +19155,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18861,7 +19245,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18926,11 +19310,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -18994,7 +19387,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -19014,7 +19407,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19106,7 +19499,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -19151,7 +19544,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description A search or a schedule goes by it as it is */
+            /** @description A search or a schedule uses it in its present form */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19189,11 +19582,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -19213,7 +19615,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -19238,7 +19640,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -19247,7 +19649,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A search or a schedule goes by it */
+            /** @description A search or a schedule uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19267,7 +19669,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19359,7 +19761,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -19404,7 +19806,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description A search or a schedule goes by it as it is */
+            /** @description A search or a schedule uses it in its present form */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19442,11 +19844,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -19498,7 +19909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_TaskLog"];
                 };
             };
-            /** @description A filter is wrong */
+            /** @description A filter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -19525,7 +19936,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No such page */
+            /** @description There is no such page */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -19545,7 +19956,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19605,7 +20016,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -19625,7 +20036,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19753,7 +20164,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19842,7 +20253,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainedModel"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -19907,11 +20318,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -19992,7 +20412,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -20012,7 +20432,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20177,11 +20597,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -20201,7 +20630,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -20226,7 +20655,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -20235,7 +20664,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Something live depends on it */
+            /** @description An active object depends on it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20255,7 +20684,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20420,11 +20849,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -20495,7 +20933,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description The file is damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20511,9 +20949,9 @@ export interface operations {
     read_trained_model_off_policy: {
         parameters: {
             query?: {
-                /** @description How far back; 28 unless told */
+                /** @description How far back; 28 by default */
                 days?: number;
-                /** @description Items of each list, from its head; 10 unless told */
+                /** @description Items of each list, from its top; 10 by default */
                 cutoff?: number;
             };
             header?: never;
@@ -20633,7 +21071,7 @@ export interface operations {
                     "application/json": components["schemas"]["OffPolicyComparison"];
                 };
             };
-            /** @description A parameter is wrong */
+            /** @description A parameter is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -20660,7 +21098,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -20669,7 +21107,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Not trained yet, or its file was removed */
+            /** @description The model is not trained yet, or its file was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20689,7 +21127,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20767,7 +21205,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -20812,7 +21250,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not trained yet, or its file was removed */
+            /** @description The model is not trained yet, or its file was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20850,7 +21288,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20931,7 +21369,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Not trained yet, or its file was removed */
+            /** @description The model is not trained yet, or its file was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20951,7 +21389,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21016,7 +21454,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No such model or metadata, or not of one project */
+            /** @description There is no such model or metadata, or they belong to different projects */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -21025,7 +21463,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Not trained yet, or the file of the metadata was removed */
+            /** @description The model is not trained yet, or the file of the metadata was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21054,7 +21492,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file of the model is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description The file of the model is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21133,7 +21571,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Not trained yet, or its file was removed */
+            /** @description The model is not trained yet, or its file was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21153,7 +21591,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21234,7 +21672,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Not trained yet, or its file was removed */
+            /** @description The model is not trained yet, or its file was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21254,7 +21692,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description The file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21348,7 +21786,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Something live depends on it, or it is still being trained */
+            /** @description An active object depends on it, or it is still being trained */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21368,7 +21806,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21517,7 +21955,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21665,7 +22103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not multipart/form-data */
+            /** @description The body is not multipart/form-data */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -21685,7 +22123,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21802,7 +22240,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -21822,7 +22260,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -21972,7 +22410,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description A live job uses it */
+            /** @description An active job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22010,7 +22448,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22043,7 +22481,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone */
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -22077,7 +22515,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A live job uses it */
+            /** @description An active job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22097,7 +22535,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22247,7 +22685,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description A live job uses it */
+            /** @description An active job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22285,7 +22723,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22349,7 +22787,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, not yours, or its file was removed */
+            /** @description Not found, no access, or its file was removed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -22369,7 +22807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22429,7 +22867,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description n_rows is wrong, or the file cannot be read */
+            /** @description n_rows is invalid, or the file cannot be read */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -22484,7 +22922,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22539,7 +22977,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there, not yours, or no row was rejected */
+            /** @description Not found, no access, or no row was rejected */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -22559,7 +22997,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22676,7 +23114,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A live job uses it */
+            /** @description An active job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22696,7 +23134,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22769,7 +23207,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22841,7 +23279,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description A field is wrong */
+            /** @description A field is invalid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -22906,11 +23344,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -22965,7 +23412,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description Wrong old password or weak new one */
+            /** @description The old password is wrong, or the new one is weak */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -23030,11 +23477,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -23092,7 +23548,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -23112,7 +23568,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23188,7 +23644,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description A field is wrong, or it is yourself */
+            /** @description A field is invalid, or the user is the caller */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -23215,7 +23671,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -23262,11 +23718,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -23324,7 +23789,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -23344,11 +23809,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -23388,7 +23862,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description It is yourself */
+            /** @description The user is the caller */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -23415,7 +23889,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -23435,7 +23909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23505,7 +23979,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -23525,11 +23999,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -23607,7 +24090,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description Not there */
+            /** @description Not found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -23654,11 +24137,20 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -23694,7 +24186,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description All threads are taken: `overloaded` */
+            /** @description All threads are busy: `overloaded` */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23847,7 +24339,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No key, or one that does not count */
+            /** @description The key is missing or invalid */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -23856,7 +24348,7 @@ export interface operations {
                     "application/json": components["schemas"]["Unauthorized"];
                 };
             };
-            /** @description The key lacks the scope, or is of another project */
+            /** @description The key lacks the scope, or belongs to another project */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -23901,7 +24393,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The body is wrong */
+            /** @description The body is invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -23921,7 +24413,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -24041,7 +24533,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No key, or one that does not count */
+            /** @description The key is missing or invalid */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -24050,7 +24542,7 @@ export interface operations {
                     "application/json": components["schemas"]["Unauthorized"];
                 };
             };
-            /** @description The key lacks the scope, or is of another project */
+            /** @description The key lacks the scope, or belongs to another project */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -24095,7 +24587,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The body is wrong */
+            /** @description The body is invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24115,7 +24607,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -24230,7 +24722,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No key, or one that does not count */
+            /** @description The key is missing or invalid */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -24239,7 +24731,7 @@ export interface operations {
                     "application/json": components["schemas"]["Unauthorized"];
                 };
             };
-            /** @description The key lacks the scope, or is of another project */
+            /** @description The key lacks the scope, or belongs to another project */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -24284,7 +24776,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The body is wrong */
+            /** @description The body is invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24304,7 +24796,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -24472,7 +24964,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The body is wrong */
+            /** @description The body is invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24492,7 +24984,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -24544,7 +25036,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Not yet */
+            /** @description The models are not loaded yet, or all threads are busy */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -24667,7 +25159,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description No key, or one that does not count */
+            /** @description The key is missing or invalid */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -24676,7 +25168,7 @@ export interface operations {
                     "application/json": components["schemas"]["Unauthorized"];
                 };
             };
-            /** @description The key lacks the scope, or is of another project */
+            /** @description The key lacks the scope, or belongs to another project */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -24721,7 +25213,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The body is wrong */
+            /** @description The body is invalid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24741,7 +25233,7 @@ export interface operations {
                     "application/json": components["schemas"]["RateLimited"];
                 };
             };
-            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_bodies` (too many large requests at once) */
+            /** @description The model's file is missing or damaged; or `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
             503: {
                 headers: {
                     /** @description Seconds to wait */

@@ -9,8 +9,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::enqueuer::Turn;
 use super::model::ClaimedJob;
+use super::turn::Turn;
 
 /// Jobs of a lane that are read beyond those needed: other workers may be taking the first ones just now.
 const SPARE: i64 = 8;

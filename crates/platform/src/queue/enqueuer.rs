@@ -9,14 +9,7 @@ use super::CHANNEL_READY;
 use super::job::Job;
 use super::model::{JobId, JobState};
 use super::schema::jobs;
-
-/// The turn of a job: tenants take turns with each other, and so do the organisations of a tenant and the lanes of these.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Turn {
-    pub tenant: String,
-    pub organisation: String,
-    pub lane: String,
-}
+use super::turn::Turn;
 
 /// Options of a job: when it runs, and its keys.
 #[derive(Debug, Clone, Default)]

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::claimer;
-use super::enqueuer::Turn;
 use super::model::JobId;
+use super::turn::Turn;
 
 /// A piece of background work: its fields say what to do, its constants how.
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`job`] | what a job is: a serialisable struct with its policy, `run` and `failed` |
 //! | [`registry`] | the kinds of jobs that this program can run |
+//! | `turn` | names the tenant, organisation and lane of a job, which take turns |
 //! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits; makes snoozed jobs due |
 //! | `canceller` | ends waiting jobs, notifies running ones |
 //! | `claimer` | takes jobs for a worker, each by one worker only, each tenant in its turn |
@@ -51,18 +52,20 @@ pub mod registry;
 mod rescuer;
 mod running;
 pub mod schema;
+mod turn;
 mod wakener;
 pub mod worker;
 
 pub use canceller::{cancel, cancel_group};
 pub use claimer::SHARES_OF_TENANT;
-pub use enqueuer::{EnqueueOptions, Turn, enqueue, wake_snoozed};
+pub use enqueuer::{EnqueueOptions, enqueue, wake_snoozed};
 pub use group::Group;
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
 pub use model::{GroupedJob, JobId, JobRecord, JobState, Waiting, count_waiting, find, has_live, of_groups, unfinished};
 pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
+pub use turn::Turn;
 pub use worker::{Worker, WorkerOptions};
 
 /// Channel that announces jobs to claim.

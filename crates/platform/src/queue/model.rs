@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::enqueuer::Turn;
 use super::schema::jobs;
+use super::turn::Turn;
 
 /// Number of a job.
 pub type JobId = i64;
