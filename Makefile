@@ -111,8 +111,9 @@ bench-sockets: ## Measure the memory of SOCKETS idle live sockets, and the time 
 	cargo build --profile $(BENCH_PROFILE) --locked
 	benches/sockets/measure $(TARGET)/$(BENCH_PROFILE)/recotem $(SOCKETS)
 
-openapi: ## Write web/openapi.json and the UI's types from the code
-	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json
+openapi: ui ## Write web/openapi.json and the UI's types from the code
+	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json.new
+	mv web/openapi.json.new web/openapi.json
 	cd web && npm run --silent api-types
 
 clean: ## Remove what was built

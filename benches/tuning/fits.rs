@@ -29,7 +29,7 @@ impl Fits {
     pub fn score(&self, proposal: &Proposal) -> f64 {
         let suggestion = Suggestion { algorithm: proposal.algorithm.clone(), params: proposal.params.clone() };
         let outcome = run_trial(&suggestion, &self.split, Metric::Ndcg, CUTOFF, &self.context, &mut |_, _| false);
-        let outcome = outcome.expect("nobody cancels");
+        let outcome = outcome.expect("the search is not cancelled");
         outcome.score.unwrap_or_else(|| panic!("{}: {:?}", proposal.algorithm, outcome.note))
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use algorithm::Model;
 use recommender::{check_block, check_items, check_pairs, scores_by_factors};
 
 /// The algorithms that learn from a matrix, in the order in which they are shown.
-pub(crate) static MATRIX_ALGORITHMS: [AlgorithmInfo; 17] = [
+pub(crate) static MATRIX_ALGORITHMS: &[AlgorithmInfo] = &[
     top_pop::INFO,
     cosine_knn::INFO,
     asymmetric_cosine_knn::INFO,

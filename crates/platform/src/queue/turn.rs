@@ -1,4 +1,4 @@
-//! Who takes turns with whom.
+//! The parties that take turns in the queue.
 
 /// The turn of a job: tenants take turns with each other, and so do the organisations of a tenant and the lanes of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

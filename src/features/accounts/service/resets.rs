@@ -59,8 +59,8 @@ async fn mail_all(services: &Services, email: &str, now: DateTime<Utc>) -> Resul
     for user in store::users_by_email(&mut connection, email).await? {
         let Some(url) = issue_to_mail(&mut connection, &user, base, now).await? else { continue };
         let text = format!(
-            "Somebody, hopefully you, asked for a new password for the account \"{}\" at {base}.\n\n\
-             Choose one here within an hour:\n{url}\n\nIf it was not you, nothing has changed and there is nothing to do.\n",
+            "A new password was requested for the account \"{}\" at {base}.\n\n\
+             Set one within an hour:\n{url}\n\nIf you did not request this, ignore this message. Your password has not changed.\n",
             user.username
         );
         let letter = Letter { to: user.email, subject: "A new password for Recotem".to_owned(), text };
