@@ -44,9 +44,9 @@ impl ValueSize {
         ValueSize { memory: value.saturating_add(fixed), plain, is_in_lists }
     }
 
-    /// Returns whether a dictionary of this many values fits in its page. The library allocates as many as it declares.
-    pub fn fits(self, values: u64, page: usize) -> bool {
-        values.saturating_mul(self.plain) <= page as u64
+    /// Returns whether a dictionary of this many values fits in so many bytes. The library allocates as many as it declares.
+    pub fn fits(self, values: u64, bytes: u64) -> bool {
+        values.saturating_mul(self.plain) <= bytes
     }
 
     /// Returns the bytes that a page of `values` values adds to a batch. Of a list all values are read at once.

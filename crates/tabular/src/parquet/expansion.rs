@@ -21,7 +21,8 @@ pub(super) enum Packing {
     Snappy,
     Zstd,
     RawLz4,
-    /// Not packed, or the library stops at the declared size.
+    Unpacked,
+    /// The library stops at the declared size, and refuses a page that is smaller.
     Other,
 }
 
@@ -30,6 +31,7 @@ impl Packing {
     pub fn of(column: &ColumnChunkMetaData) -> Self {
         let is_counted = column.encodings().any(delta_texts::is_of_texts);
         match column.compression() {
+            Compression::UNCOMPRESSED => Packing::Unpacked,
             Compression::GZIP(_) => Packing::Gzip,
             Compression::BROTLI(_) => Packing::Brotli,
             Compression::LZ4 => Packing::Lz4,
@@ -42,7 +44,15 @@ impl Packing {
 
     /// Returns whether pages are expanded here rather than by the library.
     pub fn is_expanded_here(self) -> bool {
-        !matches!(self, Packing::Lz4 | Packing::Other)
+        !matches!(self, Packing::Lz4 | Packing::Unpacked | Packing::Other)
+    }
+
+    /// Returns the bytes that the library reads of a page that was passed through [`expand`].
+    pub fn bytes_read(self, page: &Bytes, header: &PageHeader) -> u64 {
+        match self {
+            Packing::Lz4 | Packing::Other if header.is_packed => header.expanded,
+            _ => page.len() as u64,
+        }
     }
 }
 
@@ -70,7 +80,7 @@ pub(super) fn expand(page: Bytes, packing: Packing, header: &PageHeader) -> io::
         Packing::Lz4 if is_lz4_frame(packed) => {
             Err(io::Error::other("its pages are LZ4 frames, which Parquet does not have; write it with another codec"))
         }
-        Packing::Lz4 | Packing::Other => Ok(page),
+        Packing::Lz4 | Packing::Unpacked | Packing::Other => Ok(page),
     }
 }
 

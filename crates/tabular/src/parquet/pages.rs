@@ -154,8 +154,9 @@ impl Pages {
         };
         let header = announced.ok_or_else(elsewhere)?;
         let page = expand(page, chunk.packing, &header)?;
-        if header.is_dictionary && !chunk.value.fits(header.values, page.len()) {
-            let (values, bytes) = (header.values, page.len());
+        let bytes = chunk.packing.bytes_read(&page, &header);
+        if header.is_dictionary && !chunk.value.fits(header.values, bytes) {
+            let values = header.values;
             return Err(io::Error::other(format!("a dictionary of {bytes} bytes declares {values} values")));
         }
         if !header.is_dictionary && !self.at_once.allow(&chunk.column, chunk.value, header.values) {
