@@ -149,7 +149,11 @@ async fn a_lost_worker_leaves_all_attempts_that_may_fail_by_themselves() {
 async fn the_jobs_of_a_worker_that_is_known_to_be_dead_are_rescued_at_once() {
     let stage = Stage::new().await;
     let id = stage.add(Act::Wait).await;
-    let first = stage.worker_with(|options| options.name = "first".to_owned());
+    // Its rounds are rare, so that none is under way when it is killed and takes its own job over.
+    let first = stage.worker_with(|options| {
+        options.name = "first".to_owned();
+        options.lease = std::time::Duration::from_secs(3_600);
+    });
     stage.until_running(id, 1).await;
     first.kill().await;
     let mut connection = stage.db.conn().await.unwrap();
