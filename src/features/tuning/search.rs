@@ -226,7 +226,8 @@ impl Search<'_> {
     async fn attempt(&self, trial: &Trial) -> Result<TrialOutcome, Stop> {
         let limit =
             self.job.fields.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
-        let deadline = [limit, self.deadline()].into_iter().flatten().min();
+        // Other jobs may wait for this trial to end, so it lasts no longer than a training may.
+        let deadline = [limit, self.deadline(), models::training_deadline(self.services)].into_iter().flatten().min();
         // The requested budget is only an upper limit: free memory limits it further.
         let context = self.engine_context(deadline).with_memory_budget((self.job.fields.memory_budget.max(1) as u64) << 20);
         let suggestion =

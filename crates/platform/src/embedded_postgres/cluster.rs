@@ -21,7 +21,7 @@ const LOG_KEPT_BYTES: u64 = 10 * 1024 * 1024;
 pub(super) struct Cluster {
     home: PathBuf,
     data: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Cluster {
@@ -121,11 +121,24 @@ pub(super) fn create_folder(path: &Path, mode: u32) -> Result<(), EmbeddedPostgr
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_path("set the mode of", path)
 }
 
-fn lock(home: &Path) -> Result<File, EmbeddedPostgresError> {
+/// The lock of a cluster. It ends with this value, even if another thread is starting a program at that moment, which holds a copy of
+/// the file until it runs.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the lock of the cluster ends with its file");
+        }
+    }
+}
+
+fn lock(home: &Path) -> Result<Lock, EmbeddedPostgresError> {
     let path = home.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).with_path("open", &path)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(EmbeddedPostgresError::AlreadyRunning { path: home.to_path_buf() }),
         Err(TryLockError::Error(error)) => Err(error).with_path("lock", &path),
     }

@@ -1,6 +1,7 @@
 //! Memory that the values of one batch of rows take. Missing values and repeated ones take no room in a file: a list of a billion
 //! of them fits in a page of some bytes, and a value of fixed length takes its length even if it is missing.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parquet::basic::Type;
@@ -9,7 +10,7 @@ use parquet::schema::types::ColumnDescriptor;
 use super::super::error::TabularError;
 
 /// Most bytes that the values of a batch may take.
-const LIMIT: u64 = 256 << 20;
+const LIMIT: u64 = 512 << 20;
 
 /// Bytes of a value in memory: that of a reference to a text.
 const VALUE: u64 = 16;
@@ -56,7 +57,8 @@ impl ValueSize {
     }
 }
 
-/// What the values of the present batch of a reader take.
+/// What the values of the present batch of a reader may take: those of all pages that were read for it, and those that may be left
+/// of the pages before. The values of a list are read only once all of them are there, which may be several batches later.
 #[derive(Clone)]
 pub(super) struct AtOnce {
     batch_rows: usize,
@@ -66,6 +68,8 @@ pub(super) struct AtOnce {
 #[derive(Default)]
 struct Taken {
     bytes: u64,
+    /// What the page takes that was read last, by the number of its column.
+    open: HashMap<usize, u64>,
     /// The column that exceeded the limit, and the bytes then.
     refused: Option<(String, u64)>,
 }
@@ -77,13 +81,16 @@ impl AtOnce {
 
     /// Starts the next batch.
     pub fn begin(&self) {
-        self.taken().bytes = 0;
+        let mut taken = self.taken();
+        taken.bytes = taken.open.values().fold(0, |sum, bytes| sum.saturating_add(*bytes));
     }
 
-    /// Counts a page of a column, and returns whether the batch still is within the limit.
-    pub fn allow(&self, column: &str, size: ValueSize, values: u64) -> bool {
+    /// Counts a page of the column with this number, and returns whether the batch still is within the limit.
+    pub fn allow(&self, number: usize, column: &str, size: ValueSize, values: u64) -> bool {
         let mut taken = self.taken();
-        taken.bytes = taken.bytes.saturating_add(size.in_batch(values, self.batch_rows));
+        let page = size.in_batch(values, self.batch_rows);
+        taken.bytes = taken.bytes.saturating_add(page);
+        taken.open.insert(number, page);
         let bytes = taken.bytes;
         if bytes > LIMIT {
             taken.refused.get_or_insert_with(|| (column.to_owned(), bytes));
@@ -99,5 +106,33 @@ impl AtOnce {
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_earlier_pages_counts_in_later_batches() {
+        let list = ValueSize { memory: VALUE_OF_LIST, plain: 4, is_in_lists: true };
+        let (third, at_once) = (LIMIT / VALUE_OF_LIST / 3, AtOnce::new(1024));
+        for column in 0..3 {
+            at_once.begin();
+            assert!(at_once.allow(column, "tags", list, third), "{column}");
+        }
+        at_once.begin();
+        assert!(!at_once.allow(3, "tags", list, third));
+        assert!(at_once.refusal().unwrap().to_string().contains("\"tags\""));
+    }
+
+    #[test]
+    fn any_number_of_pages_is_read_batch_by_batch() {
+        let list = ValueSize { memory: VALUE_OF_LIST, plain: 4, is_in_lists: true };
+        let (third, at_once) = (LIMIT / VALUE_OF_LIST / 3, AtOnce::new(1024));
+        for batch in 0..100 {
+            at_once.begin();
+            assert!(at_once.allow(0, "tags", list, third), "{batch}");
+        }
     }
 }

@@ -31,8 +31,9 @@ pub(super) struct Chunks(Vec<Chunk>);
 
 #[derive(Debug, Clone)]
 struct Chunk {
-    /// The name of its column.
+    /// The name of its column, and the number of that among those of a group of rows.
     column: String,
+    number: usize,
     start: u64,
     end: u64,
     /// Bytes of all its pages once expanded.
@@ -47,8 +48,8 @@ struct Chunk {
 impl Chunks {
     /// Returns the chunks of a file. Refuses chunks that share bytes, since a page could then count for either.
     pub fn of(metadata: &ParquetMetaData) -> Result<Self, TabularError> {
-        let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
-        let mut chunks = columns.map(chunk).collect::<Result<Vec<_>, _>>()?;
+        let columns = metadata.row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+        let mut chunks = columns.map(|(number, column)| chunk(number, column)).collect::<Result<Vec<_>, _>>()?;
         chunks.retain(|chunk| chunk.start < chunk.end);
         chunks.sort_unstable_by_key(|chunk| chunk.start);
         if chunks.windows(2).any(|pair| pair[0].end > pair[1].start) {
@@ -74,11 +75,12 @@ impl Chunks {
     }
 }
 
-fn chunk(column: &ColumnChunkMetaData) -> Result<Chunk, TabularError> {
+fn chunk(number: usize, column: &ColumnChunkMetaData) -> Result<Chunk, TabularError> {
     let (start, length) = decode(|| Ok::<_, TabularError>(column.byte_range()))?;
     let description = column.column_descr();
     Ok(Chunk {
         column: column.column_path().parts().first().cloned().unwrap_or_default(),
+        number,
         start,
         end: start.saturating_add(length),
         expanded: u64::try_from(column.uncompressed_size()).unwrap_or_default(),
@@ -159,7 +161,7 @@ impl Pages {
             let values = header.values;
             return Err(io::Error::other(format!("a dictionary of {bytes} bytes declares {values} values")));
         }
-        if !header.is_dictionary && !self.at_once.allow(&chunk.column, chunk.value, header.values) {
+        if !header.is_dictionary && !self.at_once.allow(chunk.number, &chunk.column, chunk.value, header.values) {
             return Err(io::Error::other("its values take too much memory"));
         }
         if delta_texts::are_in(&header) {

@@ -60,7 +60,7 @@ fn lists(lengths: impl IntoIterator<Item = usize>) -> ArrayRef {
 
 #[test]
 fn a_list_of_missing_values_takes_no_more_memory_than_allowed() {
-    let file = written("tags", lists([10_000_000, 1]));
+    let file = written("tags", lists([20_000_000, 1]));
     let limit = "the values of the column \"tags\" take ";
     for error in [table_of(&file).unwrap_err(), preview_within(file.path(), "x.parquet", 2, 64 << 20).unwrap_err()] {
         let words = error.to_string();
@@ -73,13 +73,13 @@ fn a_list_of_missing_values_takes_no_more_memory_than_allowed() {
 
 #[test]
 fn missing_values_of_fixed_length_take_no_more_memory_than_allowed() {
-    let file = written("v", Arc::new(FixedSizeBinaryArray::new_null(1 << 28, 2)));
+    let file = written("v", Arc::new(FixedSizeBinaryArray::new_null(1 << 29, 2)));
     let words = preview_within(file.path(), "x.parquet", 2, 64 << 20).unwrap_err().to_string();
-    assert!(words.starts_with("the values of the column \"v\" take 512"), "{words}");
-    let file = written("user_id", Arc::new(FixedSizeBinaryArray::new_null(1 << 28, 2)));
+    assert!(words.starts_with("the values of the column \"v\" take 1.0 GiB"), "{words}");
+    let file = written("user_id", Arc::new(FixedSizeBinaryArray::new_null(1 << 29, 2)));
     let options = ReadOptions::new("user_id", "item_id", None);
     let words = read_interactions(file.path(), "x.parquet", &options, &mut |_| ()).unwrap_err().to_string();
-    assert!(words.starts_with("the values of the column \"user_id\" take 512"), "{words}");
+    assert!(words.starts_with("the values of the column \"user_id\" take 1.0 GiB"), "{words}");
 }
 
 #[test]
