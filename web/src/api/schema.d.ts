@@ -6377,15 +6377,6 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The disk of the server is nearly full (`disk_full`) */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
         };
     };
     list_algorithms: {
@@ -7850,15 +7841,6 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description The disk of the server is nearly full (`disk_full`) */
-            507: {
-                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -19046,15 +19028,6 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The disk of the server is nearly full (`disk_full`) */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
         };
     };
     list_split_config: {
@@ -24142,15 +24115,6 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description The disk of the server is nearly full (`disk_full`) */
-            507: {
-                headers: {
                     [name: string]: unknown;
                 };
                 content: {

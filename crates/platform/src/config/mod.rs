@@ -116,7 +116,7 @@ pub struct Settings {
     pub max_trials: u32,
     /// Time limit of a search whose request sets none, in seconds; 0 sets no limit.
     pub default_timeout_overall: u32,
-    /// Time limit of a training, and of a comparison of models, in seconds; 0 sets no limit, but they end after a week.
+    /// Time limit of a training, a trial and a comparison of models, in seconds; 0 sets no limit, but they end after a week.
     pub max_training_seconds: u32,
     /// The minimum number of seconds between two runs of a retraining schedule; times that come sooner are skipped. 0 sets no
     /// limit.
