@@ -10,6 +10,9 @@ use tokio::sync::oneshot;
 /// Parties that are remembered before those without work are dropped.
 const REMEMBERED: usize = 10_000;
 
+/// Places that preferred callers get in a row while others wait: they wait less, and no caller waits for ever.
+const IN_A_ROW: u32 = 3;
+
 /// The places, shared by all parties.
 #[derive(Debug)]
 pub struct Places {
@@ -33,11 +36,13 @@ struct State {
     waiting: BTreeMap<Rank, Waiter>,
     /// The round in which a place was last given to a preferred caller, and to another.
     rounds: [u64; 2],
+    /// Places that preferred callers have been given since another caller was.
+    in_a_row: u32,
     /// Callers that have waited.
     arrived: u64,
 }
 
-/// The party for which a caller needs a place. Preferred callers get a place before all others.
+/// The party for which a caller needs a place. Preferred callers get most of the places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Claimant {
     is_preferred: bool,
@@ -59,6 +64,9 @@ struct Rank {
     round: u64,
     number: u64,
 }
+
+/// The rank before those of all callers that are not preferred.
+const ORDINARY: Rank = Rank { is_ordinary: true, round: 0, number: 0 };
 
 #[derive(Debug)]
 struct Waiter {
@@ -89,7 +97,7 @@ impl Places {
 
     fn with_shares(places: usize, of_one: usize, line: usize) -> Self {
         let (parties, waiting) = (HashMap::new(), BTreeMap::new());
-        let state = Mutex::new(State { free: places.max(1), parties, waiting, rounds: [1; 2], arrived: 0 });
+        let state = Mutex::new(State { free: places.max(1), parties, waiting, rounds: [1; 2], in_a_row: 0, arrived: 0 });
         Self { shared: Arc::new(Shared { of_one, line, state }), names: RandomState::new() }
     }
 
@@ -104,8 +112,8 @@ impl Places {
         self.turn_in_line(party, false).await.unwrap_or(Place(None))
     }
 
-    /// Waits for a place, before all callers that are not preferred if this one is. Returns `None` if the line is full: then the
-    /// caller whose turn would come last is refused.
+    /// Waits for a place. Preferred callers go before the others, but for one of four places. Returns `None` if the line is full: then
+    /// the caller whose turn would come last is refused, of the preferred ones or of the others, whichever take more than half of it.
     pub async fn turn_in_line(&self, party: Option<i64>, is_preferred: bool) -> Option<Place> {
         let claimant = Claimant { is_preferred, party };
         let (rank, place) = match self.shared.enter(claimant) {
@@ -143,7 +151,8 @@ impl Shared {
         }
         let rank = state.next_rank(claimant);
         if state.waiting.len() >= self.line {
-            let Some(last) = state.waiting.last_key_value().map(|(last, _)| *last).filter(|last| rank < *last) else {
+            let Some(last) = state.last_of_most(self.line).filter(|last| rank.is_ordinary != last.is_ordinary || rank < *last)
+            else {
                 return Entry::Refused;
             };
             // The sender is dropped, which tells the caller.
@@ -168,11 +177,18 @@ impl Shared {
         state.free += 1;
         let party = state.party(claimant);
         party.in_use = party.in_use.saturating_sub(1);
-        let next = state.waiting.iter().find(|(_, waiter)| self.has_share(&state, waiter.claimant)).map(|(rank, _)| *rank);
+        let first_from = |from: Rank| {
+            let mut with_share = state.waiting.range(from..).filter(|(_, waiter)| self.has_share(&state, waiter.claimant));
+            with_share.next().map(|(rank, _)| *rank)
+        };
+        let is_turn_of_others = state.in_a_row >= IN_A_ROW;
+        let next =
+            first_from(ORDINARY).filter(|_| is_turn_of_others).or_else(|| first_from(Rank { is_ordinary: false, ..ORDINARY }));
         let Some((rank, waiter)) = next.and_then(|rank| Some((rank, state.leave(rank)?))) else { return };
         state.party(waiter.claimant).round = rank.round + 1;
         let round = state.round_of(waiter.claimant);
         *round = rank.round.max(*round);
+        state.in_a_row = if rank.is_ordinary { 0 } else { state.in_a_row.saturating_add(1) };
         let place = self.give(&mut state, waiter.claimant);
         drop(state);
         // If the caller has left, the place is dropped here, which gives it to the next.
@@ -190,6 +206,13 @@ impl State {
         let earliest = *self.round_of(claimant) - 1;
         let round = self.parties.get(&claimant).map_or(earliest, |party| party.round.max(earliest) + party.waiting);
         Rank { is_ordinary: !claimant.is_preferred, round, number: self.arrived }
+    }
+
+    /// Returns the last caller of the preferred ones or of the others, whichever take more than half of a line.
+    fn last_of_most(&self, line: usize) -> Option<Rank> {
+        let mut preferred = self.waiting.range(..ORDINARY);
+        let last = if preferred.clone().count() > line / 2 { preferred.next_back() } else { self.waiting.last_key_value() };
+        last.map(|(rank, _)| *rank)
     }
 
     /// Removes a caller from the line.
@@ -315,6 +338,25 @@ mod tests {
         assert!(matches!((now(third), now(second)), (Some(None), Some(None))), "others have taken their places in the line");
         assert!(matches!(now(places.turn_in_line(Some(1), false)), Some(None)));
         assert_eq!(turns(first, line), [3, 1, 2]);
+    }
+
+    #[test]
+    fn preferred_callers_leave_others_a_part_of_the_line_and_of_the_places() {
+        let places = Places::with_line(1, 8);
+        let first = now(places.turn(None)).expect("a place");
+        let mut line = Line::new();
+        for party in 1..=8 {
+            join(&mut line, &places, party, true);
+        }
+        assert!(matches!(now(places.turn_in_line(Some(9), true)), Some(None)), "it would come last of the preferred ones");
+        for party in 11..=14 {
+            join(&mut line, &places, party, false);
+        }
+        assert!(matches!(now(places.turn_in_line(Some(15), false)), Some(None)), "the others have their half");
+        // Those refused are ready at once.
+        let refused = line.extract_if(4..8, |_| true).map(|(_, turn)| now(turn)).collect::<Vec<_>>();
+        assert!(refused.iter().all(|turn| matches!(turn, Some(None))), "{refused:?}");
+        assert_eq!(turns(first, line), [1, 2, 3, 11, 4, 12, 13, 14]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Scheduling of password hashing. A hash takes 19 MiB and about fifty milliseconds of a core, and any client can cause one by
 //! trying to log in. So a few dedicated threads hash, with memory that they keep, at a lower priority than all other work. Other
 //! callers wait in a line of limited length for a limited time, and are then told to retry. Networks take turns in it, and those
-//! from which users have logged in before come first, so that strangers who try passwords delay each other.
+//! from which users have logged in before get most of the turns, so that strangers who try passwords mostly delay each other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The networks from which users have logged in, in the memory of one process: their log-ins do not wait for those of strangers.
+//! The networks from which users have logged in, in the memory of one process: their log-ins wait less than those of strangers.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

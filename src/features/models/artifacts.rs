@@ -258,13 +258,19 @@ pub mod tests {
         }
     }
 
-    #[test]
-    fn only_what_this_install_signed_is_opened() {
+    /// Returns the store and the keys of an install, the bytes of a model, and the model staged there.
+    fn staged_sample() -> (tempfile::TempDir, Blobs, Keyring, Vec<u8>, Staged) {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         let keys = Keyring::new(&"s".repeat(40).into(), &[]);
         let bytes = sample().to_bytes();
         let staged = stage(&blobs, &keys, 1, &bytes).unwrap();
+        (folder, blobs, keys, bytes, staged)
+    }
+
+    #[test]
+    fn only_what_this_install_signed_is_opened() {
+        let (_folder, blobs, keys, bytes, staged) = staged_sample();
         let stored = staged.stored.clone();
         let memory = |bytes| Memory::of_bytes(bytes).promise();
         assert!(matches!(super::open(&blobs, &keys, &row(1, &stored), &memory(1 << 30)), Err(ModelError::Missing)));
@@ -292,11 +298,7 @@ pub mod tests {
 
     #[test]
     fn only_what_this_install_signed_is_sent_even_if_it_changes_after_the_check() {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(folder.path().to_owned()).unwrap();
-        let keys = Keyring::new(&"s".repeat(40).into(), &[]);
-        let bytes = sample().to_bytes();
-        let staged = stage(&blobs, &keys, 1, &bytes).unwrap();
+        let (_folder, blobs, keys, bytes, staged) = staged_sample();
         let stored = staged.stored.clone();
         keep(&blobs, staged).unwrap();
         let model = row(1, &stored);

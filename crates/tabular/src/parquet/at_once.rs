@@ -9,8 +9,8 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::super::error::TabularError;
 
-/// Most bytes that the values of a batch may take.
-const LIMIT: u64 = 512 << 20;
+/// Most bytes that the values of a batch may take while a file is read to its end.
+pub(super) const LIMIT: u64 = 512 << 20;
 
 /// Bytes of a value in memory: that of a reference to a text.
 const VALUE: u64 = 16;
@@ -62,6 +62,7 @@ impl ValueSize {
 #[derive(Clone)]
 pub(super) struct AtOnce {
     batch_rows: usize,
+    limit: u64,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -75,8 +76,9 @@ struct Taken {
 }
 
 impl AtOnce {
-    pub fn new(batch_rows: usize) -> Self {
-        AtOnce { batch_rows, taken: Arc::default() }
+    /// Counts batches of so many rows, whose values may take `limit` bytes.
+    pub fn new(batch_rows: usize, limit: u64) -> Self {
+        AtOnce { batch_rows, limit, taken: Arc::default() }
     }
 
     /// Starts the next batch.
@@ -92,16 +94,16 @@ impl AtOnce {
         taken.bytes = taken.bytes.saturating_add(page);
         taken.open.insert(number, page);
         let bytes = taken.bytes;
-        if bytes > LIMIT {
+        if bytes > self.limit {
             taken.refused.get_or_insert_with(|| (column.to_owned(), bytes));
         }
-        bytes <= LIMIT
+        bytes <= self.limit
     }
 
     /// Returns the error of the batch that exceeded the limit, if there was one.
     pub fn refusal(&self) -> Option<TabularError> {
         let (column, bytes) = self.taken().refused.clone()?;
-        Some(TabularError::ValuesTooLarge { column, bytes, limit: LIMIT })
+        Some(TabularError::ValuesTooLarge { column, bytes, limit: self.limit })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -113,26 +115,33 @@ impl AtOnce {
 mod tests {
     use super::*;
 
+    const LIST: ValueSize = ValueSize { memory: VALUE_OF_LIST, plain: 4, is_in_lists: true };
+
+    /// Reads a page of a third of the limit in each batch, from these columns, and returns in how many it was allowed.
+    fn batches_allowed(columns: impl IntoIterator<Item = usize>) -> usize {
+        let at_once = AtOnce::new(1024, 300 * VALUE_OF_LIST);
+        let allowed = |&column: &usize| {
+            at_once.begin();
+            at_once.allow(column, "tags", LIST, 100)
+        };
+        columns.into_iter().take_while(allowed).count()
+    }
+
     #[test]
     fn what_is_left_of_earlier_pages_counts_in_later_batches() {
-        let list = ValueSize { memory: VALUE_OF_LIST, plain: 4, is_in_lists: true };
-        let (third, at_once) = (LIMIT / VALUE_OF_LIST / 3, AtOnce::new(1024));
-        for column in 0..3 {
-            at_once.begin();
-            assert!(at_once.allow(column, "tags", list, third), "{column}");
-        }
-        at_once.begin();
-        assert!(!at_once.allow(3, "tags", list, third));
-        assert!(at_once.refusal().unwrap().to_string().contains("\"tags\""));
+        assert_eq!(batches_allowed(0..100), 3);
     }
 
     #[test]
     fn any_number_of_pages_is_read_batch_by_batch() {
-        let list = ValueSize { memory: VALUE_OF_LIST, plain: 4, is_in_lists: true };
-        let (third, at_once) = (LIMIT / VALUE_OF_LIST / 3, AtOnce::new(1024));
-        for batch in 0..100 {
-            at_once.begin();
-            assert!(at_once.allow(0, "tags", list, third), "{batch}");
-        }
+        assert_eq!(batches_allowed(std::iter::repeat_n(0, 100)), 100);
+    }
+
+    #[test]
+    fn a_refusal_names_the_column() {
+        let at_once = AtOnce::new(1024, VALUE_OF_LIST);
+        assert!(at_once.allow(0, "tags", LIST, 1) && at_once.refusal().is_none());
+        assert!(!at_once.allow(0, "tags", LIST, 1));
+        assert!(at_once.refusal().unwrap().to_string().contains("\"tags\""));
     }
 }

@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::metadata::ParquetMetaData;
 
 use super::super::error::TabularError;
-use super::at_once::AtOnce;
+use super::at_once::{self, AtOnce};
 use super::decoding::{Batches, decode};
 use super::file::SharedFile;
 use super::meter::Meter;
@@ -23,6 +23,8 @@ pub(super) struct Opened {
     metadata: ArrowReaderMetadata,
     chunks: Arc<Chunks>,
     meter: Option<Arc<Meter>>,
+    /// Most bytes that the values of a batch may take.
+    most_at_once: u64,
 }
 
 impl Opened {
@@ -31,12 +33,12 @@ impl Opened {
         let read = decode(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))?;
         let chunks = Chunks::of(read.metadata())?;
         let metadata = with_views(chunks.for_library(read.metadata())?, read.schema())?;
-        Ok(Opened { file, metadata, chunks: Arc::new(chunks), meter: None })
+        Ok(Opened { file, metadata, chunks: Arc::new(chunks), meter: None, most_at_once: at_once::LIMIT })
     }
 
-    /// Returns the same file, with a meter that allows or refuses each page of it.
-    pub fn metered(self, meter: &Arc<Meter>) -> Self {
-        Opened { meter: Some(Arc::clone(meter)), ..self }
+    /// Returns the same file, with a meter that allows or refuses each page of it, and with another limit for the values of a batch.
+    pub fn metered(self, meter: &Arc<Meter>, most_at_once: u64) -> Self {
+        Opened { meter: Some(Arc::clone(meter)), most_at_once, ..self }
     }
 
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
@@ -75,7 +77,7 @@ impl Opened {
         batch_rows: usize,
         choose: impl FnOnce(Builder) -> Builder,
     ) -> Result<Batches, TabularError> {
-        let at_once = AtOnce::new(batch_rows);
+        let at_once = AtOnce::new(batch_rows, self.most_at_once);
         let file = self.file.by_pages(Pages::of(&self.chunks, self.meter.as_ref(), &at_once));
         let builder = Builder::new_with_metadata(file, self.metadata.clone()).with_projection(mask).with_batch_size(batch_rows);
         Ok(Batches::of(decode(|| choose(builder).build())?, at_once))

@@ -24,7 +24,7 @@ pub(in super::super) fn preview(file: File, n_rows: usize, limit: u64) -> Result
     let half = limit / 2;
     let file = Opened::new(file)?;
     let meter = Arc::new(Meter::new(half, Arc::clone(file.metadata())));
-    first_rows(&file.metered(&meter), n_rows, half).map_err(|error| meter.refusal().unwrap_or(error))
+    first_rows(&file.metered(&meter, half), n_rows, half).map_err(|error| meter.refusal().unwrap_or(error))
 }
 
 fn first_rows(file: &Opened, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {

@@ -121,9 +121,11 @@ pub async fn prune(connection: &mut AsyncPgConnection, user_id: i64, now: DateTi
     Ok(())
 }
 
-/// Returns the addresses from which users have logged in, at most `most`, those used last first.
+/// Returns the addresses from which active users have logged in, at most `most`, those used last first.
 pub async fn recent_addresses(connection: &mut AsyncPgConnection, most: i64) -> QueryResult<Vec<String>> {
     sessions::table
+        .inner_join(users::table)
+        .filter(users::is_active)
         .group_by(sessions::address)
         .order(diesel::dsl::max(sessions::last_used_at).desc())
         .select(sessions::address)
