@@ -189,6 +189,69 @@ fn a_visit_in_progress_is_answered_from_itself() {
     }
 }
 
+/// Returns an item file in which each item has the taste of its users, with two new items.
+fn described() -> String {
+    let taste = |item: usize| if item.is_multiple_of(2) { "even" } else { "odd" };
+    let known = (0..20).map(|item| format!("\"item {item}, é\",{},red|{}\n", taste(item), item % 3));
+    let new = ["new even,even,red\n".to_owned(), "new odd,odd,red\n".to_owned()];
+    known.chain(new).fold("item_id,taste,colours\n".to_owned(), |text, row| text + &row)
+}
+
+#[test]
+fn items_that_are_only_described_are_recommended_by_their_features() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("items.csv"), described()).unwrap();
+    for algorithm in ["RP3beta", "IALS", "ContentKNN"] {
+        let trained = folder.json(&format!("train all.csv --items items.csv --algorithm {algorithm} --output m.st --json"));
+        assert_eq!(trained["n_new_items"], 2, "{algorithm}");
+        let list = folder.json("recommend --model m.st --user u0 --cutoff 30 --json");
+        let place = |wanted: &str| {
+            let all = list["recommendations"].as_array().unwrap();
+            all.iter().position(|listed| listed["item_id"] == wanted && listed["cold"] == true)
+        };
+        let (even, odd) = (place("new even"), place("new odd"));
+        assert!(even.is_some() && odd.is_none_or(|odd| even.unwrap() < odd), "{algorithm}: {list}");
+    }
+    // Without a single interaction.
+    std::fs::write(folder.file("shelf.csv"), "item_id,kind\na,lamp\nb,lamp\nc,desk\nd,desk\n").unwrap();
+    folder.json("train --items shelf.csv --algorithm ContentKNN --output shelf.st --json");
+    assert_eq!(folder.json("similar --model shelf.st --item c --json")["similar"][0]["item_id"], "d");
+}
+
+#[test]
+fn new_items_are_evaluated_beside_what_needs_no_model() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("items.csv"), described()).unwrap();
+    let found = folder.json("evaluate --train all.csv --items items.csv --split CI --algorithm RP3beta --cutoff 3 --json");
+    let ndcg = |part: &Value| part["metrics"]["ndcg"].as_f64().unwrap();
+    assert_eq!(found["n_cold_items"], 4);
+    let baselines = ["random", "popularity_from_features", "content_knn"].map(|name| ndcg(&found["baselines"][name]["cold"]));
+    assert!(ndcg(&found["cold"]) > baselines[0] && ndcg(&found["cold"]) > baselines[1], "{found}");
+    assert!(found["warm"].is_object() && found["mixed"].is_object() && found["cold_share"].as_f64().is_some());
+    assert_eq!(found["baselines"]["random"]["model_less_baseline"]["tied"], false);
+    let of_two_files = folder.json("evaluate --train train.csv --test test.csv --items items.csv --algorithm IALS --json");
+    assert!(of_two_files["cold"].is_null() && of_two_files["warm"].is_object(), "no item of the test file is new");
+    let search = folder.json("tune all.csv --items items.csv --split CI --algorithms RP3beta,ContentKNN --n-trials 4 --json");
+    assert_eq!(search["baselines"].as_array().unwrap().len(), 3);
+    assert!(search["best"]["beside_new_items"]["mixed"]["ndcg"].as_f64().is_some(), "{search}");
+
+    std::fs::write(folder.file("shelf.csv"), "item_id,kind\na,lamp\n").unwrap();
+    for (command, wanted) in [
+        ("evaluate --train all.csv --split CI --algorithm IALS", "--items"),
+        (
+            "evaluate --train all.csv --items items.csv --split CI --algorithm TopPop",
+            "TopPopRecommender cannot recommend new items",
+        ),
+        ("tune all.csv --items items.csv --split CI --algorithms TopPop", "cannot recommend new items"),
+        ("train --items items.csv --algorithm IALS --output x.st", "name the file of interactions"),
+        ("train all.csv --items shelf.csv --algorithm IALS --output x.st", "none of its 1 items is in the interactions"),
+        ("train all.csv --algorithm ContentKNN --output x.st", "features of items"),
+    ] {
+        let complaint = folder.complaint(command);
+        assert!(complaint.contains(wanted), "{command}: {complaint}");
+    }
+}
+
 #[test]
 fn a_search_is_repeatable_and_shows_the_baseline() {
     let folder = Folder::new();

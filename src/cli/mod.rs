@@ -8,6 +8,7 @@ mod demo;
 mod evaluate;
 mod infer;
 mod inspect;
+mod item_options;
 mod job_worker;
 mod log_options;
 mod migrate;

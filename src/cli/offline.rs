@@ -11,6 +11,7 @@ use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
 use crate::ml::context::{Context, Lack};
 use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use crate::ml::sessions::{self, SessionModel};
+use crate::ml::splits::SplitScheme;
 use crate::ml::weights::Weights;
 use crate::platform::clock::{Clock, FURTHEST_ZONE};
 use crate::platform::memory::{Memory, Promise, Shortage};
@@ -189,6 +190,11 @@ fn tell_rejected(path: &Path, report: &ReadReport) {
     if report.rejected > SHOWN as u64 {
         eprintln!("  …");
     }
+}
+
+/// Reads the name of a way to split.
+pub fn parse_scheme(text: &str) -> Result<SplitScheme, String> {
+    serde_json::from_value(text.into()).map_err(|_| "expected RG, TG, TU, CI or TI".to_owned())
 }
 
 /// Reads a JSON object given on the command line.

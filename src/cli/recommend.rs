@@ -81,6 +81,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let reasons = reasons(&args, &model, known, &list)?;
     if args.json {
         let mut entries = offline::recommendations_json(&list);
+        for entry in entries.as_array_mut().into_iter().flatten() {
+            let item = entry["item_id"].as_str().and_then(|item| model.items.find(item));
+            if item.is_some_and(|item| item as usize >= model.n_trained_items()) {
+                entry["cold"] = true.into();
+            }
+        }
         for (entry, reasons) in entries.as_array_mut().into_iter().flatten().zip(&reasons) {
             entry["because"] = reasons.iter().map(|(item, contribution)| json!([item, contribution])).collect::<Value>();
         }

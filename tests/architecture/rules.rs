@@ -11,7 +11,7 @@ pub static SLICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
 });
 
 /// Modules of the engine in import order.
-const ML: [&str; 28] = [
+const ML: [&str; 30] = [
     "error",
     "normal",
     "idle",
@@ -29,6 +29,7 @@ const ML: [&str; 28] = [
     "lists",
     "interactions",
     "weights",
+    "features",
     "synthetic",
     "splits",
     "tuning",
@@ -37,6 +38,7 @@ const ML: [&str; 28] = [
     "evaluate",
     "sessions",
     "registry",
+    "cold_start",
     "trials",
     "other_data",
     "artifact",

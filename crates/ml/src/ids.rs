@@ -4,17 +4,20 @@ use crate::error::{MlError, MlResult};
 
 /// Distinct strings in byte order: one contiguous buffer, and the end of each string.
 ///
-/// The number of an id is its rank, so ties between equal scores break the same way for any order of the rows of a file.
+/// The number of an id is its rank, so ties between equal scores break the same way for any order of the rows of a file. More ids
+/// may follow, in an order of their own: see [`Ids::followed_by`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ids {
     text: String,
     /// `offsets[i]..offsets[i + 1]` is the i-th id; always starts with 0.
     offsets: Vec<u64>,
+    /// Number of ids that follow the first ones in an order of their own.
+    n_more: usize,
 }
 
 impl Default for Ids {
     fn default() -> Self {
-        Ids { text: String::new(), offsets: vec![0] }
+        Ids { text: String::new(), offsets: vec![0], n_more: 0 }
     }
 }
 
@@ -43,7 +46,7 @@ impl Ids {
         if offsets.first() != Some(&0) || offsets.last() != Some(&(bytes.len() as u64)) {
             return Err(bad("does not cover its bytes"));
         }
-        let mut ids = Ids { text: String::with_capacity(text.len()), offsets: Vec::with_capacity(offsets.len()) };
+        let mut ids = Ids { text: String::with_capacity(text.len()), offsets: Vec::with_capacity(offsets.len()), n_more: 0 };
         ids.offsets.push(0);
         for pair in offsets.windows(2) {
             let id = text.get(pair[0] as usize..pair[1] as usize).ok_or_else(|| bad("has an offset out of place"))?;
@@ -80,9 +83,30 @@ impl Ids {
         &self.text[self.offsets[at] as usize..self.offsets[at + 1] as usize]
     }
 
+    /// Returns these ids and behind them others, each in their own order, so that the numbers of these stay; refuses ids that
+    /// are in both, and ids that others follow already.
+    pub fn followed_by(&self, more: &Ids) -> MlResult<Self> {
+        if self.n_more > 0 || more.n_more > 0 {
+            return Err(MlError::BadInput("ids are already followed by others".into()));
+        }
+        if let Some(id) = more.iter().find(|id| self.find(id).is_some()) {
+            return Err(MlError::BadInput(format!("id {id:?} is known already")));
+        }
+        let mut all = self.clone();
+        all.text.push_str(&more.text);
+        all.offsets.extend(more.offsets[1..].iter().map(|end| end + self.text.len() as u64));
+        all.n_more = more.len();
+        Ok(all)
+    }
+
     /// Returns the number of an id, matched byte for byte.
     pub fn find(&self, id: &str) -> Option<u32> {
-        let (mut low, mut high) = (0usize, self.len());
+        let first = self.len() - self.n_more;
+        self.find_in(0..first, id).or_else(|| self.find_in(first..self.len(), id))
+    }
+
+    fn find_in(&self, range: std::ops::Range<usize>, id: &str) -> Option<u32> {
+        let (mut low, mut high) = (range.start, range.end);
         while low < high {
             let mid = low + (high - low) / 2;
             match self.get(mid as u32).cmp(id) {
@@ -123,6 +147,17 @@ mod tests {
         }
         assert_eq!(ids.find("07"), None);
         assert_eq!(Ids::from_parts(ids.bytes(), ids.offsets()).unwrap(), ids);
+    }
+
+    #[test]
+    fn ids_that_follow_others_keep_all_numbers() {
+        let sorted = |ids: &[&str]| Ids::from_sorted(ids).unwrap();
+        let all = sorted(&["b", "d"]).followed_by(&sorted(&["a", "c", "e"])).unwrap();
+        assert_eq!(all.iter().collect::<Vec<_>>(), ["b", "d", "a", "c", "e"]);
+        assert_eq!(all.iter().map(|id| all.find(id).unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(all.find("f"), None);
+        assert!(all.followed_by(&sorted(&["f"])).is_err());
+        assert!(sorted(&["b"]).followed_by(&sorted(&["a", "b"])).is_err());
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 pub mod algorithms;
 pub mod artifact;
+pub mod cold_start;
 pub mod context;
 pub mod diversity;
 pub mod error;
 pub mod evaluate;
+pub mod features;
 mod idle;
 pub mod ids;
 pub mod interactions;

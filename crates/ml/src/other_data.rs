@@ -40,7 +40,7 @@ pub fn judge(suggestion: &Suggestion, exam: &Exam<'_>, own: &InteractionLog, con
     }
     let own = InteractionLog::merge(&[ids_only(exam.users, exam.items, &known), known])?;
     let seen = weighed_matrix(&own, &weights);
-    let places = Places { users: places(exam.users, &own.users), items: places(exam.items, &own.items) };
+    let places = Places::of(exam, &own);
     let held_out = places.matrix(&exam.split.held_out, &Csr::empty(seen.n_rows, seen.n_cols))?;
     let had = places.matrix(&exam.split.train, &seen)?;
     let model = registry::fit(&suggestion.algorithm, &params, &seen, context)?;
@@ -90,6 +90,15 @@ struct Places {
 }
 
 impl Places {
+    fn of(exam: &Exam<'_>, all: &InteractionLog) -> Self {
+        let in_log = places(exam.items, &all.items);
+        let items = match &exam.split.item_order {
+            Some(order) => order.iter().map(|&item| in_log[item as usize]).collect(),
+            None => in_log,
+        };
+        Places { users: places(exam.users, &all.users), items }
+    }
+
     /// Combines the pairs of a matrix of the split with those of a matrix of both logs.
     fn matrix(&self, of_split: &Csr, with: &Csr) -> MlResult<Csr> {
         let (mut rows, mut columns) = (Vec::new(), Vec::new());
@@ -250,6 +259,21 @@ mod tests {
         let whole = exam(&divided, &all);
         let nothing = all.filtered(|row| all.times.as_ref().is_some_and(|times| times[row] > 500));
         assert!(judge(&neighbours(), &whole, &nothing, &Context::new(1, 1)).is_err());
+    }
+
+    #[test]
+    fn cold_items_are_not_learnt_and_keep_their_places() {
+        let all = tastes(0..60);
+        for scheme in [SplitScheme::CI, SplitScheme::TI] {
+            let divided = split(&all, &SplitConfig { scheme, heldout_ratio: 0.3, ..SplitConfig::default() }).unwrap();
+            let exam = exam(&divided, &all);
+            // Nothing is dropped, since all users are tested; no pair of these data repeats.
+            assert_eq!(known(&exam, &all).n_rows(), divided.train.nnz());
+            let places = Places::of(&exam, &all);
+            let learnt = places.matrix(&divided.train, &Csr::empty(all.n_users(), all.n_items())).unwrap();
+            assert_eq!(places.matrix(&divided.held_out, &learnt).unwrap(), all.to_csr());
+            assert!(judge(&neighbours(), &exam, &all, &Context::new(1, 1)).unwrap() > 0.0);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::algorithms::{
-    AlgorithmInfo, Before, Control, EpochHook, MATRIX_ALGORITHMS, MatrixAlgorithm, Model, Params, TrainShape,
+    AlgorithmInfo, Before, Control, EpochHook, MATRIX_ALGORITHMS, MatrixAlgorithm, Model, NewItems, Params, TrainInput,
+    TrainShape,
 };
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
@@ -40,26 +41,32 @@ pub fn learns_from_sessions(name: &str) -> bool {
     find(name).is_ok_and(AlgorithmInfo::learns_from_sessions)
 }
 
+/// Returns whether a name denotes an algorithm that is made of the features of items, in any of the forms that [`find`] accepts.
+pub fn learns_from_features(name: &str) -> bool {
+    find(name).is_ok_and(|info| info.new_items() == NewItems::ByFeatures)
+}
+
 /// Fits an algorithm to a training matrix.
-pub fn fit(algorithm: &str, params: &Map<String, Value>, train: &Csr, ctx: &Context) -> MlResult<Model> {
+pub fn fit<'a>(algorithm: &str, params: &Map<String, Value>, train: impl Into<TrainInput<'a>>, ctx: &Context) -> MlResult<Model> {
     fit_with_validation(algorithm, params, train, ctx, &mut |_, _| Ok(Control::Continue))
 }
 
 /// Fits, and calls `hook` with the model after each epoch of an algorithm that has epochs.
-pub fn fit_with_validation(
+pub fn fit_with_validation<'a>(
     algorithm: &str,
     params: &Map<String, Value>,
-    train: &Csr,
+    train: impl Into<TrainInput<'a>>,
     ctx: &Context,
     hook: &mut EpochHook<'_>,
 ) -> MlResult<Model> {
     let info = find(algorithm)?;
     let (matrix, params) = (info.matrix()?, info.checked(params)?);
-    if train.nnz() == 0 {
+    let input = train.into();
+    if input.interactions.nnz() == 0 && matrix.new_items != NewItems::ByFeatures {
         return Err(MlError::EmptyInput("there are no interactions to learn from".into()));
     }
-    prepare(info, matrix, &params, train, ctx)?;
-    (matrix.fit)(&params, train, ctx, hook)
+    prepare(info, matrix, &params, input.interactions, ctx)?;
+    (matrix.fit)(&params, &input, ctx, hook)
 }
 
 /// Fits from an earlier model in a part of the epochs. Returns `None` without any work if the algorithm does not support it or

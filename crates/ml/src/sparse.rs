@@ -1,5 +1,7 @@
 //! Compressed sparse rows: the layout of interactions and sparse models.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::error::{MlError, MlResult};
@@ -102,6 +104,45 @@ impl Csr {
     /// Returns the number of entries of one row.
     pub fn row_len(&self, row: usize) -> usize {
         self.indptr[row + 1] - self.indptr[row]
+    }
+
+    /// Returns the rows of a range.
+    pub fn rows(&self, range: Range<usize>) -> Csr {
+        let entries = self.indptr[range.start]..self.indptr[range.end];
+        Csr {
+            n_rows: range.len(),
+            n_cols: self.n_cols,
+            indptr: self.indptr[range.start..=range.end].iter().map(|at| at - entries.start).collect(),
+            indices: self.indices[entries.clone()].to_vec(),
+            values: self.values[entries].to_vec(),
+        }
+    }
+
+    /// Returns these rows and those of another matrix of the same width behind them.
+    pub fn followed_by(&self, more: &Csr) -> MlResult<Csr> {
+        if more.n_cols != self.n_cols {
+            return Err(MlError::BadInput(format!("rows of {} and of {} columns", self.n_cols, more.n_cols)));
+        }
+        let mut all = self.clone();
+        all.n_rows += more.n_rows;
+        all.indptr.extend(more.indptr[1..].iter().map(|at| at + self.nnz()));
+        all.indices.extend_from_slice(&more.indices);
+        all.values.extend_from_slice(&more.values);
+        Ok(all)
+    }
+
+    /// Returns the columns of a range, numbered from 0.
+    pub fn columns(&self, range: Range<usize>) -> Csr {
+        let mut part = Csr::empty(self.n_rows, range.len());
+        for row in 0..self.n_rows {
+            let (cols, values) = self.row(row);
+            let start = cols.partition_point(|&col| (col as usize) < range.start);
+            let end = cols.partition_point(|&col| (col as usize) < range.end).max(start);
+            part.indices.extend(cols[start..end].iter().map(|&col| col - range.start as u32));
+            part.values.extend_from_slice(&values[start..end]);
+            part.indptr[row + 1] = part.indices.len();
+        }
+        part
     }
 
     /// Returns the transposed matrix.
@@ -257,6 +298,19 @@ mod tests {
     }
 
     #[test]
+    fn a_range_of_columns_keeps_its_entries_and_their_values() {
+        let mut m = Csr::from_pairs(3, 5, &[0, 0, 0, 1, 2, 2], &[0, 2, 4, 3, 1, 2]).unwrap();
+        m.values = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let part = m.columns(1..4);
+        part.validate().unwrap();
+        assert_eq!((part.n_rows, part.n_cols), (3, 3));
+        assert_eq!((part.row(0), part.row(1)), ((&[1][..], &[2.0][..]), (&[2][..], &[4.0][..])));
+        assert_eq!(part.row(2), (&[0, 1][..], &[5.0, 6.0][..]));
+        assert_eq!(m.columns(0..5), m);
+        assert_eq!(m.columns(2..2), Csr::empty(3, 0));
+    }
+
+    #[test]
     fn large_matrices_transpose_in_parts() {
         let (n_rows, n_cols) = (700, 900);
         // The last columns are empty, the first is full.
@@ -270,6 +324,15 @@ mod tests {
         t.validate().unwrap();
         assert_eq!(t, m.transpose());
         assert_eq!(t.transpose(), m);
+    }
+
+    #[test]
+    fn rows_are_cut_out_and_joined() {
+        let m = Csr::from_pairs(4, 3, &[0, 1, 1, 3], &[2, 0, 1, 2]).unwrap();
+        let (first, rest) = (m.rows(0..2), m.rows(2..4));
+        assert_eq!((first.nnz(), rest.nnz(), rest.row(1).0), (3, 1, &[2u32][..]));
+        assert_eq!(first.followed_by(&rest).unwrap(), m);
+        assert!(m.followed_by(&Csr::empty(1, 2)).is_err());
     }
 
     #[test]

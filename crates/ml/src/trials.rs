@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::algorithms::{self, Control, Recommender};
+use super::algorithms::{self, Control, Recommender, TrainInput};
+use super::cold_start::{ColdBaseline, WarmSide};
 use super::context::Context;
 use super::error::{MlError, MlResult};
-use super::evaluate::{Comparison, Evaluation, evaluate};
+use super::evaluate::{ByNovelty, Comparison, Evaluation, evaluate};
 use super::metrics::Metric;
 use super::normal;
 use super::registry;
@@ -40,8 +41,10 @@ pub struct TrialOutcome {
     pub score: Option<f64>,
     /// The parameters, with those learnt during the trial.
     pub params: Map<String, Value>,
-    /// Every metric at the study's cutoff.
+    /// Every metric at the study's cutoff; of new items only, where the split holds out items.
     pub metrics: BTreeMap<Metric, f64>,
+    /// The quality for the other items and for all together, where the split holds out items.
+    pub beside_new_items: Option<BesideNewItems>,
     /// 95 % confidence interval of the score over users.
     pub interval: Option<(f64, f64)>,
     /// The score of each evaluated user, if the metric is one of single users; needed by [`TrialOutcome::compare`].
@@ -50,6 +53,17 @@ pub struct TrialOutcome {
     pub intermediate: Vec<(u32, f64)>,
     /// Why it was pruned or failed.
     pub note: Option<String>,
+}
+
+/// The quality of a trial on a split that holds out items, beside that for new items alone.
+#[derive(Debug, Clone)]
+pub struct BesideNewItems {
+    /// Metrics of the items that the model was trained on; `None` where none of their interactions is held out.
+    pub warm: Option<BTreeMap<Metric, f64>>,
+    /// Metrics of all items in one list.
+    pub mixed: BTreeMap<Metric, f64>,
+    /// Share of the places in those lists that new items hold.
+    pub cold_share: f64,
 }
 
 impl TrialOutcome {
@@ -85,6 +99,7 @@ impl TrialOutcome {
             score: None,
             params: Map::new(),
             metrics: BTreeMap::new(),
+            beside_new_items: None,
             interval: None,
             per_user: Vec::new(),
             intermediate: Vec::new(),
@@ -125,8 +140,8 @@ pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context
 /// Returns the score of a suggestion with its parameters unchanged, including the number of epochs.
 pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
     let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
-    let model = registry::fit(trial.algorithm, &trial.params, &trial.train, context)?;
-    Ok(trial.judge(&*model)?.get(metric))
+    let model = registry::fit(trial.algorithm, &trial.params, trial.input(), context)?;
+    Ok(trial.judge(&*model)?.evaluation.get(metric))
 }
 
 /// Runs one trial. After each evaluation on the held-out part, `prune` decides from the epoch and the best score so far whether
@@ -161,7 +176,9 @@ struct Trial<'a> {
     /// Parameters of the data, which the outcome stores together with those of the algorithm.
     weights: Map<String, Value>,
     train: Cow<'a, Csr>,
-    held_out: &'a Csr,
+    /// The warm items with their features, where the items of the split are described.
+    warm: Option<WarmSide<'a>>,
+    split: &'a Split,
     metric: Metric,
     cutoff: usize,
     context: &'a Context,
@@ -172,29 +189,75 @@ impl<'a> Trial<'a> {
         let (weights, params) = Weights::default().overridden(&suggestion.params)?;
         let train = split.weighed_train(&weights);
         let weights = weights.to_params();
-        Ok(Trial { algorithm: &suggestion.algorithm, params, weights, train, held_out: &split.held_out, metric, cutoff, context })
+        let is_described = split.item_features().is_some() || split.has_cold_items();
+        let warm = if is_described { Some(WarmSide::new(split, &train)?) } else { None };
+        Ok(Trial { algorithm: &suggestion.algorithm, params, weights, train, warm, split, metric, cutoff, context })
     }
 
-    fn judge(&self, model: &dyn Recommender) -> MlResult<Evaluation> {
-        evaluate(model, &self.train, self.held_out, self.cutoff, self.context)
+    fn input(&self) -> TrainInput<'_> {
+        self.warm.as_ref().map_or_else(|| TrainInput::from(&*self.train), WarmSide::input)
     }
 
-    fn complete(&self, params: Map<String, Value>, evaluation: &Evaluation, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
-        complete(self.weights.clone().into_iter().chain(params).collect(), evaluation, self.metric, intermediate)
+    fn judge(&self, model: &dyn Recommender) -> MlResult<Judged> {
+        match self.warm.as_ref().filter(|_| self.split.has_cold_items()) {
+            Some(warm) => Judged::of_new_items(warm.judge(model, self.cutoff, self.context)?),
+            None => {
+                let evaluation = evaluate(model, &self.train, &self.split.held_out, self.cutoff, self.context)?;
+                Ok(Judged { evaluation, beside_new_items: None })
+            }
+        }
+    }
+
+    fn complete(&self, params: Map<String, Value>, judged: &Judged, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+        complete(self.weights.clone().into_iter().chain(params).collect(), judged, self.metric, intermediate)
     }
 
     fn at_once(&self) -> MlResult<TrialOutcome> {
-        let model = registry::fit(self.algorithm, &self.params, &self.train, self.context)?;
+        let model = registry::fit(self.algorithm, &self.params, self.input(), self.context)?;
         Ok(self.complete(self.params.clone(), &self.judge(&*model)?, Vec::new()))
     }
 }
 
-fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+/// What the held-out side says about a model.
+struct Judged {
+    /// Of new items only, where the split holds out items.
+    evaluation: Evaluation,
+    beside_new_items: Option<BesideNewItems>,
+}
+
+impl Judged {
+    fn of_new_items(found: ByNovelty) -> MlResult<Self> {
+        let missing = || MlError::EmptyInput("no user has held-out interactions with new items".into());
+        let beside = BesideNewItems {
+            warm: found.warm.map(|warm| warm.metrics),
+            mixed: found.mixed.metrics,
+            cold_share: found.cold_share,
+        };
+        Ok(Judged { evaluation: found.cold.ok_or_else(missing)?, beside_new_items: Some(beside) })
+    }
+}
+
+/// Runs a baseline of new items as a trial without parameters.
+pub fn run_cold_baseline(
+    baseline: ColdBaseline,
+    split: &Split,
+    metric: Metric,
+    cutoff: usize,
+    context: &Context,
+) -> MlResult<TrialOutcome> {
+    let warm = WarmSide::new(split, &split.train)?;
+    let judged = Judged::of_new_items(warm.judge_baseline(baseline, cutoff, context)?)?;
+    Ok(complete(Map::new(), &judged, metric, Vec::new()))
+}
+
+fn complete(params: Map<String, Value>, judged: &Judged, metric: Metric, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+    let evaluation = &judged.evaluation;
     TrialOutcome {
         state: TrialState::Complete,
         score: Some(evaluation.get(metric)),
         params,
         metrics: evaluation.metrics.clone(),
+        beside_new_items: judged.beside_new_items.clone(),
         interval: evaluation.interval(metric),
         per_user: evaluation.per_user.iter().filter_map(|user| user.get(metric)).map(|score| score as f32).collect(),
         intermediate,
@@ -227,7 +290,7 @@ impl Schedule {
 /// The best evaluation on the held-out part so far.
 struct Best {
     epoch: u32,
-    evaluation: Evaluation,
+    judged: Judged,
 }
 
 /// The last evaluation that was notably better than the one before it here.
@@ -257,13 +320,13 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
         if !schedule.looks_at(epoch) {
             return Ok(Control::Continue);
         }
-        let evaluation = trial.judge(model)?;
-        let score = evaluation.get(metric);
+        let judged = trial.judge(model)?;
+        let score = judged.evaluation.get(metric);
         looks.push((epoch, score));
-        if best.as_ref().is_none_or(|best| score > best.evaluation.get(metric)) {
-            best = Some(Best { epoch, evaluation });
+        if best.as_ref().is_none_or(|best| score > best.judged.evaluation.get(metric)) {
+            best = Some(Best { epoch, judged });
         }
-        let best_score = best.as_ref().map_or(score, |best| best.evaluation.get(metric));
+        let best_score = best.as_ref().map_or(score, |best| best.judged.evaluation.get(metric));
         pruned = prune(epoch, best_score);
         settling.look(epoch, score);
         Ok(match () {
@@ -272,7 +335,7 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
             () => Control::Continue,
         })
     };
-    let fitted = registry::fit_with_validation(trial.algorithm, &params, &trial.train, trial.context, &mut look);
+    let fitted = registry::fit_with_validation(trial.algorithm, &params, trial.input(), trial.context, &mut look);
     let out_of_time = matches!(fitted, Err(MlError::TimedOut)) && best.is_some();
     if !out_of_time {
         fitted?;
@@ -284,7 +347,7 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
         return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::pruned(note) });
     }
     params.insert(EPOCHS.to_owned(), best.epoch.into());
-    let outcome = trial.complete(params, &best.evaluation, looks);
+    let outcome = trial.complete(params, &best.judged, looks);
     let note = out_of_time.then(|| "stopped at its time limit; the best epoch until then counts".to_owned());
     Ok(TrialOutcome { note, ..outcome })
 }

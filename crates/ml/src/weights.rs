@@ -139,12 +139,18 @@ pub struct Evidence {
 impl Evidence {
     /// Gathers the events of the entries of `pairs` from a log; `None` when it has neither events nor times.
     ///
+    /// `number_of` gives for each item of the log its column in `pairs`.
     /// `known_until` gives for each user the moment up to which events may be known, in a split by time.
-    pub fn gather(log: &InteractionLog, pairs: &Csr, known_until: impl Fn(usize) -> i64) -> Option<Self> {
+    pub fn gather(
+        log: &InteractionLog,
+        pairs: &Csr,
+        number_of: impl Fn(u32) -> u32,
+        known_until: impl Fn(usize) -> i64,
+    ) -> Option<Self> {
         if log.events.is_none() && log.times.is_none() {
             return None;
         }
-        let mut facts = facts_of(log, pairs, known_until);
+        let mut facts = facts_of(log, pairs, number_of, known_until);
         facts.sort_unstable();
         let mut evidence = Evidence {
             starts: vec![0; pairs.nnz() + 1],
@@ -195,10 +201,15 @@ impl Evidence {
 }
 
 /// Returns entry of the matrix, event type and time of every row that may be known.
-fn facts_of(log: &InteractionLog, pairs: &Csr, known_until: impl Fn(usize) -> i64) -> Vec<(usize, u32, i64)> {
+fn facts_of(
+    log: &InteractionLog,
+    pairs: &Csr,
+    number_of: impl Fn(u32) -> u32,
+    known_until: impl Fn(usize) -> i64,
+) -> Vec<(usize, u32, i64)> {
     let entry = |row: usize| {
         let user = log.user_codes[row] as usize;
-        let at = pairs.row_indices(user).binary_search(&log.item_codes[row]).ok()?;
+        let at = pairs.row_indices(user).binary_search(&number_of(log.item_codes[row])).ok()?;
         let time = log.times.as_ref().map_or(0, |times| times[row]);
         let event = log.events.as_ref().map_or(0, |events| events.codes[row]);
         (time <= known_until(user)).then_some((pairs.indptr[user] + at, event, time))
@@ -210,7 +221,7 @@ fn facts_of(log: &InteractionLog, pairs: &Csr, known_until: impl Fn(usize) -> i6
 pub fn weighed_matrix(log: &InteractionLog, weights: &Weights) -> Csr {
     let log = weights.counted(log);
     let pairs = log.to_csr();
-    match Evidence::gather(&log, &pairs, |_| i64::MAX) {
+    match Evidence::gather(&log, &pairs, |item| item, |_| i64::MAX) {
         Some(evidence) if !weights.is_neutral() => evidence.weigh(&pairs, weights),
         _ => pairs,
     }
@@ -262,7 +273,7 @@ mod tests {
     fn nothing_after_the_moment_is_known() {
         let log = log();
         let pairs = log.to_csr();
-        let evidence = Evidence::gather(&log, &pairs, |_| 3 * DAY).unwrap();
+        let evidence = Evidence::gather(&log, &pairs, |item| item, |_| 3 * DAY).unwrap();
         assert_eq!(evidence.weigh(&pairs, &weights(5.0, None)).values, [1.0, 1.0, 1.0]);
     }
 

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use recotem_ml::algorithms::{AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape};
-use recotem_ml::artifact::{TrainedModel, Wanted};
+use recotem_ml::algorithms::{
+    AlgorithmInfo, Base, ColdMap, Control, NewItems, ParameterKind, Recommender, TrainInput, TrainShape, extend,
+};
+use recotem_ml::artifact::{Described, TrainedModel, Wanted};
 use recotem_ml::context::Context;
-use recotem_ml::error::MlError;
+use recotem_ml::error::{MlError, MlResult};
+use recotem_ml::features::{FeatureSpec, FeatureTableBuilder, Field, FieldKind};
 use recotem_ml::ids::Ids;
 use recotem_ml::ranking::{Candidates, top_k};
 use recotem_ml::registry::{algorithms, find, find_matrix, fit, fit_with_validation, matrix_algorithms};
@@ -26,6 +29,19 @@ fn checkerboard() -> Csr {
     let pairs = (0..USERS).flat_map(|u| (0..ITEMS).filter(move |&i| likes(u, i)).map(move |i| (u as u32, i as u32)));
     let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
     Csr::from_pairs(USERS, ITEMS, &rows, &cols).unwrap()
+}
+
+/// Returns the features of the items: the colour of their squares.
+fn colours() -> Csr {
+    let items: Vec<u32> = (0..ITEMS as u32).collect();
+    let colours: Vec<u32> = items.iter().map(|item| item % 2).collect();
+    Csr::from_pairs(ITEMS, 2, &items, &colours).unwrap()
+}
+
+/// Fits with the colours as features, which most algorithms ignore.
+fn fit_to(train: &Csr, info: &AlgorithmInfo, context: &Context) -> MlResult<Box<dyn Recommender>> {
+    let features = colours();
+    fit(info.name, &gentle(info), TrainInput { interactions: train, items: Some(&features) }, context)
 }
 
 /// Returns parameters with which a tiny data set can be learnt.
@@ -50,7 +66,7 @@ fn scores(model: &dyn Recommender, train: &Csr) -> Vec<f32> {
 
 fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
     let train = checkerboard();
-    let model = fit(info.name, &gentle(info), &train, &Context::new(7, threads)).unwrap();
+    let model = fit_to(&train, info, &Context::new(7, threads)).unwrap();
     let ids = |n: usize, prefix: &str| Ids::from_unsorted((0..n).map(|i| format!("{prefix}{i:03}"))).unwrap();
     TrainedModel {
         algorithm: info.name.to_owned(),
@@ -59,6 +75,7 @@ fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
         items: ids(ITEMS, "Sigur Rós/"),
         seen: train,
         model,
+        cold_start: None,
         metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
         derived: Default::default(),
     }
@@ -171,7 +188,7 @@ fn lists_are_those_of_the_scores_however_many_are_asked_for() {
 fn scores_are_finite_and_blocks_do_not_matter() {
     let train = checkerboard();
     for info in matrix_algorithms() {
-        let model = fit(info.name, &gentle(info), &train, &Context::new(1, 2)).unwrap();
+        let model = fit_to(&train, info, &Context::new(1, 2)).unwrap();
         let all = scores(&*model, &train);
         assert!(all.iter().all(|s| s.is_finite()), "{}", info.name);
         let mut one = vec![0f32; ITEMS];
@@ -191,7 +208,7 @@ fn scores_are_finite_and_blocks_do_not_matter() {
 fn threads_do_not_change_the_result() {
     let train = checkerboard();
     for info in matrix_algorithms() {
-        let with = |threads| scores(&*fit(info.name, &gentle(info), &train, &Context::new(3, threads)).unwrap(), &train);
+        let with = |threads| scores(&*fit_to(&train, info, &Context::new(3, threads)).unwrap(), &train);
         assert_eq!(with(1), with(2), "{}", info.name);
         assert_eq!(with(2), with(2), "{}", info.name);
     }
@@ -281,13 +298,15 @@ fn limits_and_interruption_are_heeded() {
     let train = checkerboard();
     for info in matrix_algorithms() {
         let cancelled = Context::new(0, 1).with_cancel(Arc::new(AtomicBool::new(true)));
-        assert_eq!(fit(info.name, &gentle(info), &train, &cancelled).err(), Some(MlError::Cancelled), "{}", info.name);
+        assert_eq!(fit_to(&train, info, &cancelled).err(), Some(MlError::Cancelled), "{}", info.name);
         let needed = info.estimate_memory_bytes(&gentle(info), TrainShape::of(&train)).unwrap();
         assert!(needed > 0);
         let tight = Context::new(0, 1).with_memory_budget(needed - 1);
-        assert!(matches!(fit(info.name, &gentle(info), &train, &tight), Err(MlError::MemoryBudget { .. })), "{}", info.name);
+        assert!(matches!(fit_to(&train, info, &tight), Err(MlError::MemoryBudget { .. })), "{}", info.name);
         let empty = fit(info.name, &gentle(info), &Csr::empty(2, 2), &Context::new(0, 1));
-        assert!(matches!(empty, Err(MlError::EmptyInput(_))), "{}", info.name);
+        if info.new_items() != NewItems::ByFeatures {
+            assert!(matches!(empty, Err(MlError::EmptyInput(_))), "{}", info.name);
+        }
     }
 }
 
@@ -303,5 +322,93 @@ fn early_stopping_shows_the_model_after_each_epoch() {
         };
         fit_with_validation(info.name, &gentle(info), &train, &Context::new(0, 1), &mut hook).unwrap();
         assert_eq!(seen, [1, 2, 3], "{}", info.name);
+    }
+}
+
+#[test]
+fn new_items_are_recommended_by_their_features() {
+    let train = checkerboard();
+    let (context, features) = (Context::new(3, 2), colours());
+    // Two new items of the colours of the first two.
+    let new = features.rows(0..2);
+    for info in matrix_algorithms() {
+        let model = fit_to(&train, info, &context).unwrap();
+        let map = ColdMap::fit(&*model, &features, &train, &context).unwrap();
+        let own = scores(&*model, &train);
+        let extended = extend(Base::Owned(model), map.as_ref(), &new, &context);
+        if info.new_items() == NewItems::Never {
+            assert!(matches!(extended, Err(MlError::BadInput(_))), "{}", info.name);
+            continue;
+        }
+        let extended = extended.unwrap();
+        assert_eq!((extended.n_users(), extended.n_items()), (USERS, ITEMS + 2), "{}", info.name);
+        let users: Vec<u32> = (0..USERS as u32).collect();
+        let mut all = vec![f32::NAN; USERS * (ITEMS + 2)];
+        extended.score_users(&users, &train, &mut all).unwrap();
+        for user in 0..USERS {
+            let row = &all[user * (ITEMS + 2)..][..ITEMS + 2];
+            assert_eq!(row[..ITEMS], own[user * ITEMS..][..ITEMS], "{}: scores of its own items stay", info.name);
+            let (alike, other) = (row[ITEMS + user % 2], row[ITEMS + 1 - user % 2]);
+            assert!(alike > other, "{} for user {user}: {alike} {other}", info.name);
+        }
+        let mut one = vec![f32::NAN; ITEMS + 2];
+        for history in [&[0u32, 2, 4][..], &[ITEMS as u32, 2], &[ITEMS as u32]] {
+            extended.score_history(history, &mut one).unwrap();
+            let best = |parity: usize| (0..ITEMS).filter(|at| at % 2 == parity).map(|at| one[at]).fold(f32::MIN, f32::max);
+            assert!(one.iter().all(|score| score.is_finite()) && best(0) > best(1), "{} {history:?}: {one:?}", info.name);
+            let contributions = extended.contributions(history, &[ITEMS as u32, 6]).unwrap();
+            assert_eq!(contributions.len(), 2 * history.len());
+        }
+        extended.similar_items(ITEMS as u32 + 1, &mut one).unwrap();
+        assert!(one[1] > one[0] && one[3] > one[ITEMS], "{}: {one:?}", info.name);
+        assert!(extended.score_history(&[ITEMS as u32 + 2], &mut one).is_err(), "{}", info.name);
+    }
+}
+
+#[test]
+fn models_with_new_items_come_back_and_damage_never_panics() {
+    let context = Context::new(3, 1);
+    let table = |extra: usize| {
+        let mut builder = FeatureTableBuilder::new(vec!["colour".to_owned()]);
+        let colour = |item: usize| json!(if item.is_multiple_of(2) { "white" } else { "black" });
+        (0..ITEMS).for_each(|item| builder.push(&format!("Sigur Rós/{item:03}"), [(0, colour(item))]));
+        (0..extra).for_each(|item| builder.push(&format!("new {item}"), [(0, colour(item))]));
+        builder.finish().0
+    };
+    let spec = FeatureSpec { fields: vec![Field::new("colour", FieldKind::Category)] };
+    for info in matrix_algorithms().filter(|info| info.new_items() != NewItems::Never) {
+        let plain = trained(info, 1);
+        let described = Described::new(&spec, &table(0), &plain.items, 0, &context).unwrap();
+        let model = fit(info.name, &gentle(info), described.input(&plain.seen), &context).unwrap();
+        let cold_start = described.learn(info, &*model, &plain.seen, &context).unwrap();
+        let base = TrainedModel { model, cold_start, ..plain };
+        assert!(base.new_items_of(&table(0), &context).unwrap().is_none(), "{}", info.name);
+        let again = TrainedModel::from_bytes(&base.to_bytes()).unwrap();
+        let new = again.new_items_of(&table(2), &context).unwrap().unwrap();
+        let extended = again.with_new_items(new, &context).unwrap();
+        assert_eq!((extended.items.len(), extended.n_trained_items()), (ITEMS + 2, ITEMS), "{}", info.name);
+        let bytes = extended.to_bytes();
+        let back = TrainedModel::from_bytes(&bytes).unwrap();
+        for user in ["u000", "u039"] {
+            let list = back.recommend_user(user, ITEMS, true).unwrap();
+            assert_eq!(Some(&list), extended.recommend_user(user, ITEMS, true).as_ref(), "{}", info.name);
+            let alike = if user == "u000" { "new 0" } else { "new 1" };
+            assert!(list.iter().any(|(item, _)| item == alike), "{} for {user}: {list:?}", info.name);
+        }
+        let history = ["new 1".to_owned()];
+        assert!(back.recommend_history(&history, 3).unwrap()[0].0.ends_with(['1', '3', '5', '7', '9']), "{}", info.name);
+        assert_eq!(back.similar("new 0", 4), extended.similar("new 0", 4), "{}", info.name);
+        for cut in (0..bytes.len()).step_by(97) {
+            assert!(TrainedModel::from_bytes(&bytes[..cut]).is_err(), "{} cut at {cut}", info.name);
+        }
+        for at in (0..bytes.len()).step_by(11) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x81;
+            if let Ok(model) = TrainedModel::from_bytes(&damaged) {
+                let _ = model.recommend_user("u000", 10, true);
+                let _ = model.recommend_history(&history, 3);
+                let _ = model.new_items_of(&table(3), &context);
+            }
+        }
     }
 }

@@ -10,6 +10,8 @@ use recotem_ml::ranking::{Candidates, top_k};
 use recotem_ml::sparse::Csr;
 use recotem_ml::splits::{Split, SplitConfig, SplitScheme, split};
 
+const SCHEMES: [SplitScheme; 5] = [SplitScheme::RG, SplitScheme::TG, SplitScheme::TU, SplitScheme::CI, SplitScheme::TI];
+
 fn rows() -> impl Strategy<Value = Vec<(u8, u8, i64)>> {
     proptest::collection::vec((0u8..12, 0u8..20, 0i64..50), 1..200)
 }
@@ -21,13 +23,14 @@ fn log_of(rows: &[(u8, u8, i64)], with_times: bool) -> InteractionLog {
 }
 
 fn configs() -> impl Strategy<Value = SplitConfig> {
-    let scheme = prop_oneof![Just(SplitScheme::RG), Just(SplitScheme::TG), Just(SplitScheme::TU)];
+    let scheme = proptest::sample::select(SCHEMES.to_vec());
     let fixed = proptest::option::of(1u32..6);
-    (scheme, 0.05f64..0.95, fixed.clone(), 0.05f64..=1.0, fixed, any::<u64>()).prop_map(
-        |(scheme, heldout_ratio, n_heldout, test_user_ratio, n_test_users, random_seed)| SplitConfig {
+    (scheme, 0.05f64..0.95, fixed.clone(), 0.05f64..0.95, 0.05f64..=1.0, fixed, any::<u64>()).prop_map(
+        |(scheme, heldout_ratio, n_heldout, heldout_item_ratio, test_user_ratio, n_test_users, random_seed)| SplitConfig {
             scheme,
             heldout_ratio,
             n_heldout,
+            heldout_item_ratio,
             test_user_ratio,
             n_test_users,
             random_seed,
@@ -37,6 +40,12 @@ fn configs() -> impl Strategy<Value = SplitConfig> {
 
 fn pairs(matrix: &Csr) -> Vec<(usize, u32)> {
     (0..matrix.n_rows).flat_map(|row| matrix.row_indices(row).iter().map(move |&col| (row, col))).collect()
+}
+
+/// Returns the pairs of a side with the items' numbers in the log.
+fn pairs_of_log(split: &Split, side: &Csr) -> Vec<(usize, u32)> {
+    let in_log = |item: u32| split.item_order.as_ref().map_or(item, |order| order[item as usize]);
+    pairs(side).into_iter().map(|(user, item)| (user, in_log(item))).collect()
 }
 
 /// Returns the first time of a pair.
@@ -50,7 +59,7 @@ fn n_heldout(cfg: &SplitConfig, n: usize) -> usize {
 }
 
 fn check_no_leak(log: &InteractionLog, cfg: &SplitConfig, split: &Split) {
-    let (train, held_out) = (pairs(&split.train), pairs(&split.held_out));
+    let (train, held_out) = (pairs_of_log(split, &split.train), pairs_of_log(split, &split.held_out));
     let all = pairs(&log.to_csr());
     assert!(train.iter().all(|pair| !held_out.contains(pair)), "a pair is on both sides");
     assert!(train.iter().chain(&held_out).all(|pair| all.contains(pair)));
@@ -60,9 +69,42 @@ fn check_no_leak(log: &InteractionLog, cfg: &SplitConfig, split: &Split) {
     assert_eq!(split.test_users, with_rows);
     match cfg.scheme {
         SplitScheme::RG | SplitScheme::TU => assert_eq!(train.len() + held_out.len(), all.len()),
-        SplitScheme::TG => {
+        SplitScheme::CI => {}
+        SplitScheme::TG | SplitScheme::TI => {
             let last_train = train.iter().map(|&pair| first_time(log, pair)).max().unwrap();
             assert!(held_out.iter().all(|&pair| first_time(log, pair) > last_train), "learnt from the future");
+        }
+    }
+}
+
+/// Checks the order of the items, and that only what must not be learnt is on neither side.
+fn check_items(log: &InteractionLog, cfg: &SplitConfig, split: &Split) {
+    let counts = split.train.column_counts();
+    let Some(order) = &split.item_order else {
+        assert!(!cfg.scheme.holds_out_items() && split.n_warm == counts.len());
+        return;
+    };
+    let (warm, cold) = order.split_at(split.n_warm);
+    assert!(cfg.scheme.holds_out_items() && warm.is_sorted() && cold.is_sorted());
+    let mut all: Vec<u32> = order.clone();
+    all.sort_unstable();
+    assert_eq!(all, (0..log.n_items() as u32).collect::<Vec<_>>());
+    assert!(counts[..split.n_warm].iter().all(|count| *count > 0), "a warm item was not learnt");
+    assert!(counts[split.n_warm..].iter().all(|count| *count == 0), "a cold item was learnt");
+    let n_chosen = (log.n_items() as f64 * cfg.heldout_item_ratio + 1e-9).floor() as usize;
+    match cfg.scheme {
+        // Other items may have lost their interactions to the other side.
+        SplitScheme::CI => assert!(cold.len() >= n_chosen),
+        // Items first seen at the moment stay warm.
+        _ => assert!(cold.len() <= n_chosen),
+    }
+    let (train, held_out) = (pairs_of_log(split, &split.train), pairs_of_log(split, &split.held_out));
+    let last_train = train.iter().map(|&pair| first_time(log, pair)).max();
+    for (user, item) in pairs(&log.to_csr()) {
+        if !train.contains(&(user, item)) && !held_out.contains(&(user, item)) {
+            assert!(!split.test_users.contains(&(user as u32)), "a tested user lost a pair");
+            let is_later = cfg.scheme == SplitScheme::TI && Some(first_time(log, (user, item))) > last_train;
+            assert!(is_later || cold.contains(&item), "a pair is lost that could have been learnt");
         }
     }
 }
@@ -73,6 +115,9 @@ fn check_sizes(log: &InteractionLog, cfg: &SplitConfig, split: &Split) {
     assert!(split.test_users.len() <= wanted.min(n_users));
     if cfg.scheme == SplitScheme::TG {
         assert!(split.held_out.nnz() <= n_heldout(cfg, log.to_csr().nnz()));
+        return;
+    }
+    if cfg.scheme.holds_out_items() {
         return;
     }
     for &user in &split.test_users {
@@ -94,6 +139,7 @@ proptest! {
         match split(&log, &cfg) {
             Ok(found) => {
                 check_no_leak(&log, &cfg, &found);
+                check_items(&log, &cfg, &found);
                 check_sizes(&log, &cfg, &found);
                 prop_assert_eq!(&split(&log, &cfg).unwrap(), &found);
                 let mut shuffled = rows.clone();
@@ -103,7 +149,8 @@ proptest! {
             Err(error) => prop_assert!(matches!(error, MlError::BadSplit(_)), "{:?}", error),
         }
         let untimed = split(&log_of(&rows, false), &cfg);
-        prop_assert!(cfg.scheme == SplitScheme::RG || untimed == Err(MlError::MissingTime));
+        let needs_no_times = matches!(cfg.scheme, SplitScheme::RG | SplitScheme::CI);
+        prop_assert!(needs_no_times || untimed == Err(MlError::MissingTime));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `recotem evaluate`: fit on one file, evaluate on another.
 
+mod new_items;
 mod sessions;
 
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 
+use super::item_options::ItemOptions;
 use super::log_options::FitOptions;
 use super::offline::{self, Stopwatch};
 use crate::ml::algorithms::Recommender;
@@ -15,6 +17,7 @@ use crate::ml::interactions::InteractionLog;
 use crate::ml::ranking::{Candidates, top_k};
 use crate::ml::registry;
 use crate::ml::sparse::Csr;
+use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
 use crate::ml::weights::{Weights, weighed_matrix};
 use crate::platform::memory;
 
@@ -26,12 +29,23 @@ pub struct Args {
     /// Training interactions: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
-    /// Held-out interactions to evaluate on; only VMISKNN works without
-    #[arg(long, value_name = "FILE")]
+    /// Held-out interactions to evaluate on; --split and VMISKNN work without
+    #[arg(long, value_name = "FILE", conflicts_with = "split")]
     test: Option<PathBuf>,
-    /// Without --test: share of the sessions, those that ended last, to evaluate on
+    /// Divides the training file instead: CI holds out items at random, TI those first seen after one moment; RG, TG, TU
+    #[arg(long, value_name = "CI|TI|RG|TG|TU", value_parser = offline::parse_scheme)]
+    split: Option<SplitScheme>,
+    /// Without --test: share of the interactions, or for VMISKNN of the sessions, that is held out
     #[arg(long, value_name = "0..1", default_value_t = 0.1)]
     heldout_ratio: f64,
+    /// With --split CI or TI: share of the items that is held out
+    #[arg(long, value_name = "0..1", default_value_t = 0.2)]
+    heldout_item_ratio: f64,
+    #[command(flatten)]
+    items: ItemOptions,
+    /// CSV file to write each user's quality for new items to
+    #[arg(long, value_name = "FILE", requires = "items")]
+    per_user: Option<PathBuf>,
     #[command(flatten)]
     fit: FitOptions,
     /// Length of the evaluated lists
@@ -62,14 +76,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if registry::learns_from_sessions(&args.fit.algorithm) {
         return sessions::run(&args);
     }
+    if args.items.items.is_some() {
+        return new_items::run(&args);
+    }
+    if let Some(scheme) = args.split.filter(|scheme| scheme.holds_out_items()) {
+        bail!("{scheme:?} holds out items, so it needs their features; give an item file with --items");
+    }
     let info = registry::find(&args.fit.algorithm)?;
     offline::refuse_sessions(args.fit.session_column.as_deref())?;
     let (weights, params) = args.fit.log.weighing.weights()?.overridden(&args.fit.params)?;
     info.check(&params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let Some(test) = &args.test else { bail!("name the file of held-out interactions with --test") };
-    let data = read(&args, test, &weights)?;
+    let data = match (&args.test, args.split) {
+        (Some(test), _) => read(&args, test, &weights)?,
+        (None, Some(scheme)) => {
+            let (log, split) = divide(&args, scheme, &weights)?;
+            Data { train: split.weighed_train(&weights).into_owned(), test: split.held_out, log }
+        }
+        (None, None) => bail!("name the file of held-out interactions with --test, or divide with --split"),
+    };
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
     let model = registry::fit(info.name, &params, &data.train, &context)?;
@@ -115,6 +141,25 @@ fn read(args: &Args, test: &Path, weights: &Weights) -> anyhow::Result<Data> {
     let train =
         if weights.is_neutral() { matrix(0..n_train)? } else { weighed_matrix(&log.filtered(|row| row < n_train), weights) };
     Ok(Data { log, train, test })
+}
+
+/// Reads the training file and divides it.
+fn divide(args: &Args, scheme: SplitScheme, weights: &Weights) -> anyhow::Result<(InteractionLog, Split)> {
+    let options = args.fit.log.read_options();
+    let log = offline::read_log(&args.train, &options, offline::threads(args.threads))?;
+    offline::warn_of_unknown_events(&log, weights);
+    let config = SplitConfig {
+        scheme,
+        heldout_ratio: args.heldout_ratio,
+        heldout_item_ratio: args.heldout_item_ratio,
+        random_seed: args.seed,
+        ..SplitConfig::default()
+    };
+    let counted = weights.counted(&log);
+    let divided = split(&counted, &config)?;
+    let divided = if weights.is_neutral() { divided } else { divided.with_evidence(&counted) };
+    drop(counted);
+    Ok((log, divided))
 }
 
 pub fn metrics(evaluation: &Evaluation) -> Map<String, Value> {

@@ -7,20 +7,25 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use super::item_options::{ItemOptions, training_moment};
 use super::log_options::FitOptions;
 use super::offline::{self, Stopwatch};
-use crate::ml::artifact::TrainedModel;
+use crate::ml::algorithms::{AlgorithmInfo, NewItems, TrainInput};
+use crate::ml::artifact::{Described, TrainedModel};
+use crate::ml::interactions::InteractionLog;
 use crate::ml::registry;
 use crate::ml::weights::weighed_matrix;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Interactions: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
+    /// Interactions: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip; ContentKNN works with --items alone
     #[arg(value_name = "INTERACTIONS")]
-    interactions: PathBuf,
+    interactions: Option<PathBuf>,
+    #[command(flatten)]
+    items: ItemOptions,
     #[command(flatten)]
     fit: FitOptions,
     /// File to write the model to
@@ -46,30 +51,46 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (weights, params) = args.fit.log.weighing.weights()?.overridden(&args.fit.params)?;
     info.check(&params)?;
     let clock = Stopwatch::start();
-    let columns = args.fit.log.read_options();
-    let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
+    let mut log = read(&args, info)?;
     offline::warn_of_unknown_events(&log, &weights);
+    let items = args.items.read(&args.fit.log.columns.item_column, &log.items)?;
+    if let Some(items) = items.as_ref().filter(|_| log.items.is_empty()) {
+        log.items = items.table.ids().clone();
+    }
     let seen = weighed_matrix(&log, &weights);
     let read_seconds = clock.seconds();
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let model = registry::fit(info.name, &params, &seen, &context)?;
+    let now = training_moment(&log);
+    let described =
+        items.as_ref().map(|items| Described::new(&items.spec, &items.table, &log.items, now, &context)).transpose()?;
+    let input = described.as_ref().map_or_else(|| TrainInput::from(&seen), |described| described.input(&seen));
+    let model = registry::fit(info.name, &params, input, &context)?;
+    let cold_start = described.map(|described| described.learn(info, &*model, &seen, &context)).transpose()?.flatten();
+    if items.is_some() && cold_start.is_none() {
+        eprintln!("{} cannot recommend items that it was not trained on; the item file is not used.", info.name);
+    }
     let fit_seconds = clock.seconds();
     let (n_users, n_items, nnz) = (log.n_users(), log.n_items(), seen.nnz());
     let metadata = BTreeMap::from([
         ("engine_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("seed".to_owned(), args.seed.to_string()),
     ]);
-    let trained = TrainedModel {
+    let mut trained = TrainedModel {
         algorithm: info.name.to_owned(),
         parameters: params.into_iter().chain(weights.to_params()).collect(),
         users: log.users,
         items: log.items,
         seen,
         model,
+        cold_start,
         metadata,
         derived: Default::default(),
     };
+    if let Some(new) = items.and_then(|items| trained.new_items_of(&items.table, &context).transpose()).transpose()? {
+        trained = trained.with_new_items(new, &context)?;
+    }
+    let n_new_items = trained.items.len() - n_items;
     let bytes = write_whole(&args.output, |out| trained.write_to(out))?;
     if args.json {
         return offline::print_json(&json!({
@@ -77,6 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "parameters": trained.parameters,
             "n_users": n_users,
             "n_items": n_items,
+            "n_new_items": n_new_items,
             "n_interactions": nnz,
             "read_seconds": read_seconds,
             "fit_seconds": fit_seconds,
@@ -85,8 +107,23 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }));
     }
     println!("{}: {n_users} users, {n_items} items, {nnz} interactions, fitted in {fit_seconds:.2} s", info.name);
+    if n_new_items > 0 {
+        println!("{n_new_items} items without interactions can be recommended by their features");
+    }
     println!("{} ({bytes} bytes)", args.output.display());
     Ok(())
+}
+
+/// Reads the interactions; without a file of them there are none.
+fn read(args: &Args, info: &AlgorithmInfo) -> anyhow::Result<InteractionLog> {
+    let columns = args.fit.log.read_options();
+    match &args.interactions {
+        Some(path) => offline::read_log(path, &columns, offline::threads(args.threads)),
+        None if args.items.items.is_some() && info.new_items() == NewItems::ByFeatures => {
+            Ok(offline::builder_for(&columns).finish())
+        }
+        None => bail!("name the file of interactions; only ContentKNN learns without one, from the item file that --items names"),
+    }
 }
 
 /// Writes to a file beside the target first, so that an interrupted run never leaves half a model under its name. Returns the

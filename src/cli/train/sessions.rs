@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
+use anyhow::bail;
 use serde_json::json;
 
 use super::{Args, write_whole};
@@ -16,7 +17,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let weighing = &args.fit.log.weighing;
     let weights = weighing.weights()?;
     let options = args.fit.session_options(weighing.event_column.as_deref())?;
-    let log = offline::read_log(&args.interactions, &options, offline::threads(args.threads))?;
+    let Some(interactions) = &args.interactions else { bail!("{} learns from sessions; name their file", sessions::NAME) };
+    let log = offline::read_log(interactions, &options, offline::threads(args.threads))?;
     offline::warn_of_unknown_events(&log, &weights);
     let history = Sessions::from_log(&weights.counted(&log))?;
     let weighed = (!weights.is_neutral()).then(|| weighed_matrix(&log, &weights));

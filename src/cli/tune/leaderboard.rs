@@ -1,6 +1,8 @@
 //! The results of a search, best first.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 
 use super::search::Finished;
 use crate::ml::metrics::Metric;
@@ -20,7 +22,8 @@ pub struct Report {
     pub n_judged_users: usize,
     pub read_seconds: f64,
     pub seconds: f64,
-    pub baseline: Finished,
+    /// The strongest last.
+    pub baselines: Vec<Finished>,
     pub trials: Vec<Finished>,
 }
 
@@ -76,7 +79,8 @@ impl Report {
             "seconds": self.seconds,
             "n_trials": self.trials.len(),
             "best": board.first(),
-            "baseline": self.compared(&self.baseline),
+            "baseline": self.baselines.last().map(|baseline| self.compared(baseline)),
+            "baselines": self.baselines.iter().map(|baseline| self.compared(baseline)).collect::<Value>(),
             "leaderboard": board,
             "unfinished": others,
         })
@@ -106,7 +110,7 @@ impl Report {
         if ranked.len() > SHOWN {
             println!("      … and {} more", ranked.len() - SHOWN);
         }
-        self.print_row("base", &self.baseline);
+        self.baselines.iter().for_each(|baseline| self.print_row("base", baseline));
         println!("      = tied with the best: by the scores of the same users, chance alone could explain the difference");
         for trial in self.trials.iter().filter(|trial| trial.outcome.score.is_none()) {
             let note = trial.outcome.note.as_deref().unwrap_or_default();
@@ -139,8 +143,6 @@ fn state(state: TrialState) -> &'static str {
 
 fn entry(trial: &Finished) -> Value {
     let outcome = &trial.outcome;
-    let metrics: serde_json::Map<String, Value> =
-        outcome.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), json!(value))).collect();
     json!({
         "number": trial.number,
         "algorithm": trial.algorithm,
@@ -148,8 +150,17 @@ fn entry(trial: &Finished) -> Value {
         "state": state(outcome.state),
         "score": outcome.score,
         "interval": outcome.interval.map(|(low, high)| [low, high]),
-        "metrics": metrics,
+        "metrics": metrics_json(&outcome.metrics),
+        "beside_new_items": outcome.beside_new_items.as_ref().map(|beside| json!({
+            "warm": beside.warm.as_ref().map(metrics_json),
+            "mixed": metrics_json(&beside.mixed),
+            "cold_share": beside.cold_share,
+        })),
         "seconds": trial.seconds,
         "note": outcome.note,
     })
+}
+
+fn metrics_json(metrics: &BTreeMap<Metric, f64>) -> Value {
+    metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), json!(value))).collect::<Map<_, _>>().into()
 }

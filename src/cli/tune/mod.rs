@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::item_options::{ItemOptions, refuse_without_new_items, training_moment};
 use super::log_options::LogOptions;
-use super::offline::{self, Stopwatch};
-use crate::features::evaluation::Scheme;
+use super::offline::{self, Stopwatch, parse_scheme};
+use crate::ml::algorithms::{AlgorithmInfo, NewItems};
 use crate::ml::metrics::Metric;
 use crate::ml::registry;
 use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
 use crate::ml::trials;
-use crate::ml::tuning::{Pruner, Sampler, Study, Suggestion};
+use crate::ml::tuning::{Pruner, Sampler, Study};
 use crate::ml::weights::Weights;
 use crate::platform::memory::Memory;
 use search::{Limits, Search};
@@ -33,12 +34,18 @@ pub struct Args {
     /// Also search the half-life, and the weights of event types around those given
     #[arg(long)]
     search_weights: bool,
-    /// RG: random per user; TG: everything after one moment; TU: the last interactions of each user
-    #[arg(long, value_name = "RG|TG|TU", default_value = "RG", value_parser = parse_scheme)]
+    /// RG: random per user; TG: everything after one moment; TU: the last interactions of each user; with --items also
+    /// CI: items at random; TI: items first seen after one moment
+    #[arg(long, value_name = "RG|TG|TU|CI|TI", default_value = "RG", value_parser = parse_scheme)]
     split: SplitScheme,
+    #[command(flatten)]
+    items: ItemOptions,
     /// Share of interactions that is held out
     #[arg(long, default_value_t = 0.1)]
     heldout_ratio: f64,
+    /// With CI or TI: share of the items that is held out
+    #[arg(long, default_value_t = 0.2)]
+    heldout_item_ratio: f64,
     /// Share of users that are tested
     #[arg(long, default_value_t = 1.0)]
     test_user_ratio: f64,
@@ -87,10 +94,6 @@ pub struct Args {
     json: bool,
 }
 
-fn parse_scheme(text: &str) -> Result<SplitScheme, String> {
-    text.parse::<Scheme>().map(SplitScheme::from).map_err(|_| "expected RG, TG or TU".to_owned())
-}
-
 fn parse_sampler(text: &str) -> Result<Sampler, String> {
     match text {
         "tpe" => Ok(Sampler::Tpe),
@@ -120,6 +123,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let config = SplitConfig {
         scheme: args.split,
         heldout_ratio: args.heldout_ratio,
+        heldout_item_ratio: args.heldout_item_ratio,
         test_user_ratio: args.test_user_ratio,
         random_seed: args.seed,
         ..SplitConfig::default()
@@ -139,9 +143,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.search_weights || !weights.is_neutral() {
         split = split.with_evidence(&counted);
     }
+    if let Some(items) = args.items.read(&args.log.columns.item_column, &log.items)? {
+        let now = training_moment(&log);
+        let context = offline::context(args.seed, offline::threads(args.threads));
+        split = split.with_item_features(&items.spec, &items.table, &log.items, now, &context)?;
+    } else if config.scheme.holds_out_items() {
+        bail!("{:?} holds out items, so it needs their features; give an item file with --items", config.scheme);
+    }
     let study = study(&args, &weights, &split)?;
     let search = Search::new(&split, study, weights, limits(&args), progress(&args));
-    let baseline = search.run_one(&Suggestion { algorithm: BASELINE.to_owned(), params: serde_json::Map::new() })?;
+    let baselines = search.run_baselines()?;
     search.run()?;
     let report = leaderboard::Report {
         metric: args.metric,
@@ -153,14 +164,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         n_judged_users: split.test_users.len(),
         read_seconds,
         seconds: clock.seconds(),
-        baseline,
+        baselines,
         trials: search.into_trials(),
     };
     if args.json { offline::print_json(&report.to_json()) } else { report.print() }
 }
 
 fn study(args: &Args, weights: &Weights, split: &Split) -> anyhow::Result<Study> {
-    let names = algorithm_names(&args.algorithms)?;
+    let names = algorithm_names(&args.algorithms, split)?;
     let study = match args.search_weights {
         true => trials::study_with_weights(&names, args.sampler, args.seed, weights, split.days_covered())?,
         false => trials::study(&names, args.sampler, args.seed)?,
@@ -170,13 +181,21 @@ fn study(args: &Args, weights: &Weights, split: &Split) -> anyhow::Result<Study>
     Ok(budgets.try_fold(study, |study, (name, trials)| study.with_budget(name, *trials))?)
 }
 
-fn algorithm_names(asked: &[String]) -> anyhow::Result<Vec<&'static str>> {
+fn algorithm_names(asked: &[String], split: &Split) -> anyhow::Result<Vec<&'static str>> {
+    let is_searched = |info: &&AlgorithmInfo| match info.new_items() {
+        NewItems::Never => info.name != BASELINE && !split.has_cold_items(),
+        NewItems::ByMap => true,
+        NewItems::ByFeatures => split.item_features().is_some(),
+    };
     if asked.is_empty() {
-        return Ok(registry::matrix_algorithms().map(|info| info.name).filter(|name| *name != BASELINE).collect());
+        return Ok(registry::matrix_algorithms().filter(is_searched).map(|info| info.name).collect());
     }
     let mut names: Vec<&'static str> = Vec::new();
     for name in asked {
         let info = registry::find_matrix(name.trim())?;
+        if split.has_cold_items() {
+            refuse_without_new_items(info)?;
+        }
         if !names.contains(&info.name) {
             names.push(info.name);
         }

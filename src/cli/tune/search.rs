@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use indicatif::ProgressBar;
 
 use super::super::offline::Stopwatch;
+use super::BASELINE;
+use crate::ml::cold_start::ColdBaseline;
 use crate::ml::context::{Context, Interrupt};
 use crate::ml::error::MlResult;
 use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
-use crate::ml::trials::{TrialOutcome, run_trial};
+use crate::ml::trials::{TrialOutcome, run_cold_baseline, run_trial};
 use crate::ml::tuning::{Study, Suggestion, TrialRecord, TrialState};
 use crate::ml::weights::Weights;
 
@@ -79,12 +81,22 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Runs one trial outside the study.
-    pub fn run_one(&self, suggestion: &Suggestion) -> MlResult<Finished> {
-        let clock = Stopwatch::start();
+    /// Evaluates what every trial has to beat: the most popular items, or for new items what their features say without a model.
+    pub fn run_baselines(&self) -> MlResult<Vec<Finished>> {
         let Limits { metric, cutoff, .. } = self.limits;
-        let outcome = run_trial(suggestion, self.split, metric, cutoff, &self.context(), &mut |_, _| false)?;
-        Ok(Finished { number: 0, algorithm: suggestion.algorithm.clone(), outcome, seconds: clock.seconds() })
+        let finished = |name: &str, run: &dyn Fn() -> MlResult<TrialOutcome>| {
+            let clock = Stopwatch::start();
+            Ok(Finished { number: 0, algorithm: name.to_owned(), outcome: run()?, seconds: clock.seconds() })
+        };
+        if self.split.has_cold_items() {
+            let run = |baseline: ColdBaseline| {
+                finished(baseline.as_str(), &|| run_cold_baseline(baseline, self.split, metric, cutoff, &self.context()))
+            };
+            return ColdBaseline::ALL.into_iter().map(run).collect();
+        }
+        let popular = Suggestion { algorithm: BASELINE.to_owned(), params: serde_json::Map::new() };
+        let run = || run_trial(&popular, self.split, metric, cutoff, &self.context(), &mut |_, _| false);
+        Ok(vec![finished(BASELINE, &run)?])
     }
 
     /// Returns the trials, in the order of their numbers.

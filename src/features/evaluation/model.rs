@@ -109,6 +109,7 @@ impl SplitConfig {
             test_user_ratio: fields.test_user_ratio,
             n_test_users: fields.n_test_users.map(i32::unsigned_abs),
             random_seed: u64::from(fields.random_seed.cast_unsigned()),
+            ..splits::SplitConfig::default()
         }
     }
 }

@@ -14,7 +14,7 @@ use super::recent_events::RecentEvents;
 use crate::features::accounts::Tenant;
 use crate::features::api_keys::KnownKeys;
 use crate::features::item_metadata::{ItemTable, LARGEST_METADATA};
-use crate::features::models::{ModelCache, ModelError, ReadyModel};
+use crate::features::models::{Items, ModelCache, ModelError, ReadyModel};
 use crate::platform::computing::{Busy, Computing, Place};
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
@@ -54,7 +54,7 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<(Option<Strategy>, List)> {
-        let ready = self.ready(model).await?;
+        let ready = self.ready(model, serving).await?;
         let mut options = self.filtered(model, &ready, options, serving).await?;
         let interactions = self.with_recent(model, user, std::mem::take(&mut options.interactions));
         let (party, unknown, with_metadata) = (Some(model.tenant.party()), serving.unknown_users, options.list.with_metadata);
@@ -81,7 +81,7 @@ impl Answerer {
         serving: &Serving,
     ) -> ApiResult<Vec<(Option<Strategy>, List)>> {
         let (party, unknown, with_metadata) = (Some(model.tenant.party()), serving.unknown_users, options.list.with_metadata);
-        let ready = self.ready(model).await?;
+        let ready = self.ready(model, serving).await?;
         let options = self.filtered(model, &ready, options, serving).await?;
         let asked = users.into_iter().map(|user| {
             let recent = self.recent_of(model, &user);
@@ -105,7 +105,7 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<(Option<Strategy>, List)> {
-        let ready = self.ready(model).await?;
+        let ready = self.ready(model, serving).await?;
         let options = self.filtered(model, &ready, options, serving).await?;
         let (party, with_metadata) = (Some(model.tenant.party()), options.list.with_metadata);
         let asked_of = Arc::clone(&ready);
@@ -118,8 +118,9 @@ impl Answerer {
     }
 
     /// Returns a model from memory, or reads its file once the tenant gets a computing place.
-    async fn ready(&self, model: &ServedModel) -> Result<Arc<ReadyModel>, ModelError> {
-        self.models.get(&self.services, (&model.row, model.tenant), || self.turn(model.tenant)).await
+    async fn ready(&self, model: &ServedModel, serving: &Serving) -> Result<Arc<ReadyModel>, ModelError> {
+        let items = Items::Of(serving.items.as_ref());
+        self.models.get(&self.services, (&model.row, model.tenant), items, || self.turn(model.tenant)).await
     }
 
     /// Waits for a computing place of a tenant; a request asks for one at a time.

@@ -19,6 +19,10 @@ pub struct ListedItem {
     #[schema(rename = "item_id", value_type = String)]
     pub number: u32,
     pub score: f32,
+    /// True for an item that the model was not trained on: it is recommended for its metadata. Left out for all others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub cold: bool,
     /// The items of the user that contribute most to this one, at most 3, largest share first; none for popular items. Present
     /// only if `explain` was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +46,9 @@ pub struct List {
 
 impl List {
     /// Creates a list of items of a model.
-    pub fn new(model: &Arc<ReadyModel>, items: Vec<ListedItem>) -> Self {
+    pub fn new(model: &Arc<ReadyModel>, mut items: Vec<ListedItem>) -> Self {
+        let n_trained = model.n_trained_items();
+        items.iter_mut().for_each(|item| item.cold = item.number as usize >= n_trained);
         Self { model: Arc::clone(model), items }
     }
 
@@ -62,6 +68,8 @@ impl List {
 struct Written<'a> {
     item_id: &'a str,
     score: f32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cold: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<&'a [Reason]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,8 +79,8 @@ struct Written<'a> {
 impl Serialize for List {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let written = |(item_id, item)| {
-            let ListedItem { score, because, metadata, .. }: &ListedItem = item;
-            Written { item_id, score: *score, because: because.as_deref(), metadata: metadata.as_ref() }
+            let ListedItem { score, cold, because, metadata, .. }: &ListedItem = item;
+            Written { item_id, score: *score, cold: *cold, because: because.as_deref(), metadata: metadata.as_ref() }
         };
         serializer.collect_seq(self.ids().zip(&self.items).map(written))
     }
@@ -100,7 +108,7 @@ pub struct Reason {
 
 /// Returns a list without explanations and metadata.
 pub fn plain(list: Vec<(u32, f32)>) -> Vec<ListedItem> {
-    list.into_iter().map(|(number, score)| ListedItem { number, score, because: None, metadata: None }).collect()
+    list.into_iter().map(|(number, score)| ListedItem { number, score, cold: false, because: None, metadata: None }).collect()
 }
 
 /// Adds to each item which items of the user contribute to it; `shares` returns these contributions for the ids of `items`.

@@ -6,6 +6,7 @@ mod columns;
 mod jobs;
 mod lookup;
 mod model;
+mod opening;
 mod preparation;
 mod routes;
 mod service;
@@ -19,6 +20,7 @@ pub use lookup::Rows;
 #[cfg(test)]
 pub use lookup::tests::prepared_rows;
 pub use model::{ItemMetaData, PrepareItemMetadata};
+pub use opening::{Unread, read_within};
 pub use routes::{Docs, routes};
 pub use service::{LARGEST_METADATA, rows};
 pub use store::newest;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::columns::ColumnKind;
 use super::lookup;
 use super::size::bytes_of;
+use crate::ml::features::{FeatureTable, FeatureTableBuilder};
 use crate::ml::ids::Ids;
 
 /// The rows of an upload by item. Equal values are stored once, and a row stores only the cells with values.
@@ -37,6 +38,16 @@ impl ItemTable {
         let mut gathered = Gathered::default();
         let (columns, kinds) = lookup::each_row(file, |item, cells| gathered.push(item, cells))?;
         gathered.finish(columns, kinds)
+    }
+
+    /// Returns the values by columns, for the encoders of features. Holds a copy of every value.
+    pub fn features(&self) -> FeatureTable {
+        let mut builder = FeatureTableBuilder::new(self.columns.clone());
+        for (row, item) in self.items.iter().enumerate() {
+            let value = |&(column, value): &(u32, u32)| (column as usize, self.values[value as usize].clone());
+            builder.push(item, self.cells(row as u32).iter().map(value));
+        }
+        builder.finish().0
     }
 
     /// Creates a table from given rows, interpreted like those of an upload.

@@ -8,9 +8,11 @@ use super::model::TrainedModel;
 use super::ready::ReadyModel;
 use super::signing::{Keyring, untrusted};
 use super::training::MODEL_ID;
+use crate::features::item_metadata;
 use crate::ml::artifact::{self, Verification};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
+use crate::platform::services::Services;
 
 /// A signed file that is written but not yet stored under its key.
 #[derive(Debug)]
@@ -196,9 +198,29 @@ pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promis
     })?;
     let bytes = read(blobs, keys, model)?;
     let ready = ReadyModel::from_bytes(&bytes)?;
+    ready.prepare();
     // `heap_bytes` does not include dictionaries; the file holds them once, as memory does.
     let held = ready.heap_bytes().max(bytes.len() as u64);
     Ok((ready, held))
+}
+
+/// Returns a model as [`open`] does, with the new items of a prepared form of item metadata, if it can have any. Item metadata that
+/// cannot be read leaves it without.
+pub fn open_with_items(services: &Services, model: &TrainedModel, items: Option<&str>) -> Result<(ReadyModel, u64), ModelError> {
+    let (ready, held) = open(&services.blobs, &Keyring::of(services), model, &services.memory().promise())?;
+    let Some(items) = items.filter(|_| ready.takes_new_items()) else { return Ok((ready, held)) };
+    let memory = services.memory().promise();
+    match item_metadata::read_within(&services.blobs, items, &memory) {
+        Ok(table) => {
+            let ready = ready.with_items_of(&table.features())?;
+            let held = ready.heap_bytes().max(held);
+            Ok((ready, held))
+        }
+        Err(error) => {
+            tracing::warn!(model = model.id, %error, "new items are not recommended: the item metadata cannot be read");
+            Ok((ready, held))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +254,7 @@ pub mod tests {
             items: log.items,
             seen,
             model,
+            cold_start: None,
             metadata: [(MODEL_ID.to_owned(), "1".to_owned())].into(),
             derived: Default::default(),
         }

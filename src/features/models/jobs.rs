@@ -13,9 +13,12 @@ use super::signing::Keyring;
 use super::store;
 use super::training::{self, EarlierModel, Packed, Plan};
 use crate::features::datasets::{self, TrainingData};
+use crate::features::item_metadata::{self, Unread};
 use crate::features::projects::{self, StoredBytes, TooManyStoredBytes};
 use crate::features::task_logs::{self, Line};
+use crate::ml::algorithms::NewItems;
 use crate::ml::error::MlError;
+use crate::ml::features::FeatureTable;
 use crate::ml::registry;
 use crate::platform::compute;
 use crate::platform::memory;
@@ -33,12 +36,12 @@ impl Job for TrainModel {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        let Some((mut plan, data)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
+        let Some((mut plan, data, items)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
         if !begin(&context, &plan).await? {
             return Ok(());
         }
         plan.before = earlier_model(&context.app, self.warm_start_from).await?;
-        let (packed, staged, seconds) = train(&context, plan, &data).await?;
+        let (packed, staged, seconds) = train(&context, plan, &data, items).await?;
         complete(&context, self.trained_model_id, data.project_id, packed, staged, seconds).await
     }
 
@@ -49,8 +52,8 @@ impl Job for TrainModel {
     }
 }
 
-/// Returns what to train on which data; `None` if the model has been deleted or has ended already.
-async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData)>, JobError> {
+/// Returns what to train on which data, with the prepared form of the item metadata; `None` if the model has been deleted or has ended already.
+async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData, Option<String>)>, JobError> {
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
     let model = store::find(&mut connection, id).await.map_err(|error| later(&error))?;
     let Some(model) = model.filter(TrainedModel::is_live) else { return Ok(None) };
@@ -73,9 +76,11 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
         algorithm: recipe.recommender_class_name,
         parameters: recipe.parameters_json.as_object().cloned().unwrap_or_default(),
         weights: project.weights(),
+        moment: services.clock.now().timestamp_micros(),
         before: None,
     };
-    Ok(Some((plan, data)))
+    let items = item_metadata::newest(&mut connection, data.project_id).await.map_err(|error| later(&error))?;
+    Ok(Some((plan, data, items)))
 }
 
 /// Returns the model to start from; `None` if it is gone or cannot be read, since training can always start from scratch.
@@ -115,14 +120,20 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
 }
 
 /// Loads the data, then fits and stages the model on a blocking thread. Also returns the duration in seconds.
-async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Staged, f64), JobError> {
+async fn train(
+    context: &JobContext<Services>,
+    plan: Plan,
+    data: &TrainingData,
+    items: Option<String>,
+) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
     let (start, deadline) = (services.clock.now(), training_deadline(&services));
     let log = datasets::load_log(&services, data).await.map_err(JobError::from)?;
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
     let engine = engine_context(context, training::SEED, threads, deadline, memory);
     let work = move || {
-        let packed = training::fit(&plan, &log, &engine).map_err(|error| ended(error, &services))?;
+        let table = items.map(|key| read_items(&services, &plan, &key)).transpose()?.flatten();
+        let packed = training::fit(&plan, &log, table.as_ref(), &engine).map_err(|error| ended(error, &services))?;
         let staged = artifacts::stage(&services.blobs, &Keyring::of(&services), plan.model_id, &packed.bytes);
         let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
         Ok::<_, JobError>((packed, staged))
@@ -130,6 +141,19 @@ async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) 
     let crashed = |error| JobError::Fail { reason: format!("The engine stopped unexpectedly: {error}. Please report this.") };
     let (packed, staged) = compute::blocking(work).await.map_err(crashed)??;
     Ok((packed, staged, (context.app.clock.now() - start).as_seconds_f64()))
+}
+
+/// Returns the item metadata for an algorithm that can use it; `None` if it was deleted meanwhile. Blocks.
+fn read_items(services: &Services, plan: &Plan, key: &str) -> Result<Option<FeatureTable>, JobError> {
+    if registry::find(&plan.algorithm).is_ok_and(|info| info.new_items() == NewItems::Never) {
+        return Ok(None);
+    }
+    match item_metadata::read_within(&services.blobs, key, &services.memory().promise()) {
+        Ok(table) => Ok(Some(table.features())),
+        Err(Unread::Gone) => Ok(None),
+        Err(Unread::Memory(_)) => Err(JobError::Snooze(memory::PAUSE)),
+        Err(Unread::File(error)) => Err(JobError::Retry { reason: format!("The item metadata could not be read: {error}.") }),
+    }
 }
 
 /// Converts an error of the engine into that of the job: another attempt would end the same way, unless other jobs hold the
@@ -169,6 +193,7 @@ async fn complete(
         "Model {id} complete: {} {learnt_from}, {} items, {} interactions, {} bytes, {seconds:.1} seconds.",
         packed.n_users, packed.n_items, packed.n_interactions, stored.size
     );
+    let text = packed.note.iter().fold(text, |text, note| format!("{text} {note}"));
     let mut lineage = packed.lineage;
     lineage["training_seconds"] = seconds.into();
     let outcome = Outcome {

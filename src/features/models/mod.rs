@@ -19,7 +19,7 @@ mod training;
 
 #[cfg(test)]
 pub use artifacts::tests::sample as sample_artifact;
-pub use cache::ModelCache;
+pub use cache::{Items, ModelCache};
 pub use engine::{engine_context, training_deadline};
 pub use error::ModelError;
 pub use model::{ModelStatus, TrainModel, TrainedModel};

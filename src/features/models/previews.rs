@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::cache::ModelCache;
+use super::cache::{Items, ModelCache};
 use super::described;
 use super::model::TrainedModel;
 use super::recommend::{self, LARGEST_CUTOFF, Previewed, Sample, Scored};
@@ -97,7 +97,7 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
 /// Returns a model to preview.
 async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
     let tenant = projects::tenant_of_data(&mut *services.db.conn().await?, model.data_id).await?;
-    let model = cache.get(services, (model, tenant), || PREVIEWS.admit(Some(tenant.party()))).await?;
+    let model = cache.get(services, (model, tenant), Items::Any, || PREVIEWS.admit(Some(tenant.party()))).await?;
     Ok(Previewed { model, tenant })
 }
 

@@ -1,7 +1,9 @@
 //! A model in memory, of either kind.
 
 use crate::ml::artifact::TrainedModel as Artifact;
+use crate::ml::context::Context;
 use crate::ml::error::MlResult;
+use crate::ml::features::FeatureTable;
 use crate::ml::ids::Ids;
 use crate::ml::sessions::SessionModel;
 
@@ -19,9 +21,14 @@ impl ReadyModel {
         if SessionModel::is_in(bytes) {
             return SessionModel::from_bytes(bytes).map(Self::Sessions);
         }
-        let artifact = Artifact::from_bytes(bytes)?;
-        artifact.prepare();
-        Ok(Self::Matrix(artifact))
+        Artifact::from_bytes(bytes).map(Self::Matrix)
+    }
+
+    /// Computes in advance what the first list needs.
+    pub fn prepare(&self) {
+        if let Self::Matrix(model) = self {
+            model.prepare();
+        }
     }
 
     /// Returns the items that it may recommend.
@@ -29,6 +36,34 @@ impl ReadyModel {
         match self {
             Self::Matrix(model) => &model.items,
             Self::Sessions(model) => &model.items,
+        }
+    }
+
+    /// Returns the number of items that it was trained on; those it was not are numbered behind them.
+    pub fn n_trained_items(&self) -> usize {
+        match self {
+            Self::Matrix(model) => model.n_trained_items(),
+            Self::Sessions(model) => model.items.len(),
+        }
+    }
+
+    /// Returns whether it can recommend items that it was not trained on.
+    pub fn takes_new_items(&self) -> bool {
+        matches!(self, Self::Matrix(model) if model.cold_start.is_some())
+    }
+
+    /// Adds the items of a table that it was not trained on, on the calling thread: requests need the others. A table that it
+    /// cannot read leaves it as it is.
+    pub fn with_items_of(self, table: &FeatureTable) -> MlResult<Self> {
+        let Self::Matrix(model) = self else { return Ok(self) };
+        let context = Context::new(0, 1);
+        match model.new_items_of(table, &context) {
+            Ok(Some(new)) => model.with_new_items(new, &context).map(Self::Matrix),
+            Ok(None) => Ok(Self::Matrix(model)),
+            Err(error) => {
+                tracing::warn!(%error, "new items are not recommended: the item metadata does not fit the model");
+                Ok(Self::Matrix(model))
+            }
         }
     }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::ml::algorithms::{Before, Recommender, TrainShape};
-use crate::ml::artifact::TrainedModel as Artifact;
+use crate::ml::algorithms::{AlgorithmInfo, Before, NewItems, Recommender, TrainShape};
+use crate::ml::artifact::{Described, TrainedModel as Artifact};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
+use crate::ml::features::{FeatureSpec, FeatureTable, guess};
 use crate::ml::ids::Ids;
 use crate::ml::interactions::InteractionLog;
 use crate::ml::registry;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub parameters: Map<String, Value>,
     /// The weights of interactions where the parameters give none.
     pub weights: Weights,
+    /// The moment of training in microseconds, against which ages are counted where interactions have no times.
+    pub moment: i64,
     /// A model to start from, if the algorithm can.
     pub before: Option<EarlierModel>,
 }
@@ -65,10 +68,14 @@ pub struct Packed {
     /// Distinct pairs of user and item; of sessions, all interactions.
     pub n_interactions: usize,
     pub lineage: Value,
+    /// What the user should know about it.
+    pub note: Option<String>,
 }
 
 /// Fits and packs a model. The same plan and data give the same bytes. Fails before the start if there is not enough memory.
-pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
+///
+/// Items of the log are described by their rows of `table`, if there is one: the model can then recommend others like them.
+pub fn fit(plan: &Plan, log: &InteractionLog, table: Option<&FeatureTable>, context: &Context) -> MlResult<Packed> {
     if registry::learns_from_sessions(&plan.algorithm) {
         return fit_sessions(plan, log, context);
     }
@@ -78,6 +85,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     let shape = TrainShape::of(&seen);
     let estimate = info.estimate_memory_bytes(&own, shape)?;
     context.require_memory(&format!("training {}", info.name), estimate)?;
+    let (described, note) = describe(info, log, table, plan.moment, context)?;
     let warm = match &plan.before {
         Some(before) => fit_from(plan, info.name, &own, log, &seen, before, context)?,
         None => None,
@@ -85,10 +93,18 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     let warm_start_from = plan.before.as_ref().filter(|_| warm.is_some()).map(|before| before.id);
     let model = match warm {
         Some(model) => model,
-        None => registry::fit(info.name, &own, &seen, context)?,
+        None => match &described {
+            Some(described) => registry::fit(info.name, &own, described.input(&seen), context)?,
+            None => registry::fit(info.name, &own, &seen, context)?,
+        },
     };
+    let features = described.as_ref().map(|described| json!(described.spec()));
+    let cold_start = described.map(|described| described.learn(info, &*model, &seen, context)).transpose()?.flatten();
     context.check()?;
     let mut lineage = lineage(plan, log, info.name, &weights, estimate);
+    if let Some(features) = features {
+        lineage["item_features"] = features;
+    }
     if let Some(id) = warm_start_from {
         lineage[WARM_START] = id.into();
     }
@@ -99,10 +115,37 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
         items: log.items.clone(),
         seen,
         model,
+        cold_start,
         metadata: metadata(plan),
         derived: Default::default(),
     };
-    Ok(packed(artifact.to_bytes(), shape, lineage))
+    Ok(Packed { note, ..packed(artifact.to_bytes(), shape, lineage) })
+}
+
+/// Encodes the features of the items. Only algorithms made of features need them: for others, metadata that cannot be used is
+/// left out, and the reason returned.
+fn describe(
+    info: &AlgorithmInfo,
+    log: &InteractionLog,
+    table: Option<&FeatureTable>,
+    moment: i64,
+    context: &Context,
+) -> MlResult<(Option<Described>, Option<String>)> {
+    let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, None)) };
+    let spec = FeatureSpec::from_guesses(&guess(table));
+    let now = log.time_range().map_or(moment, |(_, last)| last);
+    let described = match log.items.iter().any(|item| table.ids().find(item).is_some()) {
+        true if !spec.fields.is_empty() => Described::new(&spec, table, &log.items, now, context),
+        true => Err(MlError::BadInput("no column of it says what items have in common".into())),
+        false => Err(MlError::BadInput("none of its items is in the training data".into())),
+    };
+    match described {
+        Ok(described) => Ok((Some(described), None)),
+        Err(MlError::BadInput(reason)) if info.new_items() == NewItems::ByMap => {
+            Ok((None, Some(format!("The model does not use the item metadata: {reason}."))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Fits a model of sessions, with each user as a session. Interactions of weight 0 are left out; otherwise only the order
@@ -145,7 +188,7 @@ fn packed(bytes: Vec<u8>, shape: TrainShape, mut lineage: Value) -> Packed {
     for (name, number) in [("n_interactions", n_interactions), ("n_users", n_users), ("n_items", n_items)] {
         lineage[name] = number.into();
     }
-    Packed { bytes, n_users, n_items, n_interactions, lineage }
+    Packed { bytes, n_users, n_items, n_interactions, lineage, note: None }
 }
 
 /// Fits from an earlier model, if that has the same algorithm and shape.
@@ -195,6 +238,7 @@ mod tests {
             algorithm: "TopPop".into(),
             parameters,
             weights,
+            moment: 0,
             before: None,
         }
     }
@@ -209,8 +253,8 @@ mod tests {
 
     #[test]
     fn the_same_plan_gives_the_same_file_with_its_lineage() {
-        let first = fit(&plan(json!({})), &log(), &Context::new(SEED, 1)).unwrap();
-        let second = fit(&plan(json!({})), &log(), &Context::new(SEED, 2)).unwrap();
+        let first = fit(&plan(json!({})), &log(), None, &Context::new(SEED, 1)).unwrap();
+        let second = fit(&plan(json!({})), &log(), None, &Context::new(SEED, 2)).unwrap();
         assert_eq!(first.bytes, second.bytes);
         assert_eq!(first.lineage["n_rows"], 3);
         assert_eq!((first.n_interactions, first.n_users, first.n_items), (2, 2, 2));
@@ -230,22 +274,22 @@ mod tests {
         let events = [("shown".to_owned(), 0.0), ("view".to_owned(), 2.0)].into();
         let weights = Weights::new(events, Some(3.0)).unwrap();
         let plan = Plan { algorithm: sessions::NAME.to_owned(), weights, ..plan(json!({ "top_k": 5 })) };
-        let packed = fit(&plan, &builder.finish(), &Context::new(SEED, 1)).unwrap();
+        let packed = fit(&plan, &builder.finish(), None, &Context::new(SEED, 1)).unwrap();
         assert_eq!((packed.n_users, packed.n_items, packed.n_interactions), (2, 3, 3));
         assert_eq!((&packed.lineage["n_users"], &packed.lineage["n_rows"]), (&json!(2), &json!(4)));
         let model = SessionModel::from_bytes(&packed.bytes).unwrap();
         assert_eq!((model.metadata["data_sha256"].as_str(), &model.parameters["top_k"]), ("ab", &json!(5)));
         let next = model.recommend(&["a".to_owned()], &crate::ml::artifact::Wanted::best(1)).unwrap();
         assert_eq!(next[0].0, "b");
-        let untimed = fit(&plan, &log(), &Context::new(SEED, 1)).unwrap_err().to_string();
+        let untimed = fit(&plan, &log(), None, &Context::new(SEED, 1)).unwrap_err().to_string();
         assert!(untimed.contains("time column"), "{untimed}");
     }
 
     #[test]
     fn what_cannot_be_fitted_is_refused_in_words() {
-        let unknown = fit(&plan(json!({ "depth": 1 })), &log(), &Context::new(SEED, 1)).unwrap_err();
+        let unknown = fit(&plan(json!({ "depth": 1 })), &log(), None, &Context::new(SEED, 1)).unwrap_err();
         assert!(matches!(unknown, MlError::UnknownParameter { .. }));
         let empty = InteractionLogBuilder::new(false).finish();
-        assert!(matches!(fit(&plan(json!({})), &empty, &Context::new(SEED, 1)), Err(MlError::EmptyInput(_))));
+        assert!(matches!(fit(&plan(json!({})), &empty, None, &Context::new(SEED, 1)), Err(MlError::EmptyInput(_))));
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::replay::{LeftOut, Replay, Warning};
 use crate::features::datasets::{self, PREVIEWS};
 use crate::features::inference::{PastRequest, past_lists};
-use crate::features::models::{ModelCache, TrainedModel};
+use crate::features::models::{Items, ModelCache, TrainedModel};
 use crate::features::projects::{self, Project};
 use crate::features::recommendation_log::{self, AnsweredList, Comparison, Past};
 use crate::platform::http::{ApiError, ApiResult};
@@ -44,7 +44,7 @@ pub async fn estimate(
 ) -> ApiResult<Found> {
     // A bad file is reported whether or not there is any traffic.
     let tenant = projects::tenant_of_data(&mut *services.db.conn().await?, model.data_id).await?;
-    let ready = cache.get(services, (model, tenant), || PREVIEWS.admit(Some(tenant.party()))).await?;
+    let ready = cache.get(services, (model, tenant), Items::Any, || PREVIEWS.admit(Some(tenant.party()))).await?;
     let memory = services.memory().promise();
     let n_items = u64::from(model.n_items.unwrap_or_default().unsigned_abs());
     memory.raise_to(n_items * AT_ONCE as u64 * SCORE_BYTES)?;

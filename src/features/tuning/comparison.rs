@@ -110,7 +110,8 @@ async fn scores_of_users(
         weights.complete(&mut configuration.params);
         weighed |= !Weights::default().overridden(&configuration.params)?.0.is_neutral();
     }
-    let split = split_cache::split_of(services, &contest.data, &contest.split, weighed.then_some(&weights)).await?;
+    let described = learners.iter().any(|(one, _)| registry::learns_from_features(&one.algorithm));
+    let split = split_cache::split_of(services, &contest.data, &contest.split, weighed.then_some(&weights), described).await?;
     let (users, items) = match learners.iter().any(|(_, own)| own.is_some()) {
         true => split_cache::log_of(services, &contest.data).await.map(|log| (log.users, log.items))?,
         false => Default::default(),

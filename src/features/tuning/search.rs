@@ -21,6 +21,7 @@ use crate::features::task_logs;
 use crate::ml::context::Context;
 use crate::ml::error::MlError;
 use crate::ml::metrics::Metric;
+use crate::ml::registry;
 use crate::ml::splits::Split;
 use crate::ml::trials::{self, TrialOutcome};
 use crate::ml::tuning::{Sampler, Study, Suggestion};
@@ -107,10 +108,11 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let split = evaluation::find_split(&mut connection, job.fields.split_id).await?;
     let evaluation: EvaluationConfig = evaluation::find_evaluation(&mut connection, job.fields.evaluation_id).await?;
     let weights = projects::of_data(&mut connection, job.fields.data_id).await?.weights();
+    let algorithms = Algorithms::of(job.fields.tried_algorithms_json.as_ref());
     drop(connection);
     let weighed = job.fields.search_weights || !weights.is_neutral();
-    let split = split_cache::split_of(services, &data, &split.to_engine(), weighed.then_some(&weights)).await?;
-    let algorithms = Algorithms::of(job.fields.tried_algorithms_json.as_ref());
+    let described = algorithms.names.iter().any(|name| registry::learns_from_features(name));
+    let split = split_cache::split_of(services, &data, &split.to_engine(), weighed.then_some(&weights), described).await?;
     let study = match job.fields.search_weights {
         true => trials::study_with_weights(&algorithms.names, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
         false => trials::study(&algorithms.names, Sampler::Tpe, job.seed())?,

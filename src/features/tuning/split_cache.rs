@@ -5,6 +5,10 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use super::error::TuningError;
 use crate::features::datasets::{self, DataError, TrainingData};
+use crate::features::item_metadata::{self, Unread};
+use crate::ml::context::Context;
+use crate::ml::error::MlResult;
+use crate::ml::features::{FeatureSpec, FeatureTable, guess};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::splits::{self, Split, SplitConfig};
 use crate::ml::weights::Weights;
@@ -39,15 +43,21 @@ fn unread(error: DataError) -> TuningError {
     }
 }
 
-/// Returns the split of an upload, with the inputs of weights if requested. Concurrent tasks that need the same split wait for
+/// Returns the split of an upload, with the inputs of weights and the features of items if requested: those of the newest item
+/// metadata of its project. Concurrent tasks that need the same split wait for
 /// the first one's result; others are not delayed.
 pub async fn split_of(
     services: &Services,
     data: &TrainingData,
     config: &SplitConfig,
     weights: Option<&Weights>,
+    described: bool,
 ) -> Result<Arc<Split>, TuningError> {
-    let key = format!("{}:{:?}:{config:?}:{weights:?}", data.id, data.sha256);
+    let items = match described {
+        true => item_metadata::newest(&mut *services.db.conn().await?, data.project_id).await?,
+        false => None,
+    };
+    let key = format!("{}:{:?}:{config:?}:{weights:?}:{items:?}", data.id, data.sha256);
     let slot = slot_of(key);
     let mut known = slot.lock().await;
     if let Some(split) = known.upgrade() {
@@ -58,11 +68,18 @@ pub async fn split_of(
     let memory = services.memory().promise();
     datasets::ask_for(&memory, "This training data cannot be split now", log.heap_bytes() * 3).map_err(unread)?;
     let (weights, config) = (weights.cloned(), config.clone());
-    let split = compute::blocking(move || match weights {
-        None => splits::split(&log, &config),
-        Some(weights) => {
-            let counted = weights.counted(&log);
-            Ok(splits::split(&counted, &config)?.with_evidence(&counted))
+    let (of_services, moment) = (services.clone(), services.clock.now().timestamp_micros());
+    let split = compute::blocking(move || -> Result<Split, TuningError> {
+        let split = match weights {
+            None => splits::split(&log, &config)?,
+            Some(weights) => {
+                let counted = weights.counted(&log);
+                splits::split(&counted, &config)?.with_evidence(&counted)
+            }
+        };
+        match items {
+            None => Ok(split),
+            Some(key) => Ok(describe(split, &table_of(&of_services, &key)?, &log, moment)?),
         }
     })
     .await
@@ -71,6 +88,23 @@ pub async fn split_of(
     *known = Arc::downgrade(&split);
     drop(memory);
     Ok(split)
+}
+
+/// Reads item metadata into memory. Blocks.
+fn table_of(services: &Services, key: &str) -> Result<FeatureTable, TuningError> {
+    let memory = services.memory().promise();
+    let read = item_metadata::read_within(&services.blobs, key, &memory);
+    read.map(|table| table.features()).map_err(|error| match error {
+        Unread::Memory(shortage) => TuningError::MemoryInUse(shortage.to_string()),
+        error => TuningError::Passing(format!("The item metadata could not be read: {error}.")),
+    })
+}
+
+/// Encodes the features of the items, with the meaning that their columns seem to have.
+fn describe(split: Split, table: &FeatureTable, log: &InteractionLog, moment: i64) -> MlResult<Split> {
+    let now = log.time_range().map_or(moment, |(_, last)| last);
+    let spec = FeatureSpec::from_guesses(&guess(table));
+    split.with_item_features(&spec, table, &log.items, now, &Context::new(0, 1))
 }
 
 #[cfg(test)]

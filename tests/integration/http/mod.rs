@@ -42,6 +42,7 @@ mod many_trials;
 mod migrations;
 mod models;
 mod new_data;
+mod new_items;
 mod off_policy;
 mod organisations;
 mod origins;

@@ -2438,6 +2438,8 @@ export interface components {
              *     only if `explain` was requested.
              */
             because?: components["schemas"]["Reason"][] | null;
+            /** @description True for an item that the model was not trained on: it is recommended for its metadata. Left out for all others. */
+            cold?: boolean;
             item_id: string;
             /**
              * @description The metadata of the item by column, from the project's newest item metadata; null where it has none. Present only if
@@ -24274,6 +24276,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "because": null,
+                     *           "cold": true,
                      *           "item_id": "i1",
                      *           "metadata": null,
                      *           "score": 0.75
@@ -24463,6 +24466,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "because": null,
+                     *           "cold": true,
                      *           "item_id": "i1",
                      *           "metadata": null,
                      *           "score": 0.75
@@ -24657,6 +24661,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "because": null,
+                     *           "cold": true,
                      *           "item_id": "i1",
                      *           "metadata": null,
                      *           "score": 0.75
@@ -24848,6 +24853,7 @@ export interface operations {
                      *           "items": [
                      *             {
                      *               "because": null,
+                     *               "cold": true,
                      *               "item_id": "i1",
                      *               "metadata": null,
                      *               "score": 0.75
@@ -25094,6 +25100,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "because": null,
+                     *           "cold": true,
                      *           "item_id": "i1",
                      *           "metadata": null,
                      *           "score": 0.75

@@ -37,6 +37,33 @@ pub enum Control {
 /// A hook that is called after each epoch, counted from 1, with the current model.
 pub type EpochHook<'a> = dyn FnMut(u32, &dyn Recommender) -> MlResult<Control> + 'a;
 
+/// What a model learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainInput<'a> {
+    /// Users by items.
+    pub interactions: &'a Csr,
+    /// Items by encoded features ([`crate::features::Encoder`]), for algorithms that learn from them.
+    pub items: Option<&'a Csr>,
+}
+
+impl<'a> From<&'a Csr> for TrainInput<'a> {
+    fn from(interactions: &'a Csr) -> Self {
+        TrainInput { interactions, items: None }
+    }
+}
+
+impl<'a> TrainInput<'a> {
+    /// Returns the features of the items, or an error that says that `learner` needs them.
+    pub(super) fn item_features(&self, learner: &str) -> MlResult<&'a Csr> {
+        let missing = || MlError::BadInput(format!("{learner} learns from the features of items; give an item file"));
+        let features = self.items.ok_or_else(missing)?;
+        if features.n_rows != self.interactions.n_cols {
+            return Err(MlError::BadInput("features and items differ in number".into()));
+        }
+        Ok(features)
+    }
+}
+
 /// The size of a training matrix, from which memory is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainShape {
@@ -82,11 +109,23 @@ pub enum Kind {
 /// Fits from an earlier model; `Ok(None)` where that model has another shape.
 type WarmStart = fn(&Params<'_>, &Csr, &Before<'_>, &Context) -> MlResult<Option<Model>>;
 
+/// How an algorithm recommends items that it was not trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewItems {
+    /// It cannot.
+    Never,
+    /// By a map from their features to what it would have learnt, see [`super::ColdMap`].
+    ByMap,
+    /// It learns from features alone, and needs no interactions.
+    ByFeatures,
+}
+
 /// How an algorithm of matrices is fitted.
 pub struct MatrixAlgorithm {
     pub(crate) early_stopping: bool,
+    pub(crate) new_items: NewItems,
     pub(crate) estimate: fn(&Params<'_>, TrainShape) -> MlResult<u64>,
-    pub(crate) fit: fn(&Params<'_>, &Csr, &Context, &mut EpochHook<'_>) -> MlResult<Model>,
+    pub(crate) fit: fn(&Params<'_>, &TrainInput<'_>, &Context, &mut EpochHook<'_>) -> MlResult<Model>,
     pub(crate) load: fn(&TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model>,
     pub(crate) warm_start: Option<WarmStart>,
 }
@@ -118,6 +157,14 @@ impl AlgorithmInfo {
     /// Returns whether the algorithm learns in epochs, so that it can be stopped early or pruned.
     pub fn early_stopping(&self) -> bool {
         matches!(&self.kind, Kind::Matrix(matrix) if matrix.early_stopping)
+    }
+
+    /// Returns how it recommends items that it was not trained on.
+    pub fn new_items(&self) -> NewItems {
+        match &self.kind {
+            Kind::Matrix(matrix) => matrix.new_items,
+            Kind::Sessions => NewItems::Never,
+        }
     }
 
     /// Returns whether it learns from sessions instead of a matrix.

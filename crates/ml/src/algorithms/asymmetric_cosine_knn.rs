@@ -4,11 +4,10 @@ use super::cosine_knn::{TINY, estimate_item_knn, knn_parameters};
 use super::feature_weighting::FeatureWeighting;
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
-use crate::sparse::Csr;
 
 pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "AsymmetricCosineKNNRecommender",
@@ -17,6 +16,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     parameters,
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: estimate_item_knn,
         fit,
         load: SparseSimilarity::load,
@@ -31,7 +31,8 @@ fn parameters() -> Vec<ParameterSpec> {
     specs
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let weighted = FeatureWeighting::from_params(params)?.apply(train);
     let by_item = train.transpose();
     let left = Weighted::plain(&by_item);

@@ -6,11 +6,10 @@
 use super::feature_weighting::FeatureWeighting;
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
-use crate::sparse::Csr;
 
 pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "CosineKNNRecommender",
@@ -19,6 +18,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     parameters,
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: estimate_item_knn,
         fit,
         load: SparseSimilarity::load,
@@ -51,7 +51,8 @@ pub(super) fn estimate_item_knn(params: &Params<'_>, shape: TrainShape) -> MlRes
     Ok(top_rows_bytes(shape.nnz, shape.n_items, shape.n_items, params.size("top_k")?, 8))
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let weighted = FeatureWeighting::from_params(params)?.apply(train);
     let by_item = train.transpose();
     let left = Weighted::plain(&by_item);

@@ -1,6 +1,6 @@
 //! Models that are a matrix of similarity between items: a user's score is the sum over the items they know.
 
-use super::{Model, Recommender, check_block, check_items, check_pairs};
+use super::{ItemWeights, Model, Recommender, check_block, check_items, check_pairs};
 use crate::error::MlResult;
 use crate::simd::{Kernels, STRIP};
 use crate::sparse::Csr;
@@ -14,8 +14,13 @@ pub(super) struct SparseSimilarity {
 
 impl SparseSimilarity {
     /// Creates a model from a square matrix.
+    pub fn new(n_users: usize, weights: Csr) -> Self {
+        SparseSimilarity { n_users, weights }
+    }
+
+    /// Creates a model from a square matrix, for the registry.
     pub fn boxed(n_users: usize, weights: Csr) -> Model {
-        Box::new(SparseSimilarity { n_users, weights })
+        Box::new(Self::new(n_users, weights))
     }
 
     /// Reads the model back.
@@ -72,6 +77,10 @@ impl Recommender for SparseSimilarity {
         check_pairs(self, history, items)?;
         let of_item = |&item: &u32| history.iter().map(move |&known| self.weight(known, item));
         Ok(items.iter().flat_map(of_item).collect())
+    }
+
+    fn item_weights(&self) -> Option<ItemWeights<'_>> {
+        Some(ItemWeights::Sparse(&self.weights))
     }
 
     fn scores_one_by_one(&self) -> bool {
@@ -161,6 +170,10 @@ impl Recommender for DenseSimilarity {
         check_pairs(self, history, items)?;
         let weight = |known: u32, item: u32| self.weights[known as usize * self.n_items + item as usize];
         Ok(items.iter().flat_map(|&item| history.iter().map(move |&known| weight(known, item))).collect())
+    }
+
+    fn item_weights(&self) -> Option<ItemWeights<'_>> {
+        Some(ItemWeights::Dense(&self.weights))
     }
 
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {

@@ -4,7 +4,7 @@
 use super::cosine_knn::{TINY, estimate_item_knn, knn_parameters};
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -17,8 +17,9 @@ pub(super) const JACCARD: AlgorithmInfo = AlgorithmInfo {
     parameters: knn_parameters,
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: estimate_item_knn,
-        fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_tversky(params, 1.0, 1.0, train, ctx),
+        fit: |params, input, ctx, _: &mut EpochHook<'_>| fit_tversky(params, 1.0, 1.0, input.interactions, ctx),
         load: SparseSimilarity::load,
         warm_start: None,
     }),
@@ -36,8 +37,10 @@ pub(super) const TVERSKY: AlgorithmInfo = AlgorithmInfo {
     },
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: estimate_item_knn,
-        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+        fit: |params, input, ctx, _: &mut EpochHook<'_>| {
+            let train = input.interactions;
             fit_tversky(params, params.float("alpha")?, params.float("beta")?, train, ctx)
         },
         load: SparseSimilarity::load,

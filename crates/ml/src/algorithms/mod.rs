@@ -3,19 +3,23 @@
 mod algorithm;
 mod asymmetric_cosine_knn;
 mod bprfm;
+mod content_knn;
 mod cosine_knn;
 mod dense_slim;
 mod factor_model;
 mod feature_weighting;
+mod fixed_scores;
 mod ials;
 mod item_similarity;
 mod jaccard_knn;
 mod multvae;
 mod neighbours;
+mod new_items;
 mod nmf;
 mod noise;
 mod padding;
 mod params;
+mod random_scores;
 mod random_walks;
 mod recommender;
 mod singular;
@@ -25,9 +29,12 @@ mod truncated_svd;
 mod user_knn;
 mod user_similarity;
 
-pub use algorithm::{AlgorithmInfo, Before, Control, EpochHook, Kind, MatrixAlgorithm, TrainShape};
+pub use algorithm::{AlgorithmInfo, Before, Control, EpochHook, Kind, MatrixAlgorithm, NewItems, TrainInput, TrainShape};
+pub use fixed_scores::FixedScores;
+pub use new_items::{Base, ColdMap, extend, popularity_from_features};
 pub use params::{ParameterKind, ParameterSpec, Params};
-pub use recommender::{Factors, Recommender};
+pub use random_scores::RandomScores;
+pub use recommender::{Factors, ItemWeights, Recommender};
 
 pub(crate) use algorithm::Model;
 use recommender::{check_block, check_items, check_pairs, scores_by_factors};
@@ -35,6 +42,7 @@ use recommender::{check_block, check_items, check_pairs, scores_by_factors};
 /// The algorithms that learn from a matrix, in the order in which they are shown.
 pub(crate) static MATRIX_ALGORITHMS: &[AlgorithmInfo] = &[
     top_pop::INFO,
+    content_knn::INFO,
     cosine_knn::INFO,
     asymmetric_cosine_knn::INFO,
     jaccard_knn::JACCARD,

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::factor_model::{FactorModel, FoldIn, narrow};
 use super::singular::{Singular, singular_bytes, top_singular};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::linalg;
@@ -37,6 +37,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     },
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: |params, shape| estimate(params.size("n_components")?, shape),
         fit,
         load: FactorModel::load_non_negative,
@@ -55,7 +56,8 @@ const STEPS: u64 = 200;
 /// The factorisation has settled when no factor changes by more than this share of the first step's largest change.
 const SETTLED: f32 = 1e-4;
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let k = params.size("n_components")?;
     let (alpha, l1_ratio) = (params.float("alpha")?, params.float("l1_ratio")?);
     let penalty = |n: usize| Penalty {

@@ -5,7 +5,7 @@
 
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -22,8 +22,9 @@ pub(super) const RP3BETA: AlgorithmInfo = AlgorithmInfo {
     },
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: estimate_walk,
-        fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, params.float("beta")?, train, ctx),
+        fit: |params, input, ctx, _: &mut EpochHook<'_>| fit_walk(params, params.float("beta")?, input.interactions, ctx),
         load: SparseSimilarity::load,
         warm_start: None,
     }),
@@ -36,8 +37,9 @@ pub(super) const P3ALPHA: AlgorithmInfo = AlgorithmInfo {
     parameters: || walk_parameters(10),
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate: estimate_walk,
-        fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, 0.0, train, ctx),
+        fit: |params, input, ctx, _: &mut EpochHook<'_>| fit_walk(params, 0.0, input.interactions, ctx),
         load: SparseSimilarity::load,
         warm_start: None,
     }),

@@ -1,5 +1,6 @@
 //! The interface of a fitted model.
 
+use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::simd::Kernels;
 use crate::sparse::Csr;
@@ -60,6 +61,24 @@ pub trait Recommender: Send + Sync {
         Ok(None)
     }
 
+    /// Returns the weights between items of which the scores are sums, for models that consist of nothing else.
+    fn item_weights(&self) -> Option<ItemWeights<'_>> {
+        None
+    }
+
+    /// Returns the model with more items behind its own, for models that are made of the features of items alone; see
+    /// [`super::extend`] for all others.
+    fn with_new_items(&self, features: &Csr, ctx: &Context) -> MlResult<Option<Box<dyn Recommender>>> {
+        let _ = (features, ctx);
+        Ok(None)
+    }
+
+    /// Returns the map from the features of an item to its factors, for models of factors that learnt it together with them: a
+    /// row as long as the factors for each feature, and one for the constant.
+    fn item_feature_map(&self) -> Option<&[f32]> {
+        None
+    }
+
     /// Returns whether scoring a block takes as long as scoring its users one by one; small blocks, whose scores stay in the
     /// cache, are best then.
     fn scores_one_by_one(&self) -> bool {
@@ -71,6 +90,15 @@ pub trait Recommender: Send + Sync {
 
     /// Returns the bytes held on the heap, approximately.
     fn heap_bytes(&self) -> u64;
+}
+
+/// Weights between items; row: the item known, column: the item scored.
+#[derive(Debug, Clone, Copy)]
+pub enum ItemWeights<'a> {
+    /// Most are zero.
+    Sparse(&'a Csr),
+    /// All, by rows.
+    Dense(&'a [f32]),
 }
 
 /// Two matrices by rows, `width` long, whose products are scores.
@@ -153,8 +181,13 @@ pub(super) use scores_by_factors;
 pub(super) fn check_block(model: &dyn Recommender, users: &[u32], seen: Option<&Csr>, out: &[f32]) -> MlResult<()> {
     let fits = out.len() == users.len() * model.n_items()
         && users.iter().all(|&user| (user as usize) < model.n_users())
-        && seen.is_none_or(|m| m.n_rows == model.n_users() && m.n_cols == model.n_items());
+        && seen.is_none_or(|m| m.n_rows == model.n_users() && users.iter().all(|&user| row_fits(m, user, model)));
     if fits { Ok(()) } else { Err(MlError::BadInput("users, interactions or buffer do not fit the model".into())) }
+}
+
+/// Returns whether a user has interacted only with items of the model: the matrix may have more items behind them.
+fn row_fits(seen: &Csr, user: u32, model: &dyn Recommender) -> bool {
+    seen.row_indices(user as usize).last().is_none_or(|&item| (item as usize) < model.n_items())
 }
 
 /// Checks the arguments of [`Recommender::score_history`] and [`Recommender::similar_items`].

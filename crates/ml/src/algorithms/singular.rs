@@ -113,7 +113,14 @@ pub(super) fn times(matrix: &Csr, block: &[f32], width: usize, ctx: &Context) ->
 }
 
 /// Multiplies the block by the Ritz vectors, each scaled by `scale` of its value; `k` columns, padded.
-fn turned(block: &[f32], width: usize, ritz: &Pencil, k: usize, scale: impl Fn(f64) -> f64, ctx: &Context) -> Vec<f32> {
+pub(super) fn turned(
+    block: &[f32],
+    width: usize,
+    ritz: &Pencil,
+    k: usize,
+    scale: impl Fn(f64) -> f64,
+    ctx: &Context,
+) -> Vec<f32> {
     let to = padded(k);
     let mut turn = vec![0f32; width * to];
     for (vector, column) in ritz.vectors.chunks_exact(width).enumerate().take(k) {

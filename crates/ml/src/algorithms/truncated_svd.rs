@@ -5,11 +5,10 @@
 
 use super::factor_model::{FactorModel, FoldIn};
 use super::singular::{singular_bytes, top_singular};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
-use crate::sparse::Csr;
 
 pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "TruncatedSVDRecommender",
@@ -23,6 +22,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     },
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::ByMap,
         estimate,
         fit,
         load: FactorModel::load_projection,
@@ -34,7 +34,8 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok(singular_bytes(params.size("n_components")?, shape))
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let seed = params.size("random_seed")? as u64;
     let found = top_singular(train, &train.transpose(), params.size("n_components")?, seed, ctx)?;
     Ok(Box::new(FactorModel::new(found.k, FoldIn::Projection, found.users, found.items)))

@@ -7,7 +7,7 @@ use super::cosine_knn::knn_parameters;
 use super::feature_weighting::FeatureWeighting;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
 use super::user_similarity::{Likeness, UserSimilarity};
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -23,8 +23,10 @@ pub(super) const COSINE: AlgorithmInfo = AlgorithmInfo {
     },
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::Never,
         estimate,
-        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+        fit: |params, input, ctx, _: &mut EpochHook<'_>| {
+            let train = input.interactions;
             let powers = if params.bool("normalize")? { Some((0.5, 0.5)) } else { None };
             fit(params, powers, train, ctx)
         },
@@ -40,8 +42,10 @@ pub(super) const ASYMMETRIC_COSINE: AlgorithmInfo = AlgorithmInfo {
     parameters: || parameters(ParameterSpec::float("alpha", 0.0, 1.0, 0.5).searched(Domain::float(0.0, 1.0))),
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: false,
+        new_items: NewItems::Never,
         estimate,
-        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+        fit: |params, input, ctx, _: &mut EpochHook<'_>| {
+            let train = input.interactions;
             let alpha = params.float("alpha")?;
             fit(params, Some((alpha, 1.0 - alpha)), train, ctx)
         },

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::TrainedModel;
+use super::{ColdStart, TrainedModel};
 use crate::algorithms::Factors;
 use crate::idle::Idle;
 use crate::item_index::{self, ItemIndex};
@@ -53,7 +53,8 @@ impl TrainedModel {
     /// Returns the approximate bytes held on the heap, including what [`Self::prepare`] computes.
     pub fn heap_bytes(&self) -> u64 {
         let index = self.model.factors().map_or(0, |factors| self.index(&factors).heap_bytes());
-        self.seen.bytes() + self.model.heap_bytes() + index
+        let cold_start = self.cold_start.as_deref().map_or(0, ColdStart::heap_bytes);
+        self.seen.bytes() + self.model.heap_bytes() + index + cold_start
     }
 
     /// Runs `work` with working memory that no other thread uses meanwhile.

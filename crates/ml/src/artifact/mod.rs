@@ -1,5 +1,6 @@
 //! A trained model as one safetensors file with a detached signature.
 
+mod cold_start;
 mod derived;
 mod explain;
 mod recommend;
@@ -11,16 +12,20 @@ use ring::hmac;
 use serde_json::{Map, Value};
 
 use crate::algorithms::Recommender;
+use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::ids::Ids;
 use crate::registry;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
+pub use self::cold_start::{ColdStart, Described, NewItems};
 pub use self::derived::Derived;
 pub use crate::lists::{Reasons, Recommendations, Wanted};
 
 const FORMAT: &str = "recotem-model-v1";
+/// Format of models that can have items they were not trained on: programs that do not know these refuse the file.
+const FORMAT_WITH_FEATURES: &str = "recotem-model-v2";
 /// Prefix of the caller's metadata in the file.
 const EXTRA: &str = "meta.";
 
@@ -32,12 +37,14 @@ pub struct TrainedModel {
     pub parameters: Map<String, Value>,
     /// Users of the model.
     pub users: Ids,
-    /// Items of the model.
+    /// Items of the model: those it was trained on, then those it was not.
     pub items: Ids,
     /// Items that each user has interacted with.
     pub seen: Csr,
     /// The fitted model.
     pub model: Box<dyn Recommender>,
+    /// What is needed to recommend items that it was not trained on, if their features are known.
+    pub cold_start: Option<Box<ColdStart>>,
     /// Entries that the caller keeps with the model, by name.
     pub metadata: BTreeMap<String, String>,
     /// Data derived from the other fields.
@@ -67,23 +74,29 @@ impl TrainedModel {
 
     fn container(&self) -> TensorWriter<'_> {
         let mut out = TensorWriter::default();
-        out.metadata("format", FORMAT);
+        out.metadata("format", if self.cold_start.is_some() { FORMAT_WITH_FEATURES } else { FORMAT });
         out.metadata("algorithm", &self.algorithm);
         out.metadata("parameters", &Value::Object(self.parameters.clone()).to_string());
         for (key, value) in &self.metadata {
             out.metadata(&format!("{EXTRA}{key}"), value);
         }
         out.ids("users", &self.users);
-        out.ids("items", &self.items);
-        out.csr("seen", &self.seen);
+        out.first_ids("items", &self.items, self.n_trained_items());
+        out.csr_of_width("seen", &self.seen, self.n_trained_items());
         self.model.save(&mut out);
+        if let Some(cold_start) = &self.cold_start {
+            cold_start.save(&mut out);
+        }
         out
     }
 
     /// Reads a file. For any input bytes it returns a consistent model or an error.
     pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
         let input = TensorReader::open(bytes)?;
-        input.require_metadata("format", FORMAT)?;
+        let has_features = input.metadata("format")? == FORMAT_WITH_FEATURES;
+        if !has_features {
+            input.require_metadata("format", FORMAT)?;
+        }
         let algorithm = input.metadata("algorithm")?.to_owned();
         let parameters = match serde_json::from_str(input.metadata("parameters")?) {
             Ok(Value::Object(parameters)) => parameters,
@@ -94,7 +107,11 @@ impl TrainedModel {
         let (users, items) = (input.ids("users")?, input.ids("items")?);
         let seen = input.csr_shaped("seen", users.len(), items.len())?;
         let model = registry::find_matrix(&algorithm)?.load(&input, users.len(), items.len())?;
-        Ok(TrainedModel { algorithm, parameters, users, items, seen, model, metadata, derived: Derived::default() })
+        let cold_start = if has_features { Some(Box::new(ColdStart::load(&input, &*model)?)) } else { None };
+        let derived = Derived::default();
+        let trained = TrainedModel { algorithm, parameters, users, items, seen, model, cold_start, metadata, derived };
+        // On the calling thread: a server loads models beside its requests.
+        trained.extended(&Context::new(0, 1))
     }
 }
 

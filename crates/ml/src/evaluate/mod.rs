@@ -2,8 +2,10 @@
 
 mod bootstrap;
 mod factor_ranking;
+mod novelty;
 mod segments;
 
+pub use novelty::{ByNovelty, evaluate_by_novelty};
 pub use segments::{Segment, Segments};
 
 use std::collections::BTreeMap;
@@ -84,6 +86,12 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
     Ok(evaluation)
 }
 
+/// Returns how many users' scores of all items make up one block.
+fn users_at_once(model: &dyn Recommender) -> usize {
+    let scores = if model.scores_one_by_one() { SMALL_BLOCK } else { LARGE_BLOCK };
+    (scores / model.n_items().max(1)).clamp(4, 256)
+}
+
 #[derive(Default)]
 struct Buffers {
     scores: Vec<f32>,
@@ -103,12 +111,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn block_len(&self, n_users: usize) -> usize {
-        let n_items = self.model.n_items().max(1);
-        let fitting = match &self.factors {
-            Some(_) => FACTOR_BLOCK,
-            None if self.model.scores_one_by_one() => (SMALL_BLOCK / n_items).clamp(4, 256),
-            None => (LARGE_BLOCK / n_items).clamp(4, 256),
-        };
+        let fitting = if self.factors.is_some() { FACTOR_BLOCK } else { users_at_once(self.model) };
         // Several blocks for every thread.
         fitting.min(n_users.div_ceil(self.ctx.threads * 4)).max(1)
     }

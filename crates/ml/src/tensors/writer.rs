@@ -89,16 +89,28 @@ impl<'a> TensorWriter<'a> {
 
     /// Adds a dictionary as `<name>.bytes` and `<name>.offsets`.
     pub fn ids(&mut self, name: &str, ids: &'a Ids) {
-        self.push(&format!("{name}.bytes"), &[ids.bytes().len()], Data::U8(ids.bytes().into()));
-        self.u64s(&format!("{name}.offsets"), &[ids.offsets().len()], ids.offsets());
+        self.first_ids(name, ids, ids.len());
+    }
+
+    /// Adds the first `n` ids of a dictionary as a dictionary.
+    pub fn first_ids(&mut self, name: &str, ids: &'a Ids, n: usize) {
+        let offsets = &ids.offsets()[..=n];
+        let bytes = &ids.bytes()[..offsets[n] as usize];
+        self.push(&format!("{name}.bytes"), &[bytes.len()], Data::U8(bytes.into()));
+        self.u64s(&format!("{name}.offsets"), &[offsets.len()], offsets);
     }
 
     /// Adds a sparse matrix as `<name>.indptr`, `.indices` and `.values`.
     ///
     /// A matrix of ones is written without its values.
     pub fn csr(&mut self, name: &str, matrix: &'a Csr) {
+        self.csr_of_width(name, matrix, matrix.n_cols);
+    }
+
+    /// Adds a sparse matrix whose columns from `n_cols` on are empty without these columns.
+    pub fn csr_of_width(&mut self, name: &str, matrix: &'a Csr, n_cols: usize) {
         let indptr: Vec<u64> = matrix.indptr.iter().map(|&p| p as u64).collect();
-        self.u64s(&format!("{name}.shape"), &[2], vec![matrix.n_rows as u64, matrix.n_cols as u64]);
+        self.u64s(&format!("{name}.shape"), &[2], vec![matrix.n_rows as u64, n_cols as u64]);
         self.u64s(&format!("{name}.indptr"), &[indptr.len()], indptr);
         self.u32s(&format!("{name}.indices"), &[matrix.nnz()], &matrix.indices);
         if matrix.values.iter().any(|&v| v != 1.0) {

@@ -1,17 +1,14 @@
 //! Item metadata in memory: one table for each upload that requests use, bounded in bytes.
 
-use std::io;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use crate::features::item_metadata::ItemTable;
-use crate::platform::blobs::Blobs;
+use crate::features::item_metadata::{ItemTable, Unread, read_within};
 use crate::platform::computing::Busy;
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::memory::{Promise, Shortage};
 use crate::platform::services::Services;
 
 /// Bytes per unit of weight, as the cache's weights are 32 bits wide.
@@ -20,43 +17,21 @@ const UNIT: u64 = 1 << 10;
 /// Seconds after which memory may be free again.
 const AFTER_NO_MEMORY: u64 = 60;
 
-/// Why a table could not be read.
-#[derive(Debug, thiserror::Error)]
-enum Unread {
-    #[error(transparent)]
-    Memory(#[from] Shortage),
-    #[error("the file is gone")]
-    Gone,
-    #[error(transparent)]
-    File(#[from] io::Error),
-}
-
-impl Unread {
-    fn in_words(&self) -> ApiError {
-        match self {
-            Self::Memory(shortage) => {
-                tracing::error!(%shortage, "item metadata is not loaded");
-                let message = format!("The item metadata cannot be read now: {shortage}.");
-                ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
-            }
-            Self::Gone | Self::File(_) => ApiError::unavailable(&format!("item metadata cannot be read: {self}")),
+/// Returns the refusal of a request for a table that could not be read.
+fn in_words(unread: &Unread) -> ApiError {
+    match unread {
+        Unread::Memory(shortage) => {
+            tracing::error!(%shortage, "item metadata is not loaded");
+            let message = format!("The item metadata cannot be read now: {shortage}.");
+            ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
         }
+        Unread::Gone | Unread::File(_) => ApiError::unavailable(&format!("item metadata cannot be read: {unread}")),
     }
 }
 
 /// Returns the refusal of a request for metadata whose file is gone.
 pub fn gone() -> ApiError {
-    Unread::Gone.in_words()
-}
-
-/// Reads a table after its memory has been promised.
-fn read_within(blobs: &Blobs, key: &str, memory: &Promise) -> Result<ItemTable, Unread> {
-    let file = blobs.open_file(key).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Unread::Gone,
-        _ => Unread::File(error),
-    })?;
-    memory.raise_to(ItemTable::bytes_to_read(&file)?)?;
-    Ok(ItemTable::read(&file)?)
+    in_words(&Unread::Gone)
 }
 
 /// Tables by the key of the prepared form that they are read from. A prepared form never changes.
@@ -93,7 +68,7 @@ impl Tables {
         match tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))? {
             Ok(table) => Ok(Some(table)),
             Err(error) if matches!(*error, Unread::Gone) => Ok(None),
-            Err(error) => Err(error.in_words()),
+            Err(error) => Err(in_words(&error)),
         }
     }
 

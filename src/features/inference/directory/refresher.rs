@@ -14,6 +14,7 @@ use super::super::error::InferenceError;
 use super::super::model::Serving;
 use super::handover::{Memory, Part, hand_over};
 use super::{Directory, items, store};
+use crate::features::models::Items;
 use crate::platform::db::{Change, ReadError};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Mark};
@@ -302,7 +303,11 @@ async fn load_items(directory: &Directory, key: &Arc<str>) -> ApiResult<()> {
 async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
     let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
     let known = known.ok_or(InferenceError::NoModel(model))?;
+    let items = match known.ownership.project_id {
+        Some(project) => directory.read_serving(project).await.map_err(|error| ApiError::from(&error))?.items,
+        None => None,
+    };
     let wanted = (&known.row, known.tenant);
-    directory.models.get(&directory.services, wanted, async || Ok(())).await?;
+    directory.models.get(&directory.services, wanted, Items::Of(items.as_ref()), async || Ok(())).await?;
     Ok(())
 }

@@ -10,10 +10,13 @@ use crate::ml::ids::Ids;
 pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids, stop: &CancellationToken) -> Option<Vec<u32>> {
     let verdicts = verdicts(&filter.root, table, stop)?;
     let described = table.items();
-    let mut row = 0;
-    // Both are in the same order.
+    let (mut row, mut before) = (0, "");
+    // Both are in the same order; the items that a model was not trained on follow the others in an order of their own.
     let admits = |item: &u32| {
         let id = items.get(*item);
+        if id < std::mem::replace(&mut before, id) {
+            row = 0;
+        }
         while row < described.len() && described.get(row as u32) < id {
             row += 1;
         }

@@ -24,18 +24,26 @@ use self::blocks::n_blocks;
 use self::model::row_width;
 use self::settings::Settings;
 use self::trainer::Trainer;
-use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{
+    AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape,
+};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
-use crate::sparse::Csr;
 
 pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "BPRFMRecommender",
     short: "BPRFM",
     summary: "matrix factorisation that learns pairwise rankings (BPR or WARP)",
     parameters,
-    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: true, estimate, fit, load: model::load, warm_start: None }),
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: true,
+        new_items: NewItems::ByMap,
+        estimate,
+        fit,
+        load: model::load,
+        warm_start: None,
+    }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {
@@ -59,7 +67,8 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok(4 * (width + 4) * (users + 2 * items) + 20 * nnz + cells)
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let settings = Settings::read(params)?;
     let epochs = params.size("train_epochs")? as u32;
     let mut trainer = ctx.install(|| Trainer::new(settings, train));

@@ -29,9 +29,9 @@ pub(super) fn gram_bytes(n_rows: usize, width: usize) -> u64 {
     (n_rows.div_ceil(rows_per_part(n_rows, width)) as u64 + 1) * (width as u64).pow(2) * 4
 }
 
-/// Rotates both sides (rows of `k` floats, padded) so that `factorsᵀ · factors` is diagonal, and returns the diagonal times
-/// `alpha0`, padded with zeros. With `alpha0` zero it rotates nothing.
-pub(super) fn align(factors: &mut [f32], others: &mut [f32], k: usize, alpha0: f32) -> MlResult<Vec<f32>> {
+/// Rotates factors and `others` (rows of `k` floats, padded) so that `factorsᵀ · factors` is diagonal, and returns the diagonal
+/// times `alpha0`, padded with zeros. With `alpha0` zero it rotates nothing.
+pub(super) fn align<const N: usize>(factors: &mut [f32], others: [&mut [f32]; N], k: usize, alpha0: f32) -> MlResult<Vec<f32>> {
     if alpha0 == 0.0 {
         return Ok(vec![0.0; padded(k)]);
     }
@@ -41,7 +41,7 @@ pub(super) fn align(factors: &mut [f32], others: &mut [f32], k: usize, alpha0: f
     }
     let axes = linalg::eigenvectors(&gram, k)?;
     turn(factors, k, &axes);
-    turn(others, k, &axes);
+    others.into_iter().for_each(|others| turn(others, k, &axes));
     Ok(energy(factors, k, alpha0))
 }
 

@@ -3,9 +3,11 @@
 //!
 //! The paper goes through all rows block by block and stores a prediction for every interaction. Here each row goes through all
 //! of its blocks at once, so only its own predictions are kept: the same steps in another order, since rows of one side do not
-//! depend on each other. Two more departures, both of which lead to the same numbers:
+//! depend on each other. More departures, all of which lead to the same numbers:
 //! - The basis is one in which the dense part of the problem is diagonal (`axes.rs`), so blocks meet only in the
 //!   predictions.
+//! - A row whose penalty pulls it to a prior `m` instead of zero is solved as `x₀ + y` with `x₀ = Λ⁻¹ penalty m`: `y` has the
+//!   problem of a row pulled to zero, with targets less what `x₀` predicts. Only a single block is solved like this.
 //! - With fewer interactions than components the block is solved in the dual: with `Λ` the diagonal, `Q` the rows and
 //!   `t` the targets, `(Λ + QᵀQ)⁻¹ Qᵀ t = Λ⁻¹ Qᵀ (1 + Q Λ⁻¹ Qᵀ)⁻¹ t`, a system of the size of the interactions.
 //!
@@ -40,7 +42,10 @@ pub(super) fn solve(
     let mut problem = Problem { half, row, diagonal, scratch };
     problem.start();
     if block >= k {
-        return problem.solve_block(0..k, x);
+        return match row.prior {
+            Some(prior) if half.penalty(row.indices.len()) > 0.0 => problem.solve_pulled(prior, x),
+            _ => problem.solve_block(0..k, x),
+        };
     }
     if x.iter().any(|&value| value != 0.0) {
         blocks().for_each(|block| problem.add_predictions(block, x, 1.0));
@@ -121,6 +126,21 @@ impl Problem<'_> {
         if self.len() < block.len() { self.solve_dual(block, x) } else { self.solve_primal(block, x) }
     }
 
+    /// Replaces all of `x` by the solution of a row that is pulled to `prior`.
+    fn solve_pulled(&mut self, prior: &[f32], x: &mut [f32]) -> MlResult<()> {
+        let (k, penalty) = (self.half.settings.k, self.half.penalty(self.len()));
+        let mut offset = std::mem::take(&mut self.scratch.offset);
+        let start = offset.room(k);
+        for ((to, prior), diagonal) in start.iter_mut().zip(prior).zip(self.diagonal) {
+            *to = penalty * prior / diagonal;
+        }
+        self.add_predictions(0..k, start, 1.0);
+        self.solve_block(0..k, x)?;
+        x.iter_mut().zip(&*start).for_each(|(x, start)| *x += start);
+        self.scratch.offset = offset;
+        Ok(())
+    }
+
     fn solve_primal(&mut self, block: Range<usize>, x: &mut [f32]) -> MlResult<()> {
         let (d, kernels) = (padded(block.len()), self.half.kernels);
         self.scratch.matrix.room(d * d).fill(0.0);
@@ -189,6 +209,8 @@ pub(super) struct BlockScratch {
     columns: Aligned,
     matrix: Aligned,
     vector: Aligned,
+    /// What a row is solved relative to.
+    offset: Aligned,
     dual: Aligned,
     cholesky: CholeskyScratch,
 }
@@ -204,6 +226,7 @@ impl Default for BlockScratch {
             columns: none(),
             matrix: none(),
             vector: none(),
+            offset: none(),
             dual: none(),
             cholesky: CholeskyScratch::new(1),
         }

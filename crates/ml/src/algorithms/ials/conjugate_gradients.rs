@@ -19,6 +19,10 @@ pub(super) fn solve(half: &HalfStep<'_>, row: Row<'_>, steps: usize, diagonal: &
     let equations = NormalEquations { rows, weights, diagonal };
     let steps = if steps == 0 { half.settings.k } else { steps };
     half.kernels.residual(equations, half.settings.observed_bias, x, residual);
+    if let Some(prior) = row.prior {
+        let penalty = half.penalty(row.indices.len());
+        residual.iter_mut().zip(prior).for_each(|(residual, prior)| *residual += penalty * prior);
+    }
     direction.copy_from_slice(residual);
     let mut rest: f32 = residual.iter().map(|r| r * r).sum();
     for step in 1..=steps {

@@ -33,7 +33,8 @@ impl HalfStep<'_> {
             |scratch, (block, rows)| {
                 ctx.check()?;
                 for (at, target) in rows.chunks_exact_mut(self.width).enumerate() {
-                    self.solve(side.row(block * ROWS_AT_A_TIME + at), effort, target, scratch)?;
+                    let at = block * ROWS_AT_A_TIME + at;
+                    self.solve(self.pulled(side.row(at), at), effort, target, scratch)?;
                 }
                 Ok(())
             },

@@ -21,6 +21,7 @@ mod blocks;
 mod conjugate_gradients;
 mod explain;
 mod half_step;
+mod item_features;
 mod model;
 mod problem;
 mod settings;
@@ -31,11 +32,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use self::item_features::ItemFeatures;
 use self::model::Ials;
 use self::problem::HalfStep;
 use self::settings::Settings;
 use self::sides::Side;
-use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{
+    AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape,
+};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
@@ -49,6 +53,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     parameters,
     kind: Kind::Matrix(MatrixAlgorithm {
         early_stopping: true,
+        new_items: NewItems::ByMap,
         estimate,
         fit,
         load: model::load,
@@ -74,6 +79,8 @@ fn parameters() -> Vec<ParameterSpec> {
         ParameterSpec::int("train_epochs", 1, 100_000, 16),
         ParameterSpec::int("prediction_time_max_cg_steps", 0, 10_000, 5),
         ParameterSpec::int("prediction_time_ialspp_iteration", 1, 10_000, 7),
+        ParameterSpec::optional_float("lambda_item_feature", 0.0, 1e9),
+        ParameterSpec::int("feature_warmup_epochs", 0, 100_000, 0),
         ParameterSpec::n_threads(),
     ]
 }
@@ -92,32 +99,41 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     // Rotating takes a copy of some rows, exact solutions a few matrices, conjugate gradients a weight for each interaction.
     let of_thread = axes::ROWS_AT_A_TIME as u64 * k * 4 + if exact { 16 * k * k + 1024 * k } else { 4 * users.max(items) };
     let grams = axes::gram_bytes(shape.n_users.max(shape.n_items), width) + 24 * k * k;
-    Ok(factors + interactions + THREADS * of_thread + grams)
+    Ok(factors + interactions + THREADS * of_thread + grams + item_features::estimate(params, width, shape)?)
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let settings = Settings::read(params, train)?;
+    let features = ItemFeatures::read(params, input, &settings)?;
     let epochs = params.size("train_epochs")? as u32;
-    let (users, items) = random_start(params, settings.k, train, ctx)?;
-    improve(settings, users, items, epochs, train, ctx, hook)
+    let start = random_start(params, settings.k, train, ctx)?;
+    improve(settings, start, Training { train, features, epochs }, ctx, hook)
 }
 
-/// Runs `epochs` epochs from these factors of users and items.
+/// What is learnt from, and for how long.
+struct Training<'a> {
+    train: &'a Csr,
+    features: Option<ItemFeatures<'a>>,
+    epochs: u32,
+}
+
+/// Runs epochs from these factors of users and items.
 fn improve(
     settings: Settings,
-    users: Vec<f32>,
-    items: Vec<f32>,
-    epochs: u32,
-    train: &Csr,
+    (users, items): (Vec<f32>, Vec<f32>),
+    Training { train, features, epochs }: Training<'_>,
     ctx: &Context,
     hook: &mut EpochHook<'_>,
 ) -> MlResult<Model> {
     let by_user = Side::of_users(train, &settings);
     let by_item = by_user.transposed(train.n_cols);
     let mut model = ctx.install(|| Ials::new(settings.clone(), users, items))?;
+    model.item_feature_map = features.as_ref().map(|features| features.zero_map(model.k_padded()));
     for epoch in 1..=epochs {
         ctx.check()?;
-        ctx.install(|| run_epoch(&mut model, &by_user, &by_item, ctx))?;
+        let features = features.as_ref().map(|features| (features, features.pull_in(epoch)));
+        ctx.install(|| run_epoch(&mut model, &by_user, &by_item, features, ctx))?;
         ctx.progress(u64::from(epoch), u64::from(epochs));
         if hook(epoch, &model)? != Control::Continue {
             break;
@@ -127,12 +143,28 @@ fn improve(
     Ok(Box::new(model))
 }
 
-fn run_epoch(model: &mut Ials, by_user: &Side<'_>, by_item: &Side<'_>, ctx: &Context) -> MlResult<()> {
-    let Ials { settings, users, items, item_energy, .. } = model;
+/// Runs one epoch; features come with whether they pull the items' factors yet.
+fn run_epoch(
+    model: &mut Ials,
+    by_user: &Side<'_>,
+    by_item: &Side<'_>,
+    features: Option<(&ItemFeatures<'_>, bool)>,
+    ctx: &Context,
+) -> MlResult<()> {
+    let Ials { settings, users, items, item_energy, item_feature_map, .. } = model;
+    let map = item_feature_map.as_deref_mut().unwrap_or_default();
     HalfStep::new(settings, items, item_energy).run(by_user, users, ctx)?;
-    let user_energy = axes::align(users, items, settings.k, settings.alpha0)?;
-    HalfStep::new(settings, users, &user_energy).run(by_item, items, ctx)?;
-    model.align()
+    let user_energy = axes::align(users, [items.as_mut_slice(), &mut *map], settings.k, settings.alpha0)?;
+    let priors = match features {
+        Some((features, true)) => features.priors(map, padded(settings.k)),
+        _ => Vec::new(),
+    };
+    HalfStep::new(settings, users, &user_energy).pulled_to(&priors).run(by_item, items, ctx)?;
+    let Some((features, _)) = features else { return model.align() };
+    features.learn(items, map, ctx)?;
+    model.align()?;
+    features.fill_unknown(model, by_item);
+    Ok(())
 }
 
 /// Creates random factors of users and items.

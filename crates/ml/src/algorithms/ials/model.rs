@@ -20,6 +20,8 @@ pub(super) struct Ials {
     pub items: Vec<f32>,
     /// The diagonal of α0 · itemsᵀ · items, padded with zeros.
     pub item_energy: Vec<f32>,
+    /// What features predict: a row of factors for each feature and one for the constant, where the model learnt from features.
+    pub item_feature_map: Option<Vec<f32>>,
     /// 1 / length of each item, computed when similar items are first requested.
     inverse_lengths: OnceLock<Vec<f32>>,
 }
@@ -34,7 +36,7 @@ impl Ials {
 
     /// Creates a model from factors that are in the right basis already.
     fn aligned(settings: Settings, users: Vec<f32>, items: Vec<f32>, item_energy: Vec<f32>) -> Self {
-        Ials { settings, users, items, item_energy, inverse_lengths: OnceLock::new() }
+        Ials { settings, users, items, item_energy, item_feature_map: None, inverse_lengths: OnceLock::new() }
     }
 
     /// Returns the length of a padded row.
@@ -45,7 +47,8 @@ impl Ials {
     /// Rotates to the basis in which the dense part of the users' problem is diagonal; must run after every change of items.
     pub fn align(&mut self) -> MlResult<()> {
         self.inverse_lengths = OnceLock::new();
-        self.item_energy = axes::align(&mut self.items, &mut self.users, self.settings.k, self.settings.alpha0)?;
+        let map = self.item_feature_map.as_deref_mut().unwrap_or_default();
+        self.item_energy = axes::align(&mut self.items, [self.users.as_mut_slice(), map], self.settings.k, self.settings.alpha0)?;
         Ok(())
     }
 
@@ -66,7 +69,7 @@ impl Ials {
     fn fold_in(&self, items: &[u32]) -> MlResult<Vec<f32>> {
         let settings = &self.settings;
         let confidences = RowConfidences::All(settings.scaling.one(1.0, settings.epsilon));
-        let row = Row { indices: items, upcoming: &[], confidences };
+        let row = Row { indices: items, upcoming: &[], confidences, prior: None };
         let effort = Effort { cg_steps: settings.prediction_cg_steps, sweeps: settings.prediction_sweeps };
         let mut user = vec![0f32; self.k_padded()];
         let half = HalfStep::new(settings, &self.items, &self.item_energy);
@@ -101,19 +104,30 @@ impl Recommender for Ials {
         explain::contributions(&self.settings, &self.items, &self.item_energy, history, items)
     }
 
+    fn item_feature_map(&self) -> Option<&[f32]> {
+        self.item_feature_map.as_deref()
+    }
+
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
         out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k, self.k_padded()));
         out.f32s("model.items", &[self.n_items(), k], compact(&self.items, k, self.k_padded()));
         out.f32s("model.item_energy", &[k], &self.item_energy[..k]);
+        if let Some(map) = &self.item_feature_map {
+            out.f32s(MAP, &[map.len() / self.k_padded(), k], compact(map, k, self.k_padded()));
+        }
         // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
 
     fn heap_bytes(&self) -> u64 {
-        (self.users.len() + self.items.len() + self.item_energy.len() + self.n_items()) as u64 * 4
+        let map = self.item_feature_map.as_ref().map_or(0, Vec::len);
+        (self.users.len() + self.items.len() + self.item_energy.len() + self.n_items() + map) as u64 * 4
     }
 }
+
+/// Tensor of what features predict.
+const MAP: &str = "model.item_feature_map";
 
 /// Reads a model back.
 pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
@@ -130,5 +144,13 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     let users = pad(&input.f32s_shaped("model.users", &[n_users, k])?, k, width);
     let items = pad(&input.f32s_shaped("model.items", &[n_items, k])?, k, width);
     let item_energy = pad(&input.f32s_shaped("model.item_energy", &[k])?, k, width);
-    Ok(Box::new(Ials::aligned(settings, users, items, item_energy)))
+    let mut model = Ials::aligned(settings, users, items, item_energy);
+    if input.has(MAP) {
+        let (shape, map) = input.f32s(MAP)?;
+        if shape.len() != 2 || shape[0] == 0 || shape[1] != k {
+            return Err(bad(format!("tensor {MAP:?} has shape {shape:?}, not features × {k}")));
+        }
+        model.item_feature_map = Some(pad(&map, k, width));
+    }
+    Ok(Box::new(model))
 }

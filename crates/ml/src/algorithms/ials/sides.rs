@@ -39,6 +39,8 @@ pub(super) struct Row<'a> {
     pub upcoming: &'a [u32],
     /// Weight of each interaction.
     pub confidences: RowConfidences<'a>,
+    /// What the penalty pulls it to, padded; `None` for zero.
+    pub prior: Option<&'a [f32]>,
 }
 
 impl<'a> Side<'a> {
@@ -96,6 +98,6 @@ impl<'a> Side<'a> {
             Confidences::All(value) => RowConfidences::All(*value),
             Confidences::Each(values) => RowConfidences::Each(&values[range.clone()]),
         };
-        Row { indices: &self.indices[range.clone()], upcoming: &self.indices[range.end..], confidences }
+        Row { indices: &self.indices[range.clone()], upcoming: &self.indices[range.end..], confidences, prior: None }
     }
 }

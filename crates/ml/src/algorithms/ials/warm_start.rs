@@ -2,7 +2,7 @@
 
 use super::super::{Before, Factors, Model, Params};
 use super::settings::Settings;
-use super::{INFO, improve, parameters, random_start};
+use super::{INFO, Training, improve, item_features, parameters, random_start};
 use crate::algorithms::Control;
 use crate::context::Context;
 use crate::error::MlResult;
@@ -13,13 +13,16 @@ use crate::sparse::Csr;
 const SHARE: usize = 4;
 
 /// Fits from the factors of those users and items that an earlier model knows; the others start with random factors. Returns
-/// `None` when that model has another number of components.
+/// `None` when that model has another number of components, and for a model that learns from features: its map has no start.
 pub(in crate::algorithms) fn fit(
     params: &Params<'_>,
     train: &Csr,
     before: &Before<'_>,
     ctx: &Context,
 ) -> MlResult<Option<Model>> {
+    if item_features::penalty(params)?.is_some() {
+        return Ok(None);
+    }
     let k = params.size("n_components")?;
     // Parameters written by another version may not be readable any more.
     let k_before = Params::check(INFO.name, parameters(), before.parameters).and_then(|params| params.size("n_components"));
@@ -33,7 +36,8 @@ pub(in crate::algorithms) fn fit(
     copy(known_items, before.items, &mut items, width);
     let epochs = params.size("train_epochs")?.div_ceil(SHARE) as u32;
     let settings = Settings::read(params, train)?;
-    improve(settings, users, items, epochs, train, ctx, &mut |_, _| Ok(Control::Continue)).map(Some)
+    let training = Training { train, features: None, epochs };
+    improve(settings, (users, items), training, ctx, &mut |_, _| Ok(Control::Continue)).map(Some)
 }
 
 /// Copies in the rows that were known before.

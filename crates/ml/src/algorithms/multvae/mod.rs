@@ -23,18 +23,26 @@ use rand_chacha::ChaCha8Rng;
 use self::network::Sizes;
 use self::settings::Settings;
 use self::trainer::Trainer;
-use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{
+    AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape,
+};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
-use crate::sparse::Csr;
 
 pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "MultVAERecommender",
     short: "MultVAE",
     summary: "variational autoencoder: a neural network over whole histories; strong, slow to fit",
     parameters,
-    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: true, estimate, fit, load: model::load, warm_start: None }),
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: true,
+        new_items: NewItems::Never,
+        estimate,
+        fit,
+        load: model::load,
+        warm_start: None,
+    }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {
@@ -64,7 +72,8 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok(weights + batch + 16 * shape.nnz as u64 + 16 * shape.n_users as u64)
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let sizes = Sizes::read(params, train.n_cols)?;
     let settings = Settings::read(params)?;
     let epochs = params.size("train_epochs")? as u32;

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use self::column::{ColumnSolver, Settings};
 use self::gram::Gram;
 use super::item_similarity::SparseSimilarity;
-use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, TrainInput, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
@@ -28,7 +28,14 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     short: "SLIM",
     summary: "sparse linear item model: close to EASE, small enough for many items",
     parameters,
-    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: false, estimate, fit, load: SparseSimilarity::load, warm_start: None }),
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        new_items: NewItems::ByMap,
+        estimate,
+        fit,
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {
@@ -62,7 +69,8 @@ fn other_bytes(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok((shape.n_items * (kept * 24 + 200) + shape.nnz * 8 + 8 * 4 * USUAL_WEIGHTS * USUAL_WEIGHTS) as u64)
 }
 
-fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+    let train = input.interactions;
     let (alpha, l1_ratio) = (params.float("alpha")? * train.n_rows as f64, params.float("l1_ratio")?);
     let settings = Settings {
         penalty: Penalty {

@@ -23,7 +23,7 @@ impl Loss {
         (confidence + self.alpha0, pull)
     }
 
-    fn penalty(&self, count: usize, others: usize) -> f64 {
+    pub fn penalty(&self, count: usize, others: usize) -> f64 {
         self.reg * (self.alpha0 * others as f64 + count as f64).powf(self.nu)
     }
 
@@ -45,10 +45,15 @@ impl Loss {
 
     /// Returns the largest entry of the objective's gradient by the rows of `train`, whose factors are `rows`.
     pub fn steepest(&self, train: &Csr, rows: &[f32], others: &[f32], k: usize) -> f64 {
+        self.steepest_from(&vec![0f32; rows.len()], train, rows, others, k)
+    }
+
+    /// Returns the same where the penalty pulls rows to `priors` instead of zero.
+    pub fn steepest_from(&self, priors: &[f32], train: &Csr, rows: &[f32], others: &[f32], k: usize) -> f64 {
         let mut worst = 0f64;
-        for (row, p) in rows.chunks_exact(k).enumerate() {
+        for (row, (p, prior)) in rows.chunks_exact(k).zip(priors.chunks_exact(k)).enumerate() {
             let penalty = self.penalty(train.row_len(row), train.n_cols);
-            let mut gradient: Vec<f64> = p.iter().map(|&v| penalty * f64::from(v)).collect();
+            let mut gradient: Vec<f64> = p.iter().zip(prior).map(|(&v, &m)| penalty * (f64::from(v) - f64::from(m))).collect();
             for (other, q) in others.chunks_exact(k).enumerate() {
                 let (weight, pull) = self.pair(value(train, row, other));
                 let slope = weight * dot(p, q) - pull;

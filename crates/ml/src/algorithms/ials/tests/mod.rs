@@ -1,3 +1,4 @@
+mod item_features;
 mod loss;
 mod warm_start;
 
@@ -147,7 +148,7 @@ fn no_half_of_an_epoch_increases_the_objective() {
                 HalfStep::new(settings, items, item_energy).run(&by_user, users, &ctx).unwrap();
                 check(value(&model), "users");
                 let Ials { settings, users, items, .. } = &mut model;
-                let energy = super::axes::align(users, items, settings.k, settings.alpha0).unwrap();
+                let energy = super::axes::align(users, [items.as_mut_slice()], settings.k, settings.alpha0).unwrap();
                 check(value(&model), "turned");
                 let Ials { settings, users, items, .. } = &mut model;
                 HalfStep::new(settings, users, &energy).run(&by_item, items, &ctx).unwrap();

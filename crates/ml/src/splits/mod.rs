@@ -3,6 +3,10 @@
 //! The unit is the distinct pair of user and item; a pair that occurs several times counts at its
 //! first time, because from then on the item is known to the user and would not be recommended.
 
+mod cold_items;
+mod described;
+mod pairs;
+
 use std::borrow::Cow;
 
 use rand::SeedableRng;
@@ -14,6 +18,7 @@ use crate::error::{MlError, MlResult};
 use crate::interactions::InteractionLog;
 use crate::sparse::Csr;
 use crate::weights::{Evidence, Weights};
+use pairs::{Fate, Pairs};
 
 /// How held-out interactions are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +29,26 @@ pub enum SplitScheme {
     TG,
     /// The last interactions of each user.
     TU,
+    /// All interactions of cold items, which are chosen at random, and of the other interactions some at random, for each user.
+    CI,
+    /// All interactions of cold items, which are those first seen after one moment, and everything else after that moment.
+    TI,
+}
+
+impl SplitScheme {
+    /// Returns whether all interactions of some items are held out.
+    pub fn holds_out_items(self) -> bool {
+        matches!(self, Self::CI | Self::TI)
+    }
+
+    fn needs_times(self) -> bool {
+        !matches!(self, Self::RG | Self::CI)
+    }
+
+    /// Returns whether one moment, the same for all users, divides the sides.
+    fn has_one_moment(self) -> bool {
+        matches!(self, Self::TG | Self::TI)
+    }
 }
 
 /// Settings of a split; the defaults are those of the wire format.
@@ -32,15 +57,18 @@ pub enum SplitScheme {
 pub struct SplitConfig {
     /// How held-out interactions are chosen.
     pub scheme: SplitScheme,
-    /// Share of each user's interactions that is held out (rounded down); for TG the share of all.
+    /// Share of each user's interactions that is held out (rounded down); for TG the share of all, for CI the share of those with
+    /// items that are not cold. TI holds out all that is later than its moment.
     pub heldout_ratio: f64,
     /// Number held out of each user (for TG: of all), instead of the ratio.
     pub n_heldout: Option<u32>,
+    /// Share of the items that is cold (rounded down), for CI and TI.
+    pub heldout_item_ratio: f64,
     /// Share of users that are tested (rounded to the nearest, at least one).
     pub test_user_ratio: f64,
     /// Number of users that are tested, instead of the ratio.
     pub n_test_users: Option<u32>,
-    /// Seed of the choice of users and of RG.
+    /// Seed of the choice of users, and of what RG and CI hold out.
     pub random_seed: u64,
 }
 
@@ -50,6 +78,7 @@ impl Default for SplitConfig {
             scheme: SplitScheme::RG,
             heldout_ratio: 0.1,
             n_heldout: None,
+            heldout_item_ratio: 0.2,
             test_user_ratio: 1.0,
             n_test_users: None,
             random_seed: 42,
@@ -69,13 +98,18 @@ impl SplitConfig {
         };
         in_unit("heldout_ratio", self.heldout_ratio)?;
         in_unit("test_user_ratio", self.test_user_ratio)?;
-        if self.n_heldout == Some(0) || (self.n_heldout.is_none() && self.heldout_ratio == 0.0) {
+        if self.scheme.holds_out_items() {
+            if self.heldout_item_ratio.is_nan() || self.heldout_item_ratio <= 0.0 || self.heldout_item_ratio >= 1.0 {
+                let ratio = self.heldout_item_ratio;
+                return Err(MlError::BadSplit(format!("heldout_item_ratio must be greater than 0 and less than 1, not {ratio}")));
+            }
+        } else if self.n_heldout == Some(0) || (self.n_heldout.is_none() && self.heldout_ratio == 0.0) {
             return Err(MlError::BadSplit("nothing would be held out; raise heldout_ratio or n_heldout".into()));
         }
         if self.n_test_users == Some(0) || (self.n_test_users.is_none() && self.test_user_ratio == 0.0) {
             return Err(MlError::BadSplit("no user would be tested; raise test_user_ratio or n_test_users".into()));
         }
-        if self.scheme != SplitScheme::RG && !has_time {
+        if self.scheme.needs_times() && !has_time {
             return Err(MlError::MissingTime);
         }
         Ok(())
@@ -92,10 +126,20 @@ impl SplitConfig {
     fn n_heldout_of(&self, n: usize) -> usize {
         match self.n_heldout {
             Some(fixed) => (fixed as usize).min(n),
-            // The small term keeps 0.7 × 10 from becoming 6.999….
-            None => ((n as f64 * self.heldout_ratio + 1e-9).floor() as usize).min(n),
+            None => share(n, self.heldout_ratio),
         }
     }
+
+    /// Returns how many of `n` items are cold.
+    fn n_cold_of(&self, n: usize) -> usize {
+        share(n, self.heldout_item_ratio)
+    }
+}
+
+/// Returns a share of `n`, rounded down.
+fn share(n: usize, ratio: f64) -> usize {
+    // The small term keeps 0.7 × 10 from becoming 6.999….
+    ((n as f64 * ratio + 1e-9).floor() as usize).min(n)
 }
 
 /// The two sides of a split, both users × items.
@@ -107,11 +151,20 @@ pub struct Split {
     pub held_out: Csr,
     /// Users with at least one held-out interaction, rising.
     pub test_users: Vec<u32>,
+    /// Number of items before the first cold one, which has no training interactions; the number of all items unless the split
+    /// holds out items.
+    pub n_warm: usize,
+    /// The number in the log of each item, where the split numbers items in another order: those with training interactions first,
+    /// then the cold ones, both in the order of the log. `None` when the numbers are those of the log.
+    pub item_order: Option<Vec<u32>>,
+    /// The number here of each item of the log; empty when the numbers are the same.
+    numbers: Vec<u32>,
     /// For each user the moment up to which interactions may be known; empty when the split is not by time.
     known_until: Vec<i64>,
     /// The moment up to which interactions of users outside the split may be known.
     others_known_until: i64,
     evidence: Option<Evidence>,
+    item_features: Option<Csr>,
 }
 
 impl Split {
@@ -119,19 +172,27 @@ impl Split {
     /// In a split by time, later events of these pairs stay unknown.
     pub fn with_evidence(mut self, log: &InteractionLog) -> Self {
         let until = |user: usize| self.known_until.get(user).copied().unwrap_or(i64::MAX);
-        self.evidence = Evidence::gather(log, &self.train, until);
+        self.evidence = Evidence::gather(log, &self.train, |item| self.number_of(item), until);
         self
     }
 
-    /// Returns whether a model that learns from other data must not learn an interaction there, because it is held out here or
-    /// later than what may be known. `None` stands for a user or an item that only the other data have, and for a missing time.
+    /// Returns the number here of an item of the log.
+    pub fn number_of(&self, item_of_log: u32) -> u32 {
+        self.numbers.get(item_of_log as usize).copied().unwrap_or(item_of_log)
+    }
+
+    /// Returns whether a model that learns from other data must not learn an interaction there, because it is held out here, later
+    /// than what may be known, or with a cold item. Users and items are numbered as in the log that was split; `None` stands for a
+    /// user or an item that only the other data have, and for a missing time.
     pub fn hides(&self, user: Option<u32>, item: Option<u32>, time: Option<i64>) -> bool {
+        let item = item.map(|item| self.number_of(item));
+        let is_cold = item.is_some_and(|item| item as usize >= self.n_warm);
         let held_out = |(user, item): (u32, u32)| self.held_out.row_indices(user as usize).binary_search(&item).is_ok();
         let until = match user {
             Some(user) => self.known_until.get(user as usize).copied().unwrap_or(i64::MAX),
             None => self.others_known_until,
         };
-        user.zip(item).is_some_and(held_out) || time.is_some_and(|time| time > until)
+        is_cold || user.zip(item).is_some_and(held_out) || time.is_some_and(|time| time > until)
     }
 
     /// Returns the days that the training side covers, if its times were gathered.
@@ -148,8 +209,8 @@ impl Split {
     }
 }
 
-/// Splits a log. With TG, interactions after the moment of users that are not tested are on neither side: a model must not learn
-/// from the future.
+/// Splits a log. With TG and TI, interactions after the moment of users that are not tested are on neither side: a model must not
+/// learn from the future. The same goes for their interactions with cold items (CI and TI).
 pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
     cfg.validate(log.times.is_some())?;
     if log.n_rows() == 0 {
@@ -162,9 +223,11 @@ pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
         SplitScheme::RG => random_per_user(&pairs, &tested, cfg, &mut rng),
         SplitScheme::TU => last_per_user(&pairs, &tested, cfg),
         SplitScheme::TG => after_one_moment(&pairs, &tested, cfg),
+        SplitScheme::CI => cold_items::at_random(&pairs, &tested, cfg, &mut rng)?,
+        SplitScheme::TI => cold_items::first_seen_later(&pairs, &tested, cfg)?,
     };
     let split = pairs.divide(&fate, cfg.scheme);
-    if split.test_users.is_empty() {
+    if split.test_users.is_empty() && !cfg.scheme.holds_out_items() {
         return Err(MlError::BadSplit(
             "no interaction was held out; users have too few interactions for this heldout_ratio".into(),
         ));
@@ -172,77 +235,7 @@ pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
     if split.train.nnz() == 0 {
         return Err(MlError::BadSplit("nothing is left to learn from; lower heldout_ratio or n_heldout".into()));
     }
-    Ok(split)
-}
-
-/// The side that a pair belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Train,
-    HeldOut,
-    Dropped,
-}
-
-/// Distinct pairs by user, with the first time of each.
-struct Pairs {
-    matrix: Csr,
-    /// Parallel to `matrix.indices`; empty without times.
-    times: Vec<i64>,
-}
-
-impl Pairs {
-    fn of(log: &InteractionLog) -> Self {
-        let matrix = log.to_csr();
-        let Some(log_times) = &log.times else { return Pairs { matrix, times: Vec::new() } };
-        let mut times = vec![i64::MAX; matrix.nnz()];
-        for ((&user, &item), &time) in log.user_codes.iter().zip(&log.item_codes).zip(log_times) {
-            let start = matrix.indptr[user as usize];
-            if let Ok(at) = matrix.row_indices(user as usize).binary_search(&item) {
-                let first = &mut times[start + at];
-                *first = time.min(*first);
-            }
-        }
-        Pairs { matrix, times }
-    }
-
-    fn divide(&self, fate: &[Fate], scheme: SplitScheme) -> Split {
-        let pick = |wanted: Fate| {
-            let mut part = Csr::empty(self.matrix.n_rows, self.matrix.n_cols);
-            for user in 0..self.matrix.n_rows {
-                let range = self.matrix.indptr[user]..self.matrix.indptr[user + 1];
-                let kept = range.filter(|&at| fate[at] == wanted).map(|at| self.matrix.indices[at]);
-                part.indices.extend(kept);
-                part.indptr[user + 1] = part.indices.len();
-            }
-            part.values = vec![1.0; part.indices.len()];
-            part
-        };
-        let held_out = pick(Fate::HeldOut);
-        let test_users = (0..held_out.n_rows as u32).filter(|&u| held_out.row_len(u as usize) > 0).collect();
-        let known_until = self.known_until(fate, scheme);
-        let moment = known_until.first().filter(|_| scheme == SplitScheme::TG);
-        let others_known_until = moment.copied().unwrap_or(i64::MAX);
-        Split { train: pick(Fate::Train), held_out, test_users, known_until, others_known_until, evidence: None }
-    }
-
-    /// Returns for each user the moment of their first hidden pair (TU), or the last moment before the first hidden pair of any
-    /// user (TG).
-    fn known_until(&self, fate: &[Fate], scheme: SplitScheme) -> Vec<i64> {
-        let first_hidden = |user: usize| {
-            let row = self.matrix.indptr[user]..self.matrix.indptr[user + 1];
-            row.filter(|&at| fate[at] != Fate::Train).map(|at| self.times[at]).min()
-        };
-        let users = 0..self.matrix.n_rows;
-        match scheme {
-            SplitScheme::RG => Vec::new(),
-            // Events at the very moment of the first hidden pair stay known: some training pair may be as late.
-            SplitScheme::TU => users.map(|user| first_hidden(user).unwrap_or(i64::MAX)).collect(),
-            SplitScheme::TG => {
-                let first = users.clone().filter_map(first_hidden).min();
-                vec![first.map_or(i64::MAX, |time| time.saturating_sub(1)); users.len()]
-            }
-        }
-    }
+    if cfg.scheme.holds_out_items() { split.with_cold_items_last() } else { Ok(split) }
 }
 
 fn choose_users(n_users: usize, cfg: &SplitConfig, rng: &mut ChaCha8Rng) -> Vec<bool> {
@@ -283,13 +276,6 @@ fn after_one_moment(pairs: &Pairs, tested: &[bool], cfg: &SplitConfig) -> Vec<Fa
     // Pairs at the moment itself stay on the training side: they cannot be told apart.
     let moment = if n_later >= sorted.len() { i64::MIN } else { sorted[sorted.len() - 1 - n_later] };
     let mut fate = vec![Fate::Train; pairs.matrix.nnz()];
-    for (user, is_tested) in tested.iter().enumerate() {
-        let row = pairs.matrix.indptr[user]..pairs.matrix.indptr[user + 1];
-        for (fate, time) in fate[row.clone()].iter_mut().zip(&pairs.times[row]) {
-            if *time > moment {
-                *fate = if *is_tested { Fate::HeldOut } else { Fate::Dropped };
-            }
-        }
-    }
+    pairs.hide(&mut fate, tested, |at| pairs.times[at] > moment);
     fate
 }

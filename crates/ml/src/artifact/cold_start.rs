@@ -1,0 +1,155 @@
+//! What a model file holds to recommend items that the model was not trained on.
+
+use super::{Derived, TrainedModel};
+use crate::algorithms::{AlgorithmInfo, Base, ColdMap, NewItems as ByWhat, Recommender, TrainInput, extend};
+use crate::context::Context;
+use crate::error::MlResult;
+use crate::features::{Encoder, FeatureSpec, FeatureTable};
+use crate::ids::Ids;
+use crate::sparse::Csr;
+use crate::tensors::{TensorReader, TensorWriter};
+
+/// The encoder of item features, what they predict, and the new items of a model.
+pub struct ColdStart {
+    /// Encodes the features of items as those that the model was trained on.
+    encoder: Encoder,
+    /// Predicts vectors from features; `None` for models that learn from features alone.
+    map: Option<ColdMap>,
+    /// The new items.
+    new: Option<NewItems>,
+}
+
+/// The items of a training with their features.
+pub struct Described {
+    encoder: Encoder,
+    /// Of all items, by rows.
+    features: Csr,
+}
+
+impl Described {
+    /// Encodes the features of the items that a model is trained on. `now` is the moment of training in microseconds.
+    pub fn new(spec: &FeatureSpec, table: &FeatureTable, items: &Ids, now: i64, ctx: &Context) -> MlResult<Self> {
+        let rows: Vec<Option<u32>> = items.iter().map(|item| table.ids().find(item)).collect();
+        let encoder = Encoder::fit(spec, table, &rows, now, ctx)?;
+        let features = encoder.encode(table, &rows, ctx)?;
+        Ok(Described { encoder, features })
+    }
+
+    /// Returns what the columns mean.
+    pub fn spec(&self) -> &FeatureSpec {
+        self.encoder.spec()
+    }
+
+    /// Returns what a model learns from.
+    pub fn input<'a>(&'a self, interactions: &'a Csr) -> TrainInput<'a> {
+        TrainInput { interactions, items: Some(&self.features) }
+    }
+
+    /// Learns from a fitted model what is needed to add items to it; `None` for algorithms that cannot have new ones.
+    pub fn learn(
+        self,
+        info: &AlgorithmInfo,
+        model: &dyn Recommender,
+        interactions: &Csr,
+        ctx: &Context,
+    ) -> MlResult<Option<Box<ColdStart>>> {
+        let map = match info.new_items() {
+            ByWhat::Never => return Ok(None),
+            ByWhat::ByFeatures => None,
+            ByWhat::ByMap => ColdMap::fit(model, &self.features, interactions, ctx)?,
+        };
+        Ok(Some(Box::new(ColdStart { encoder: self.encoder, map, new: None })))
+    }
+}
+
+/// Items that a model was not trained on, encoded.
+#[derive(Debug)]
+pub struct NewItems {
+    ids: Ids,
+    /// Their encoded features, by rows.
+    features: Csr,
+}
+
+impl std::fmt::Debug for ColdStart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ColdStart").field("new_items", &self.new.as_ref().map(|new| new.ids.len())).finish_non_exhaustive()
+    }
+}
+
+impl ColdStart {
+    /// Returns the number of new items.
+    pub fn n_new(&self) -> usize {
+        self.new.as_ref().map_or(0, |new| new.ids.len())
+    }
+
+    /// Adds it to a container.
+    pub(super) fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
+        self.encoder.save(out, "features");
+        if let Some(map) = &self.map {
+            map.save(out);
+        }
+        if let Some(new) = &self.new {
+            out.ids("new_items", &new.ids);
+            out.csr("new_items.features", &new.features);
+        }
+    }
+
+    /// Reads back what a container holds for a model, without extending the model.
+    pub(super) fn load(input: &TensorReader<'_>, model: &dyn Recommender) -> MlResult<Self> {
+        let encoder = Encoder::load(input, "features")?;
+        let map = ColdMap::load(input, model, encoder.n_columns())?;
+        let new = if input.has("new_items.offsets") {
+            let ids = input.ids("new_items")?;
+            let features = input.csr_shaped("new_items.features", ids.len(), encoder.n_columns())?;
+            Some(NewItems { ids, features })
+        } else {
+            None
+        };
+        Ok(ColdStart { encoder, map, new })
+    }
+
+    /// Returns the bytes held on the heap.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        let new = self.new.as_ref().map_or(0, |new| new.features.bytes() + new.ids.bytes().len() as u64);
+        self.map.as_ref().map_or(0, ColdMap::heap_bytes) + new
+    }
+}
+
+impl TrainedModel {
+    /// Returns the number of items that the model was trained on; the new ones are numbered behind them.
+    pub fn n_trained_items(&self) -> usize {
+        self.items.len() - self.cold_start.as_deref().map_or(0, ColdStart::n_new)
+    }
+
+    /// Encodes the items of a table that the model was not trained on; `None` when there are none, or when the model cannot have
+    /// new items. Fails when the table has none of the columns that the model knows.
+    pub fn new_items_of(&self, table: &FeatureTable, ctx: &Context) -> MlResult<Option<NewItems>> {
+        let Some(cold_start) = &self.cold_start else { return Ok(None) };
+        let n_trained = self.n_trained_items() as u32;
+        let is_new = |row: &u32| self.items.find(table.ids().get(*row)).is_none_or(|item| item >= n_trained);
+        let rows: Vec<Option<u32>> = (0..table.n_rows() as u32).filter(is_new).map(Some).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let ids = Ids::from_sorted(rows.iter().flatten().map(|&row| table.ids().get(row)))?;
+        Ok(Some(NewItems { ids, features: cold_start.encoder.encode(table, &rows, ctx)? }))
+    }
+
+    /// Returns the model with these items behind its own. It must not have any new items yet.
+    pub fn with_new_items(mut self, new: NewItems, ctx: &Context) -> MlResult<Self> {
+        if let Some(cold_start) = &mut self.cold_start {
+            cold_start.new = Some(new);
+        }
+        self.extended(ctx)
+    }
+
+    /// Extends the model by its new items.
+    pub(super) fn extended(mut self, ctx: &Context) -> MlResult<Self> {
+        let Some(ColdStart { map, new: Some(new), .. }) = self.cold_start.as_deref() else { return Ok(self) };
+        self.items = self.items.followed_by(&new.ids)?;
+        self.model = extend(Base::Owned(self.model), map.as_ref(), &new.features, ctx)?;
+        self.seen.n_cols = self.items.len();
+        self.derived = Derived::default();
+        Ok(self)
+    }
+}

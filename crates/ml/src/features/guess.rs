@@ -1,0 +1,326 @@
+//! Guessing what the columns of a table mean.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use foldhash::fast::RandomState;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::cells::Cell;
+use super::spec::{FeatureSpec, Field, FieldKind};
+use super::table::FeatureTable;
+use super::terms::likely_separator;
+
+/// Values shown of each column.
+const EXAMPLES: usize = 3;
+
+/// A column of whole numbers with at most this many different ones holds codes rather than quantities.
+const FEW_NUMBERS: usize = 12;
+
+/// Rows from which on a column whose values all differ is taken for a name of the item.
+const ENOUGH_ROWS: usize = 20;
+
+/// Values of a category come back: on average at least this often.
+const REPEATS: usize = 2;
+
+/// Words of a value, on average, from which on it is a text even where values come back.
+const LONG_TEXT: usize = 5;
+
+/// Parts of column names that tell a number that is a moment from one that is a quantity.
+const TIME_NAMES: [&str; 6] = ["time", "date", "_at", "created", "updated", "released"];
+
+/// What a column probably means.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Guess {
+    /// Name of the column.
+    pub column: String,
+    /// Kind of its values; `None` when it should be left out.
+    pub kind: Option<FieldKind>,
+    /// Why.
+    pub reason: Reason,
+    /// Share of the rows that have a value.
+    pub coverage: f32,
+    /// Number of different values; lists count by their elements.
+    pub distinct: u64,
+    /// The first different values.
+    pub examples: Vec<Value>,
+}
+
+/// The reason for a guess. Its `Display` is a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "word")]
+pub enum Reason {
+    /// Left out: no row has a value.
+    Empty,
+    /// Left out: each row has the same value.
+    Constant,
+    /// Left out: each row has a value of its own.
+    AllDifferent,
+    /// Left out: the values are addresses.
+    Links,
+    /// Left out: the values have different forms, or are objects.
+    Mixed,
+    /// Vector: each value is a list of as many numbers.
+    SameWidth {
+        /// How many.
+        width: u64,
+    },
+    /// Time: each value is a date.
+    Dates,
+    /// Category: whole numbers of which there are few.
+    FewNumbers,
+    /// Number: each value is a number.
+    Numbers,
+    /// Category: lists of values that come back in other rows.
+    Lists,
+    /// Category: values that come back in other rows.
+    Repeated,
+    /// Text: values of several words.
+    Words,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Empty => f.write_str("no row has a value"),
+            Reason::Constant => f.write_str("all rows have the same value, so it tells no item from another"),
+            Reason::AllDifferent => f.write_str("each row has its own value, so it is a name of the item and makes no two alike"),
+            Reason::Links => f.write_str("the values are links"),
+            Reason::Mixed => f.write_str("the values have different forms, or are JSON objects"),
+            Reason::SameWidth { width } => write!(f, "each value is a list of {width} numbers, as embeddings are"),
+            Reason::Dates => f.write_str("each value is a date"),
+            Reason::FewNumbers => f.write_str("whole numbers of which there are few, as codes are"),
+            Reason::Numbers => f.write_str("each value is a number"),
+            Reason::Lists => f.write_str("lists of values that come back in other rows"),
+            Reason::Repeated => f.write_str("values that come back in other rows"),
+            Reason::Words => f.write_str("most values differ and have words in common"),
+        }
+    }
+}
+
+/// Guesses the kind of each column.
+pub fn guess(table: &FeatureTable) -> Vec<Guess> {
+    let columns = table.columns().iter();
+    columns.filter_map(|column| Some(of_column(column, table.column(column)?, table.n_rows()))).collect()
+}
+
+impl FeatureSpec {
+    /// Creates the spec of the columns that are not to be left out.
+    pub fn from_guesses(guesses: &[Guess]) -> FeatureSpec {
+        let fields = guesses.iter().filter_map(|guess| Some(Field::new(guess.column.clone(), guess.kind?))).collect();
+        FeatureSpec { fields }
+    }
+}
+
+fn of_column(column: &str, values: &[Value], n_rows: usize) -> Guess {
+    let looks = Looks::of(values);
+    let (kind, reason) = looks.verdict(column);
+    Guess {
+        column: column.to_owned(),
+        kind,
+        reason,
+        coverage: if n_rows == 0 { 0.0 } else { looks.n as f32 / n_rows as f32 },
+        distinct: looks.distinct.len() as u64,
+        examples: examples(values),
+    }
+}
+
+fn examples(values: &[Value]) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    for value in values {
+        if found.len() == EXAMPLES {
+            break;
+        }
+        if !matches!(Cell::of(value), Ok(Cell::Missing)) && !found.contains(value) {
+            found.push(value.clone());
+        }
+    }
+    found
+}
+
+/// Returns whether a number is the size of a year, of a day as 19950131, or of Unix time since 1973.
+fn may_be_moment(value: f64) -> bool {
+    (1000.0..3000.0).contains(&value) || (1e7..3e7).contains(&value) || value >= 1e8
+}
+
+/// What the values of a column look like.
+#[derive(Default)]
+struct Looks {
+    /// Values that are not missing.
+    n: usize,
+    lists: usize,
+    /// Texts and numbers that can be read as a number, a whole number, a date that is not a mere number, any date, a link.
+    numbers: usize,
+    whole: usize,
+    dates: usize,
+    moments: usize,
+    links: usize,
+    /// Blanks between words.
+    blanks: usize,
+    objects: usize,
+    texts: usize,
+    bars: usize,
+    commas: usize,
+    /// Lists of numbers alone, and their width while it is the same for all.
+    vectors: usize,
+    width: Option<usize>,
+    has_one_width: bool,
+    /// How often each value or element occurs.
+    distinct: HashMap<Box<str>, u32, RandomState>,
+}
+
+impl Looks {
+    fn of(values: &[Value]) -> Looks {
+        let mut looks = Looks { has_one_width: true, ..Looks::default() };
+        let mut number = String::new();
+        for value in values {
+            looks.look_at(value, &mut number);
+        }
+        looks
+    }
+
+    fn look_at(&mut self, value: &Value, number: &mut String) {
+        let Ok(cell) = Cell::of(value) else {
+            (self.n, self.objects) = (self.n + 1, self.objects + 1);
+            return;
+        };
+        if cell == Cell::Missing {
+            return;
+        }
+        self.n += 1;
+        let n_numbers = match &cell {
+            Cell::Values(values) if values.iter().all(Value::is_number) => Some(values.len()),
+            Cell::Text(text) if text.starts_with('[') => {
+                serde_json::from_str::<Vec<f32>>(text).ok().map(|numbers| numbers.len()).filter(|n| *n > 0)
+            }
+            _ => None,
+        };
+        if let Some(width) = n_numbers {
+            self.vectors += 1;
+            self.has_one_width &= *self.width.get_or_insert(width) == width;
+        }
+        match &cell {
+            Cell::Values(_) | Cell::Texts(_) => self.lists += 1,
+            Cell::Text(text) => self.look_at_text(text, &cell),
+            _ => self.look_at_number(&cell),
+        }
+        if n_numbers.is_none() {
+            let distinct = &mut self.distinct;
+            let counted = cell.each_text(number, &mut |text, _| match distinct.get_mut(text) {
+                Some(times) => *times += 1,
+                None => {
+                    distinct.insert(text.into(), 1);
+                }
+            });
+            self.objects += usize::from(counted.is_err());
+        }
+    }
+
+    fn look_at_text(&mut self, text: &str, cell: &Cell<'_>) {
+        self.texts += 1;
+        self.blanks += text.bytes().filter(|byte| *byte == b' ').count();
+        self.bars += usize::from(text.contains('|'));
+        self.commas += usize::from(text.contains(','));
+        self.links += usize::from(["http://", "https://"].iter().any(|start| text.starts_with(start)));
+        if text.starts_with(|c: char| c.is_ascii_digit() || ['-', '+', '.', '?', 'n', 'N'].contains(&c)) {
+            self.look_at_number(cell);
+        }
+    }
+
+    fn look_at_number(&mut self, cell: &Cell<'_>) {
+        let value = cell.number();
+        if let Ok(value) = value {
+            self.numbers += 1;
+            self.whole += usize::from(value.is_none_or(|value| value.fract() == 0.0));
+        }
+        let is_other_number = matches!(value, Ok(Some(number)) if !may_be_moment(number));
+        if cell.moment().is_ok() && !is_other_number {
+            self.moments += 1;
+            self.dates += usize::from(value.is_err());
+        }
+    }
+
+    fn verdict(&self, column: &str) -> (Option<FieldKind>, Reason) {
+        let n_distinct = self.distinct.len();
+        if self.n == 0 {
+            return (None, Reason::Empty);
+        }
+        if self.objects > 0 {
+            return (None, Reason::Mixed);
+        }
+        if self.vectors == self.n && self.has_one_width && self.width > Some(1) {
+            return (Some(FieldKind::Vector), Reason::SameWidth { width: self.width.unwrap_or_default() as u64 });
+        }
+        if self.lists > 0 {
+            return match self.lists == self.n && (self.vectors < self.n) {
+                true => (Some(FieldKind::Category), Reason::Lists),
+                false if self.vectors == self.n => (Some(FieldKind::Category), Reason::Lists),
+                false => (None, Reason::Mixed),
+            };
+        }
+        if n_distinct == 1 && self.n > 1 {
+            return (None, Reason::Constant);
+        }
+        if self.numbers == self.n || self.moments == self.n {
+            return self.of_numbers(column);
+        }
+        if self.links * 10 >= self.n * 9 {
+            return (None, Reason::Links);
+        }
+        self.of_texts()
+    }
+
+    fn of_numbers(&self, column: &str) -> (Option<FieldKind>, Reason) {
+        let name = column.to_lowercase();
+        let is_named_time = TIME_NAMES.iter().any(|part| name.contains(part));
+        if self.moments == self.n && (self.dates > 0 || is_named_time) {
+            return (Some(FieldKind::Time), Reason::Dates);
+        }
+        let is_whole = self.whole == self.n;
+        let is_id = name == "id" || name.ends_with("_id") || name.ends_with("code");
+        if is_whole && is_id {
+            return match self.distinct.len() * REPEATS > self.n {
+                true => (None, Reason::AllDifferent),
+                false => (Some(FieldKind::Category), Reason::Repeated),
+            };
+        }
+        if is_whole && self.distinct.len() <= FEW_NUMBERS && self.distinct.len() * REPEATS <= self.n {
+            return (Some(FieldKind::Category), Reason::FewNumbers);
+        }
+        (Some(FieldKind::Number), Reason::Numbers)
+    }
+
+    fn of_texts(&self) -> (Option<FieldKind>, Reason) {
+        if let Some(separator) = likely_separator(self.texts, self.bars, self.commas)
+            && self.parts_come_back(separator)
+        {
+            return (Some(FieldKind::Category), Reason::Lists);
+        }
+        let n_distinct = self.distinct.len();
+        if n_distinct * REPEATS <= self.n && self.blanks < LONG_TEXT * self.n {
+            return (Some(FieldKind::Category), Reason::Repeated);
+        }
+        if n_distinct == self.n && self.blanks * 10 < self.n && self.n >= ENOUGH_ROWS && self.is_ascii() {
+            return (None, Reason::AllDifferent);
+        }
+        (Some(FieldKind::Text), Reason::Words)
+    }
+
+    /// Returns whether no value is in a script that is written without blanks.
+    fn is_ascii(&self) -> bool {
+        self.distinct.keys().all(|value| value.is_ascii())
+    }
+
+    fn parts_come_back(&self, separator: &str) -> bool {
+        let mut parts: HashMap<&str, (), RandomState> = HashMap::default();
+        let mut n_parts = 0;
+        for (value, times) in &self.distinct {
+            for part in value.split(separator).map(str::trim).filter(|part| !part.is_empty()) {
+                n_parts += *times as usize;
+                parts.insert(part, ());
+            }
+        }
+        parts.len() * REPEATS <= n_parts
+    }
+}

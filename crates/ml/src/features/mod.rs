@@ -1,0 +1,32 @@
+//! Features of items (or users): from the columns of a file to sparse vectors that say what is alike.
+//!
+//! A [`FeatureSpec`] says what each column means, [`guess`] proposes one, and an [`Encoder`] is fitted on the rows of training
+//! items alone. Whatever it learns there (vocabularies, inverse document frequencies, knots) is stored with the model, so that
+//! folds, final fits and serving encode alike.
+
+mod blocks;
+mod cells;
+mod dates;
+mod derive;
+mod encoder;
+mod fitted;
+mod guess;
+mod number;
+mod scratch;
+mod source;
+mod spec;
+mod stored;
+mod table;
+mod terms;
+mod vector;
+mod vocabulary;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use derive::Derivation;
+pub use encoder::Encoder;
+pub use guess::{Guess, Reason, guess};
+pub use spec::{FeatureSpec, Field, FieldKind, FieldOptions};
+pub use table::{FeatureTable, FeatureTableBuilder};
