@@ -15,7 +15,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-rust test-docs test-web test-e2e lint bench-build bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,13 @@ ui: ## Build the browser UI, into web/dist
 bench-peers: ## Compare speed with irspack, implicit, pandas and Optuna, on folders of train.csv.gz and test.csv.gz below DATA
 	cargo build --profile $(BENCH_PROFILE) --locked
 	benches/peers/compare $(TARGET)/$(BENCH_PROFILE)/recotem $(DATA)
+
+bench-cold: ## Compare recommendations of new items with irspack, LightFM and scikit-learn, on three data sets below DATA
+	cargo build --profile $(BENCH_PROFILE) --locked
+	benches/cold/compare $(DATA) --binary $(TARGET)/$(BENCH_PROFILE)/recotem --sets "$(SETS)"
+
+bench-features: ## Time encoding features of items, the map to new items, and extending a model
+	cargo bench --profile $(BENCH_PROFILE) --locked -p recotem-ml --bench features
 
 bench-build: ## Time the build from a clone, its dearest parts, and what a change of one line costs
 	benches/build/measure $(PROFILE)

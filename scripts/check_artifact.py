@@ -21,6 +21,16 @@ PARAMETERS = {
     "DenseSLIM": {},
     "TopPop": {},
 }
+# The same of models that are also asked for items they were not trained on, and one that learns from features alone.
+WITH_FEATURES = {
+    "IALS": {"n_components": 13, "train_epochs": 4},
+    "BPRFM": {"n_components": 7, "train_epochs": 4},
+    "RP3beta": {"top_k": 30},
+    "DenseSLIM": {},
+    "ContentKNN": {"top_k": 20},
+}
+N_ITEMS, N_NEW_ITEMS = 400, 30
+COLUMNS = ["--user-column", "user_id", "--item-column", "item_id"]
 
 
 class Model:
@@ -34,6 +44,9 @@ class Model:
         text, ends = self.tensors[f"{name}.bytes"].tobytes(), self.tensors[f"{name}.offsets"]
         return [text[start:end].decode() for start, end in zip(ends, ends[1:])]
 
+    def matrix(self, name):
+        return np.array([self.row(name, number) for number in range(self.tensors[f"{name}.shape"][0])])
+
     def row(self, name, number):
         """Returns a row of a sparse matrix as a dense one."""
         start, end = self.tensors[f"{name}.indptr"][number : number + 2]
@@ -43,7 +56,8 @@ class Model:
         return row
 
     def sum_of_rows(self, name, weights):
-        return sum(weights[number] * self.row(name, number) for number in np.flatnonzero(weights))
+        rows = (weights[number] * self.row(name, number) for number in np.flatnonzero(weights))
+        return sum(rows, np.zeros(self.tensors[f"{name}.shape"][1], np.float32))
 
     def scores(self, user):
         tensors, seen = self.tensors, self.row("seen", user)
@@ -60,9 +74,108 @@ class Model:
         return tensors["model.popularity"]
 
     def best(self, user):
-        scores = np.where(self.row("seen", user) > 0, -np.inf, self.scores(user))
-        order = np.argsort(-scores, kind="stable")[:CUTOFF]
+        return self.ranked(self.scores(user), self.row("seen", user) > 0)
+
+    def ranked(self, scores, left_out):
+        order = [item for item in np.argsort(-scores, kind="stable") if not left_out[item]]
         return [(self.items[item], float(scores[item])) for item in order]
+
+
+class ModelWithFeatures(Model):
+    """A model with the items that it was not trained on behind those that it was."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.n_trained = len(self.items)
+        self.items += self.ids("new_items")
+        features = self.matrix("new_items.features")
+        if self.about["algorithm"] == "ContentKNNRecommender":
+            trained, top_k = self.matrix("model.features"), int(self.about["model.top_k"])
+            self.weights = content_weights(np.vstack([trained, features]), self.n_trained, top_k)
+            stored = self.matrix("model.weights")
+            np.testing.assert_allclose(self.weights[: self.n_trained, : self.n_trained], stored, rtol=1e-5, atol=1e-6)
+            return
+        predicted = features @ self.tensors["cold.weights"][:-1] + self.tensors["cold.weights"][-1]
+        if "cold.known" in self.tensors:
+            known, scored = np.hsplit(predicted, 2)
+            self.known = np.vstack([self.tensors["cold.known"], known])
+            self.scored = np.vstack([self.tensors["cold.scored"], scored])
+        else:
+            items = self.tensors["model.items"]
+            self.tensors["model.items"] = np.vstack([items, predicted[:, : items.shape[1]]])
+
+    def row(self, name, number):
+        row = super().row(name, number)
+        return np.pad(row, (0, len(self.items) - len(row))) if name == "seen" else row
+
+    def scores(self, user):
+        seen = self.row("seen", user)
+        if self.about["algorithm"] == "ContentKNNRecommender":
+            return seen @ self.weights
+        if "cold.known" not in self.tensors:
+            return super().scores(user)
+        seen = seen[: self.n_trained]
+        dense = self.tensors.get("model.weights")
+        own = seen @ dense if dense is not None else self.sum_of_rows("model.weights", seen)
+        return np.concatenate([own, self.scored[self.n_trained :] @ (seen @ self.known[: self.n_trained])])
+
+    def similar_to_new(self, item):
+        """Returns the items most similar to one that the model was not trained on."""
+        if self.about["algorithm"] == "ContentKNNRecommender":
+            scores = self.weights[item]
+        elif "cold.known" in self.tensors:
+            scores = self.scored @ self.known[item]
+        else:
+            items = self.tensors["model.items"]
+            scores = items @ items[item] / np.linalg.norm(items, axis=1) / np.linalg.norm(items[item])
+        return self.ranked(scores, np.arange(len(self.items)) == item)
+
+    def encode(self, values):
+        """Encodes an item that is given by column: terms of texts and categories, numbers and vectors."""
+        spec, blocks = json.loads(self.about["features.spec"]), []
+        for at, field in enumerate(spec["fields"]):
+            value, name = values[field["column"]], f"features.{at}"
+            if field["kind"] == "number":
+                block = self.between_knots(name, value)
+            elif field["kind"] == "vector":
+                block = np.array(value)
+            else:
+                block = self.weighted_terms(name, value, field["kind"] == "text")
+            length = np.linalg.norm(block)
+            blocks.append(block * field["weight"] / length if length > 0 else block)
+        return np.concatenate(blocks)
+
+    def weighted_terms(self, name, terms, is_counted):
+        idf = self.tensors[f"{name}.terms.idf"]
+        block = np.zeros(len(idf))
+        for number, term in enumerate(self.ids(f"{name}.terms")):
+            if times := terms.count(term):
+                block[number] = idf[number] * (1 + np.log(times) if is_counted else 1)
+        return block
+
+    def between_knots(self, name, value):
+        knots, (is_log, has_missing) = self.tensors[f"{name}.knots"], self.tensors[f"{name}.flags"]
+        block = np.zeros(len(knots) + has_missing)
+        if value is None:
+            block[len(knots) :] = 1
+            return block
+        value = np.log1p(max(value, 0)) if is_log else value
+        block[: len(knots)] = [np.interp(value, knots, one) for one in np.eye(len(knots))]
+        return block
+
+
+def content_weights(features, n_trained, top_k):
+    """Returns the weights between items by the cosine of their features; row: the item known, column: the item scored."""
+    features = features.astype(np.float64)
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(float).tiny)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, 0)
+    weights = np.zeros_like(cosines)
+    for scored, row in enumerate(cosines):
+        for part in (np.arange(n_trained), np.arange(n_trained, len(row))):
+            nearest = part[np.argsort(-row[part], kind="stable")[:top_k]]
+            weights[nearest, scored] = row[nearest]
+    return weights
 
 
 def run(*words):
@@ -72,24 +185,83 @@ def run(*words):
     return done.stdout
 
 
+def assert_same(ours, theirs, what):
+    """Compares a list with the beginning of one of all items."""
+    assert theirs, what
+    np.testing.assert_allclose([score for _, score in ours[: len(theirs)]], [score for _, score in theirs], rtol=2e-4, atol=1e-5)
+    # Where rounding decides, adjacent items may be swapped.
+    for (item, score), (other, _) in zip(theirs, ours):
+        tied = any(name == item and abs(value - score) <= 1e-5 + 2e-4 * abs(score) for name, value in ours)
+        assert item == other or tied, (what, theirs, ours)
+
+
+def list_of(binary, path, user, cutoff):
+    answer = run(binary, "recommend", "--model", path, "--user", user, "--cutoff", cutoff, "--json")
+    return [(entry["item_id"], entry["score"]) for entry in json.loads(answer)["recommendations"]]
+
+
+def some(sequence, number):
+    return range(0, len(sequence), max(1, len(sequence) // number))
+
+
 def check(binary, data, folder, algorithm):
     path = folder / f"{algorithm}.safetensors"
-    columns = ["--user-column", "user_id", "--item-column", "item_id"]
     parameters = json.dumps(PARAMETERS[algorithm])
-    run(binary, "train", data, *columns, "--algorithm", algorithm, "--params", parameters, "-o", path)
+    run(binary, "train", data, *COLUMNS, "--algorithm", algorithm, "--params", parameters, "-o", path)
     model = Model(path)
     assert model.about["format"] == "recotem-model-v1", model.about
     assert model.users == sorted(model.users, key=str.encode), "ids are in the order of their bytes"
-    for user in range(0, len(model.users), max(1, len(model.users) // USERS)):
-        answer = run(binary, "recommend", "--model", path, "--user", model.users[user], "--cutoff", CUTOFF, "--json")
-        theirs = [(entry["item_id"], entry["score"]) for entry in json.loads(answer)["recommendations"]]
-        ours = model.best(user)
-        np.testing.assert_allclose([score for _, score in ours], [score for _, score in theirs], rtol=2e-4, atol=1e-5)
-        # Where rounding decides, adjacent items may be swapped.
-        for (item, score), (other, _) in zip(theirs, ours):
-            tied = any(name == item and abs(value - score) <= 1e-5 + 2e-4 * abs(score) for name, value in ours)
-            assert item == other or tied, (algorithm, model.users[user], theirs, ours)
+    for user in some(model.users, USERS):
+        theirs = list_of(binary, path, model.users[user], CUTOFF)
+        assert_same(model.best(user), theirs, (algorithm, model.users[user]))
     print(f"{algorithm}: {len(model.users)} users, {len(model.items)} items, {path.stat().st_size} bytes: the same lists")
+
+
+def check_with_features(binary, data, folder, algorithm, catalogue):
+    path = folder / f"{algorithm}-features.safetensors"
+    parameters = json.dumps(WITH_FEATURES[algorithm])
+    files = [data, "--items", folder / "items.jsonl", "--item-features", folder / "spec.json"]
+    run(binary, "train", *files, *COLUMNS, "--algorithm", algorithm, "--params", parameters, "-o", path)
+    model = ModelWithFeatures(path)
+    assert model.about["format"] == "recotem-model-v2", model.about
+    new = model.items[model.n_trained :]
+    assert len(new) >= N_NEW_ITEMS, new
+    for number, item in enumerate(new):
+        stored = model.row("new_items.features", number)
+        np.testing.assert_allclose(model.encode(catalogue[item]), stored, rtol=1e-5, atol=1e-7, err_msg=item)
+    for user in some(model.users, USERS):
+        theirs = list_of(binary, path, model.users[user], len(model.items))
+        assert {item for item, _ in theirs}.issuperset(new), "new items are in the list of all items"
+        assert_same(model.best(user), theirs, (algorithm, model.users[user]))
+    for number in some(new, 5):
+        answer = run(binary, "similar", "--model", path, "--item", new[number], "--cutoff", CUTOFF, "--json")
+        theirs = [(entry["item_id"], entry["score"]) for entry in json.loads(answer)["similar"]]
+        assert_same(model.similar_to_new(model.n_trained + number), theirs, (algorithm, new[number]))
+    print(f"{algorithm}: {len(new)} new items beside {model.n_trained}: the same features, lists and similar items")
+
+
+def write_items(folder):
+    """Writes an item file and the meaning of its columns; returns what each item has, by column."""
+    catalogue, random = {}, np.random.default_rng(7)
+    with (folder / "items.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(N_ITEMS + N_NEW_ITEMS):
+            shelves = [f"shelf {number % 64}", f"Wand {number % 5}"]
+            words = ["thing", f"no{number % 50}", *["again"] * (number % 3), f"only{number}"]
+            # Few are large, so that their logarithm counts.
+            price = None if number % 9 == 0 else 1.07 ** (number * 37 % 101)
+            # Without numbers of their own, many items would be equally alike.
+            values = {"price": price, "look": [round(value, 3) for value in random.random(3)]}
+            item = {"item_id": f"i{number}", "shelf": "|".join(shelves), "title": " ".join(words).title(), **values}
+            file.write(json.dumps(item) + "\n")
+            catalogue[item["item_id"]] = {"shelf": shelves, "title": words, **values}
+    fields = [
+        {"column": "shelf", "kind": "category", "weight": 2},
+        {"column": "title", "kind": "text"},
+        {"column": "price", "kind": "number", "weight": 0.5},
+        {"column": "look", "kind": "vector", "weight": 0.3},
+    ]
+    (folder / "spec.json").write_text(json.dumps({"version": 1, "fields": fields}))
+    return catalogue
 
 
 def main():
@@ -97,11 +269,14 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "data.csv"
-        run(binary, "synthesize", "--interactions", 20_000, "--users", 300, "--items", 400, "-o", data)
+        run(binary, "synthesize", "--interactions", 20_000, "--users", 300, "--items", N_ITEMS, "-o", data)
         with data.open("a", encoding="utf-8") as file:
             file.write('Sigur Rós,"Ágætis byrjun, 1999"\n"Sigur Rós",007\n007,7\n')
         for algorithm in PARAMETERS:
             check(binary, data, folder, algorithm)
+        catalogue = write_items(folder)
+        for algorithm in WITH_FEATURES:
+            check_with_features(binary, data, folder, algorithm, catalogue)
 
 
 main()
