@@ -71,11 +71,12 @@ fn neighbours_are_those_of_the_cosine() {
     let ctx = Context::new(0, 2);
     let (_, features) = encoded(&golden, &ctx);
     let n = features.n_rows;
-    let nobody = Csr::empty(0, n);
+    let without_users = Csr::empty(0, n);
     let cosines = golden["cosine"].as_array().unwrap();
     for top_k in [4, 100] {
         let params = Map::from_iter([("top_k".to_owned(), json!(top_k))]);
-        let model = fit("ContentKNN", &params, TrainInput { interactions: &nobody, items: Some(&features) }, &ctx).unwrap();
+        let model =
+            fit("ContentKNN", &params, TrainInput { interactions: &without_users, items: Some(&features) }, &ctx).unwrap();
         let mut weights = vec![0f32; n];
         for known in 0..n {
             model.similar_items(known as u32, &mut weights).unwrap();
