@@ -6,15 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::item_options::table_options;
 use super::offline::{Columns, TimeColumn, followed};
 use crate::features::item_metadata::{self, ColumnReport};
-use crate::platform::tabular::{self, ColumnNote, Rejected, Row, TableOptions};
-
-/// Limits of item metadata, as wide as the server's.
-const MOST_COLUMNS: usize = 1_000;
-const MOST_ITEMS: u64 = 10_000_000;
-const LARGEST_CELL: usize = 256 << 10;
-const LARGEST_TABLE: u64 = 2 << 30;
+use crate::platform::tabular::{self, ColumnNote, Rejected, Row};
 
 /// Most types of events that are listed.
 const MOST_EVENT_TYPES: usize = 100;
@@ -102,13 +97,7 @@ fn count(events: &mut BTreeMap<String, u64>, event: &str) {
 }
 
 fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
-    let options = TableOptions {
-        key_column: args.columns.item_column.clone(),
-        max_expanded_bytes: LARGEST_TABLE,
-        max_cell_bytes: LARGEST_CELL,
-        max_columns: MOST_COLUMNS,
-        max_rows: MOST_ITEMS,
-    };
+    let options = table_options(&args.columns.item_column);
     let mut rows = Vec::new();
     let mut columns = item_metadata::Columns::default();
     let mut sink = |item: &str, cells: Vec<tabular::TableCell>| {

@@ -68,10 +68,9 @@ impl ItemOptions {
     }
 }
 
-/// Returns the moment of training in microseconds, against which ages are counted: the last interaction, or the present where
-/// interactions have no times.
+/// Returns the moment against which ages are counted, in microseconds.
 pub fn training_moment(log: &InteractionLog) -> i64 {
-    log.time_range().map_or_else(|| Clock::system().now().timestamp_micros(), |(_, last)| last)
+    log.training_moment(Clock::system().now().timestamp_micros())
 }
 
 /// Refuses an algorithm that cannot recommend items that it was not trained on.

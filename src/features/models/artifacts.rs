@@ -190,6 +190,29 @@ fn require_owner(bytes: &[u8], id: i64) -> Result<(), ModelError> {
 
 /// Returns a model ready to recommend and roughly its bytes in memory, which are reserved before the file is read.
 pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -> Result<(ReadyModel, u64), ModelError> {
+    let (loaded, file_bytes) = load(blobs, keys, model, memory)?;
+    Ok(prepared(loaded, file_bytes))
+}
+
+/// Returns a model as [`open`] does, with the new items of a prepared form of item metadata, if it can have any. Item metadata that
+/// cannot be read leaves it without.
+pub fn open_with_items(services: &Services, model: &TrainedModel, items: Option<&str>) -> Result<(ReadyModel, u64), ModelError> {
+    let memory = services.memory().promise();
+    let (loaded, file_bytes) = load(&services.blobs, &Keyring::of(services), model, &memory)?;
+    let Some(items) = items.filter(|_| loaded.takes_new_items()) else { return Ok(prepared(loaded, file_bytes)) };
+    let memory = services.memory().promise();
+    let extended = match item_metadata::read_within(&services.blobs, items, &memory) {
+        Ok(table) => loaded.with_items_of(&table.features())?,
+        Err(error) => {
+            tracing::warn!(model = model.id, %error, "new items are not recommended: the item metadata cannot be read");
+            loaded
+        }
+    };
+    Ok(prepared(extended, file_bytes))
+}
+
+/// Reads a model and the size of its file.
+fn load(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -> Result<(ReadyModel, u64), ModelError> {
     // Room for the file's bytes and the model made of them.
     let needed = model.filesize.map_or(0, i64::unsigned_abs).saturating_mul(2);
     memory.raise_to(needed).map_err(|shortage| {
@@ -197,30 +220,15 @@ pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promis
         ModelError::NoMemory
     })?;
     let bytes = read(blobs, keys, model)?;
-    let ready = ReadyModel::from_bytes(&bytes)?;
-    ready.prepare();
-    // `heap_bytes` does not include dictionaries; the file holds them once, as memory does.
-    let held = ready.heap_bytes().max(bytes.len() as u64);
-    Ok((ready, held))
+    Ok((ReadyModel::from_bytes(&bytes)?, bytes.len() as u64))
 }
 
-/// Returns a model as [`open`] does, with the new items of a prepared form of item metadata, if it can have any. Item metadata that
-/// cannot be read leaves it without.
-pub fn open_with_items(services: &Services, model: &TrainedModel, items: Option<&str>) -> Result<(ReadyModel, u64), ModelError> {
-    let (ready, held) = open(&services.blobs, &Keyring::of(services), model, &services.memory().promise())?;
-    let Some(items) = items.filter(|_| ready.takes_new_items()) else { return Ok((ready, held)) };
-    let memory = services.memory().promise();
-    match item_metadata::read_within(&services.blobs, items, &memory) {
-        Ok(table) => {
-            let ready = ready.with_items_of(&table.features())?;
-            let held = ready.heap_bytes().max(held);
-            Ok((ready, held))
-        }
-        Err(error) => {
-            tracing::warn!(model = model.id, %error, "new items are not recommended: the item metadata cannot be read");
-            Ok((ready, held))
-        }
-    }
+/// Computes what the first list needs, and roughly the bytes in memory.
+fn prepared(model: ReadyModel, file_bytes: u64) -> (ReadyModel, u64) {
+    model.prepare();
+    // `heap_bytes` does not include dictionaries; the file holds them once, as memory does.
+    let held = model.heap_bytes().max(file_bytes);
+    (model, held)
 }
 
 #[cfg(test)]

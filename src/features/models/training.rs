@@ -133,7 +133,7 @@ fn describe(
 ) -> MlResult<(Option<Described>, Option<String>)> {
     let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, None)) };
     let spec = FeatureSpec::from_guesses(&guess(table));
-    let now = log.time_range().map_or(moment, |(_, last)| last);
+    let now = log.training_moment(moment);
     let described = match log.items.iter().any(|item| table.ids().find(item).is_some()) {
         true if !spec.fields.is_empty() => Described::new(&spec, table, &log.items, now, context),
         true => Err(MlError::BadInput("no column of it says what items have in common".into())),

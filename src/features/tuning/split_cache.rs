@@ -102,7 +102,7 @@ fn table_of(services: &Services, key: &str) -> Result<FeatureTable, TuningError>
 
 /// Encodes the features of the items, with the meaning that their columns seem to have.
 fn describe(split: Split, table: &FeatureTable, log: &InteractionLog, moment: i64) -> MlResult<Split> {
-    let now = log.time_range().map_or(moment, |(_, last)| last);
+    let now = log.training_moment(moment);
     let spec = FeatureSpec::from_guesses(&guess(table));
     split.with_item_features(&spec, table, &log.items, now, &Context::new(0, 1))
 }

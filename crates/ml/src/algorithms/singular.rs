@@ -136,7 +136,7 @@ pub(super) fn turned(
 }
 
 /// Draws numbers of mean zero, as good as normal ones for a start.
-fn random_block(n: usize, columns: usize, width: usize, seed: u64) -> Vec<f32> {
+pub(super) fn random_block(n: usize, columns: usize, width: usize, seed: u64) -> Vec<f32> {
     let mut block = vec![0f32; n * width];
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for row in block.chunks_exact_mut(width) {

@@ -8,8 +8,8 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 
 /// Returns the moment that a text names.
 ///
-/// Understood are RFC 3339, `1995-01-31`, `1995-01-31 12:30:00`, `1995/01/31`, `1995-01`, `31-Jan-1995`, and whatever
-/// [`of_number`] takes. A time without an offset is UTC.
+/// Reads RFC 3339, `1995-01-31`, `1995-01-31 12:30:00`, `1995/01/31`, `1995-01`, `31-Jan-1995`, and the numbers that
+/// [`of_number`] reads. A time without an offset is UTC.
 pub(super) fn of_text(text: &str) -> Option<i64> {
     let text = text.trim();
     if !text.is_ascii() {

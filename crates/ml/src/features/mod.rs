@@ -1,7 +1,7 @@
 //! Features of items (or users): from the columns of a file to sparse vectors that say what is alike.
 //!
 //! A [`FeatureSpec`] says what each column means, [`guess`] proposes one, and an [`Encoder`] is fitted on the rows of training
-//! items alone. Whatever it learns there (vocabularies, inverse document frequencies, knots) is stored with the model, so that
+//! items alone. What it learns there (vocabularies, inverse document frequencies, knots) is stored with the model, so that
 //! folds, final fits and serving encode alike.
 
 mod blocks;

@@ -193,7 +193,7 @@ impl Field {
 }
 
 impl FeatureSpec {
-    /// Fails unless each field makes sense by itself, whatever the table.
+    /// Checks each field by itself, without a table.
     pub fn validate(&self) -> MlResult<()> {
         if self.fields.is_empty() {
             return Err(MlError::BadInput("the feature spec has no fields; name at least one column".into()));

@@ -89,6 +89,12 @@ impl InteractionLog {
         Some((*times.iter().min()?, *times.iter().max()?))
     }
 
+    /// Returns the moment against which ages are counted in a training: that of the last interaction, or the present where
+    /// interactions have no times.
+    pub fn training_moment(&self, present: i64) -> i64 {
+        self.time_range().map_or(present, |(_, last)| last)
+    }
+
     /// Returns the rows for which `keep` is true, over the same users and items.
     pub fn filtered(&self, keep: impl Fn(usize) -> bool) -> InteractionLog {
         let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| keep(row)).collect();

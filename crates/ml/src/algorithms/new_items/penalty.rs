@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::ridge::Ridge;
 use super::target::{Target, predict_one};
+use crate::algorithms::random_scores::mix;
 use crate::algorithms::recommender::Recommender;
 use crate::context::Context;
 use crate::error::MlResult;
@@ -20,7 +21,7 @@ use crate::sparse::Csr;
 /// Penalties that are compared, from the strongest: each solution starts from that before.
 const PENALTIES: [f32; 8] = [300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1];
 /// One in this number of items is held out.
-const HELD_OUT: usize = 5;
+const HELD_OUT: u64 = 5;
 /// Most items that penalties are compared on.
 const MOST_ITEMS: usize = 20_000;
 /// Most users whose lists are compared.
@@ -74,7 +75,8 @@ impl Comparison {
         let mut place: Vec<Option<u32>> = vec![None; weights.len()];
         let mut held_out = Vec::new();
         for (at, &item) in usable.iter().step_by(step).enumerate() {
-            if scattered(at).is_multiple_of(HELD_OUT) {
+            // Scattered, so that items held out do not follow the order of ids.
+            if mix(at as u64).is_multiple_of(HELD_OUT) {
                 place[item] = Some(held_out.len() as u32);
                 held_out.push(item);
             } else {
@@ -118,12 +120,4 @@ impl Comparison {
         let each: Vec<f64> = users.map_init(|| vec![0f32; self.held_out.len()], of_user).collect();
         each.iter().sum::<f64>() / each.len().max(1) as f64
     }
-}
-
-/// Scatters numbers, so that items held out do not follow the order of ids (the finaliser of SplitMix64, Steele, Lea & Flood 2014).
-fn scattered(at: usize) -> usize {
-    let mut bits = (at as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (bits ^ (bits >> 31)) as usize
 }

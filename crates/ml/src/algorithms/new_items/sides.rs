@@ -3,12 +3,10 @@
 //! For the weights W (row: the item known, column: the item scored) it finds W ≈ Q · Rᵀ with orthonormal Q, by randomised
 //! subspace iteration (Halko, Martinsson & Tropp 2011): a row of Q says what knowing an item means, a row of R what it is scored by.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::algorithms::recommender::ItemWeights;
-use crate::algorithms::singular::{times, turned};
+use crate::algorithms::singular::{random_block, times, turned};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::linalg::{self, Dense, Pencil};
@@ -19,6 +17,8 @@ use crate::sparse::Csr;
 const RANK: usize = 128;
 /// Passes over the weights in each direction.
 const PASSES: usize = 3;
+/// Any seed: the result depends on it only through rounding.
+const SEED: u64 = 1;
 /// Rows that a thread takes at a time.
 const ROWS: usize = 64;
 
@@ -38,7 +38,7 @@ impl Sides {
         let columns = RANK.min(n_items);
         let width = padded(columns);
         let operator = Operator::new(weights, n_items);
-        let mut scored = random(n_items, columns, width);
+        let mut scored = random_block(n_items, columns, width, SEED);
         for pass in 1..=PASSES {
             let known = orthonormal(&operator.times(&scored, width, ctx)?, width, ctx)?;
             scored = operator.times_transposed(&known, width, ctx)?;
@@ -117,17 +117,6 @@ fn orthonormal(block: &[f32], width: usize, ctx: &Context) -> MlResult<Vec<f32>>
     let gram = ctx.install(|| linalg::gram(block, width));
     let axes = Pencil::solve(&gram, &gram, width)?;
     Ok(turned(block, width, &axes, width, |_| 1.0, ctx))
-}
-
-fn random(n: usize, columns: usize, width: usize) -> Vec<f32> {
-    /// Any seed: the result depends on it only through rounding.
-    const SEED: u64 = 1;
-    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let mut block = vec![0f32; n * width];
-    for row in block.chunks_exact_mut(width) {
-        row[..columns].iter_mut().for_each(|value| *value = (rng.next_u32() as i32) as f32 / 2e9);
-    }
-    block
 }
 
 #[cfg(test)]
