@@ -8,15 +8,18 @@ use std::io::Write;
 use std::path::Path;
 
 use recotem_ml::artifact::TrainedModel;
+use recotem_ml::context::Context;
+use recotem_ml::features::{Derivation, Encoder, FeatureSpec, FeatureTable, FeatureTableBuilder};
 use recotem_ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use recotem_tabular as tabular;
 use recotem_tabular::{ReadOptions, ReadReport, Row, TableCell, TableOptions};
+use serde_json::{Value, json};
 
 /// A function that reads untrusted bytes; only a panic is a failure.
 pub type EntryPoint = fn(&[u8]);
 
 /// The entry point of each kind, by name.
-pub const ALL: [(&str, EntryPoint); 7] = [
+pub const ALL: [(&str, EntryPoint); 8] = [
     ("csv", csv),
     ("tsv", tsv),
     ("json", json),
@@ -24,6 +27,7 @@ pub const ALL: [(&str, EntryPoint); 7] = [
     ("parquet", parquet),
     ("prepared", prepared),
     ("model", model),
+    ("feature_spec", feature_spec),
 ];
 
 /// A larger limit would only take memory from the fuzzer.
@@ -73,6 +77,59 @@ pub fn model(bytes: &[u8]) {
         model.similar(item, 10);
     }
     model.recommend_history(&items, 10);
+}
+
+/// Reads a feature spec, which comes back from JSON as it was, and encodes a small table with it.
+pub fn feature_spec(bytes: &[u8]) {
+    let Ok(spec) = serde_json::from_slice::<FeatureSpec>(bytes) else { return };
+    if spec.validate().is_err() {
+        return;
+    }
+    let json = serde_json::to_vec(&spec).unwrap_or_default();
+    assert_eq!(serde_json::from_slice::<FeatureSpec>(&json).ok().map(rounded), Some(rounded(spec.clone())));
+    let (table, ctx) = (items(), Context::new(0, 1));
+    let rows: Vec<Option<u32>> = (0..table.n_rows() as u32).map(Some).collect();
+    // The last item is new.
+    let Ok(encoder) = Encoder::fit(&spec, &table, &rows[..rows.len() - 1], NOW, &ctx) else { return };
+    assert_eq!(encoder.column_names().len(), encoder.n_columns());
+    let Ok(encoded) = encoder.encode(&table, &rows, &ctx) else { return };
+    assert!(encoded.validate().is_ok() && (encoded.n_rows, encoded.n_cols) == (rows.len(), encoder.n_columns()));
+    for row in 0..rows.len() {
+        assert!(encoder.terms_of(&encoded, row).is_ok() && encoder.nearest(&encoded, row, 2).is_ok());
+    }
+    assert!(encoder.empty_shares(&encoded).is_ok());
+}
+
+/// Rounds the widths of buckets: the last digit of a double is not always read as it was written.
+fn rounded(mut spec: FeatureSpec) -> FeatureSpec {
+    for derivation in spec.fields.iter_mut().flat_map(|field| &mut field.derive) {
+        if let Derivation::Bucket { width } = derivation {
+            *width = f64::from(*width as f32);
+        }
+    }
+    spec
+}
+
+/// The moment of training of feature specs, in microseconds.
+const NOW: i64 = 1_700_000_000_000_000;
+
+/// Returns items with a column of each kind and one of everything.
+fn items() -> FeatureTable {
+    let columns = ["title", "genres", "price", "added", "embedding", "odd"];
+    let rows = [
+        json!(["Toy Story (1995)", "a|b", 1.5, "1995-01-31", [1, 0.5], null]),
+        json!(["東京タワー 250 ml", "b", -2, "2020-02-29T12:00:00+09:00", [0, 0], "NaN"]),
+        json!(["Toy Box (1998)", ["a", "c"], "1e30", 19950131, [-3, 1e30], [1, "x", null]]),
+        json!(["", "", null, "n/a", null, true]),
+        json!(["toy toy  toy", "c|b", 0, 1_600_000_000, [2, 2], 9_007_199_254_740_993_i64]),
+        json!(["Neu", "z", 1e9, "2024-01-01", [1, 1], {"a": 1}]),
+    ];
+    let mut builder = FeatureTableBuilder::new(columns.map(str::to_owned).to_vec());
+    for (at, row) in rows.into_iter().enumerate() {
+        let Value::Array(cells) = row else { continue };
+        builder.push(&at.to_string(), cells.into_iter().enumerate());
+    }
+    builder.finish().0
 }
 
 /// Reads a table with two and with four columns, row by row and in small blocks, which must give the same result.

@@ -29,7 +29,13 @@ WITH_FEATURES = {
     "DenseSLIM": {},
     "ContentKNN": {"top_k": 20},
 }
-N_ITEMS, N_NEW_ITEMS = 400, 30
+N_ITEMS, N_NEW_ITEMS, N_USERS = 400, 30, 300
+# Users that the models are asked about without their ids; the last one has nothing that a user of the training has.
+PROFILES = [
+    {"tribe": ["tribe 2", "clan 3"], "age": 41},
+    {"tribe": ["clan 6"], "age": None},
+    {"tribe": ["unknown"], "age": 200},
+]
 COLUMNS = ["--user-column", "user_id", "--item-column", "item_id"]
 
 
@@ -130,11 +136,25 @@ class ModelWithFeatures(Model):
             scores = items @ items[item] / np.linalg.norm(items, axis=1) / np.linalg.norm(items[item])
         return self.ranked(scores, np.arange(len(self.items)) == item)
 
-    def encode(self, values):
-        """Encodes an item that is given by column: terms of texts and categories, numbers and vectors."""
-        spec, blocks = json.loads(self.about["features.spec"]), []
+    def by_profile(self, values):
+        """Returns the list of a user known by features alone."""
+        features = self.encode(values, "user_features")
+        vector = features @ self.tensors["profile.weights"][:-1] + self.tensors["profile.weights"][-1]
+        if "model.items" in self.tensors:
+            items = self.tensors["model.items"]
+            scores = items @ vector[: items.shape[1]]
+        elif "cold.known" in self.tensors:
+            scores = self.scored @ vector
+        else:
+            new = self.weights[: self.n_trained, self.n_trained :].T @ self.tensors["profile.known"]
+            scores = np.vstack([self.tensors["profile.scored"], new]) @ vector
+        return self.ranked(scores, np.zeros(len(self.items), bool))
+
+    def encode(self, values, prefix="features"):
+        """Encodes an item or user that is given by column: terms of texts and categories, numbers and vectors."""
+        spec, blocks = json.loads(self.about[f"{prefix}.spec"]), []
         for at, field in enumerate(spec["fields"]):
-            value, name = values[field["column"]], f"features.{at}"
+            value, name = values[field["column"]], f"{prefix}.{at}"
             if field["kind"] == "number":
                 block = self.between_knots(name, value)
             elif field["kind"] == "vector":
@@ -172,9 +192,10 @@ def content_weights(features, n_trained, top_k):
     np.fill_diagonal(cosines, 0)
     weights = np.zeros_like(cosines)
     for scored, row in enumerate(cosines):
-        for part in (np.arange(n_trained), np.arange(n_trained, len(row))):
-            nearest = part[np.argsort(-row[part], kind="stable")[:top_k]]
-            weights[nearest, scored] = row[nearest]
+        nearest = np.argsort(-row[:n_trained], kind="stable")[:top_k]
+        weights[nearest, scored] = row[nearest]
+        if scored >= n_trained:
+            weights[scored, nearest] = row[nearest]
     return weights
 
 
@@ -221,6 +242,7 @@ def check_with_features(binary, data, folder, algorithm, catalogue):
     path = folder / f"{algorithm}-features.safetensors"
     parameters = json.dumps(WITH_FEATURES[algorithm])
     files = [data, "--items", folder / "items.jsonl", "--item-features", folder / "spec.json"]
+    files += ["--users", folder / "users.jsonl", "--user-features", folder / "user_spec.json"]
     run(binary, "train", *files, *COLUMNS, "--algorithm", algorithm, "--params", parameters, "-o", path)
     model = ModelWithFeatures(path)
     assert model.about["format"] == "recotem-model-v2", model.about
@@ -237,7 +259,14 @@ def check_with_features(binary, data, folder, algorithm, catalogue):
         answer = run(binary, "similar", "--model", path, "--item", new[number], "--cutoff", CUTOFF, "--json")
         theirs = [(entry["item_id"], entry["score"]) for entry in json.loads(answer)["similar"]]
         assert_same(model.similar_to_new(model.n_trained + number), theirs, (algorithm, new[number]))
-    print(f"{algorithm}: {len(new)} new items beside {model.n_trained}: the same features, lists and similar items")
+    for values in PROFILES:
+        profile = json.dumps({"tribe": "|".join(values["tribe"]), "age": values["age"]})
+        words = ["--profile", profile, "--cutoff", len(model.items), "--json"]
+        answer = json.loads(run(binary, "recommend", "--model", path, *words))
+        theirs = [(entry["item_id"], entry["score"]) for entry in answer["recommendations"]]
+        assert len(theirs) == len(model.items), "all items are in the list"
+        assert_same(model.by_profile(values), theirs, (algorithm, profile))
+    print(f"{algorithm}: {len(new)} new items beside {model.n_trained}: the same features, lists, similar items, lists by profile")
 
 
 def write_items(folder):
@@ -264,17 +293,28 @@ def write_items(folder):
     return catalogue
 
 
+def write_users(folder):
+    with (folder / "users.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(N_USERS):
+            tribe = [f"tribe {number % 6}", f"clan {number % 7}"]
+            age = None if number % 8 == 0 else 20 + number * 31 % 50
+            file.write(json.dumps({"user_id": f"u{number}", "tribe": "|".join(tribe), "age": age}) + "\n")
+    fields = [{"column": "tribe", "kind": "category"}, {"column": "age", "kind": "number", "weight": 0.5}]
+    (folder / "user_spec.json").write_text(json.dumps({"version": 1, "fields": fields}))
+
+
 def main():
     binary = sys.argv[1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "data.csv"
-        run(binary, "synthesize", "--interactions", 20_000, "--users", 300, "--items", N_ITEMS, "-o", data)
+        run(binary, "synthesize", "--interactions", 20_000, "--users", N_USERS, "--items", N_ITEMS, "-o", data)
         with data.open("a", encoding="utf-8") as file:
             file.write('Sigur Rós,"Ágætis byrjun, 1999"\n"Sigur Rós",007\n007,7\n')
         for algorithm in PARAMETERS:
             check(binary, data, folder, algorithm)
         catalogue = write_items(folder)
+        write_users(folder)
         for algorithm in WITH_FEATURES:
             check_with_features(binary, data, folder, algorithm, catalogue)
 

@@ -132,6 +132,7 @@ table! {
         unknown_user -> Text,
         logged_share -> Nullable<Double>,
         assignment_salt -> Uuid,
+        new_item_share -> Double,
     }
 }
 
@@ -187,6 +188,52 @@ table! {
         status -> Text,
         error -> Nullable<Text>,
         stored_bytes -> BigInt,
+        subject -> Text,
+        superseded_changes -> BigInt,
+    }
+}
+
+table! {
+    feature_sets (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        name -> Text,
+        target -> Text,
+        version -> Integer,
+        spec -> Jsonb,
+        spec_sha256 -> Text,
+        is_current -> Bool,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
+    feature_measurements (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        feature_set_id -> BigInt,
+        data_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        algorithm -> Text,
+        status -> Text,
+        done -> BigInt,
+        total -> Nullable<BigInt>,
+        result -> Nullable<Jsonb>,
+        error -> Nullable<Text>,
+        ins_datetime -> Timestamptz,
+        end_datetime -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    item_changes (project_id, item_id) {
+        project_id -> BigInt,
+        item_id -> Text,
+        cells -> Nullable<Json>,
+        bytes -> BigInt,
+        changed_at -> Timestamptz,
+        sequence -> BigInt,
     }
 }
 
@@ -205,6 +252,7 @@ table! {
         updated_at -> Timestamptz,
         organisation_id -> BigInt,
         project_id -> Nullable<BigInt>,
+        heldout_item_ratio -> Double,
     }
 }
 
@@ -280,6 +328,7 @@ table! {
         ins_datetime -> Timestamptz,
         search_weights -> Bool,
         failed_tasks -> Array<BigInt>,
+        cold_baselines -> Nullable<Jsonb>,
     }
 }
 
@@ -302,6 +351,7 @@ table! {
         finished_at -> Nullable<Timestamptz>,
         lost_workers -> Integer,
         lost_before -> Integer,
+        beside_new_items -> Nullable<Jsonb>,
     }
 }
 
@@ -491,6 +541,9 @@ joinable!(api_keys -> projects (project_id));
 joinable!(api_keys -> users (user_id));
 joinable!(training_data -> projects (project_id));
 joinable!(item_meta_data -> projects (project_id));
+joinable!(feature_sets -> projects (project_id));
+joinable!(feature_measurements -> projects (project_id));
+joinable!(item_changes -> projects (project_id));
 joinable!(model_configurations -> projects (project_id));
 joinable!(trained_models -> model_configurations (configuration_id));
 joinable!(trained_models -> training_data (data_id));
@@ -522,6 +575,9 @@ allow_tables_to_appear_in_same_query!(
     api_keys,
     training_data,
     item_meta_data,
+    feature_sets,
+    feature_measurements,
+    item_changes,
     split_configs,
     evaluation_configs,
     model_configurations,

@@ -1,6 +1,6 @@
 //! All kinds of background jobs.
 
-use crate::features::{datasets, item_metadata, models, retraining, tuning};
+use crate::features::{datasets, feature_measurements, item_metadata, models, retraining, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
@@ -9,7 +9,9 @@ pub fn registry() -> Registry<Services> {
     Registry::new()
         .register::<datasets::PrepareData>()
         .register::<item_metadata::PrepareItemMetadata>()
+        .register::<item_metadata::MergeItemChanges>()
         .register::<models::TrainModel>()
+        .register::<feature_measurements::MeasureFeatures>()
         .register::<tuning::RunSearch>()
         .register::<retraining::RunRetraining>()
         .register::<retraining::JudgeRun>()

@@ -125,7 +125,7 @@ fn listen_with(
 ) -> Result<Listening, RoleError> {
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
-    let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
+    let models = web::Data::new(ModelCache::new(settings.model_cache_bytes, stop.clone()));
     let keys = KnownKeys::start(services, stop.clone());
     let inference = Inference::start(services, models.clone().into_inner(), keys.clone(), stop);
     let keys = web::Data::new(keys);

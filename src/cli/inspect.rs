@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::item_options::table_options;
+use super::feature_files::table_options;
 use super::offline::{Columns, TimeColumn, followed};
 use crate::features::item_metadata::{self, ColumnReport};
 use crate::platform::tabular::{self, ColumnNote, Rejected, Row};

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::offline;
 use crate::ml::artifact::{Reasons, Recommendations, TrainedModel, Wanted};
+use crate::ml::features::FeatureTable;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -14,11 +15,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// User id
-    #[arg(long, required_unless_present_any = ["items", "session"])]
+    #[arg(long, required_unless_present_any = ["items", "session", "profile"])]
     user: Option<String>,
     /// Items that an unknown user has interacted with
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
     items: Vec<String>,
+    /// Features of a new user, by column of the user file, such as '{"age": "25-34"}', or a file with them; --items adds a history
+    #[arg(long, value_name = "JSON|@FILE", conflicts_with_all = ["user", "session", "explain"])]
+    profile: Option<String>,
     /// Items of the visit in progress, first to last, for a model that learnt from sessions
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',', conflicts_with_all = ["user", "items", "explain"])]
     session: Vec<String>,
@@ -70,6 +74,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return for_session(&args);
     }
     let model = offline::read_model(&args.model)?;
+    if let Some(profile) = &args.profile {
+        return for_profile(&args, &model, profile);
+    }
     let of_user = args.user.as_deref().and_then(|user| model.recommend_user_as(user, &args.wanted()));
     let known = of_user.is_some();
     let Some(list) = of_user.or_else(|| model.recommend_history_as(&args.items, &args.wanted())) else {
@@ -80,19 +87,49 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let reasons = reasons(&args, &model, known, &list)?;
     if args.json {
-        let mut entries = offline::recommendations_json(&list);
-        for entry in entries.as_array_mut().into_iter().flatten() {
-            let item = entry["item_id"].as_str().and_then(|item| model.items.find(item));
-            if item.is_some_and(|item| item as usize >= model.n_trained_items()) {
-                entry["cold"] = true.into();
-            }
-        }
+        let mut entries = entries(&list, &model);
         for (entry, reasons) in entries.as_array_mut().into_iter().flatten().zip(&reasons) {
             entry["because"] = reasons.iter().map(|(item, contribution)| json!([item, contribution])).collect::<Value>();
         }
         return offline::print_json(&json!({ "user_id": args.user, "known_user": known, "recommendations": entries }));
     }
     offline::print_recommendations(&list, &reasons);
+    Ok(())
+}
+
+/// Returns a list as JSON, in which items that the model was not trained on are marked.
+fn entries(list: &Recommendations, model: &TrainedModel) -> Value {
+    let mut entries = offline::recommendations_json(list);
+    for entry in entries.as_array_mut().into_iter().flatten() {
+        let item = entry["item_id"].as_str().and_then(|item| model.items.find(item));
+        if item.is_some_and(|item| item as usize >= model.n_trained_items()) {
+            entry["cold"] = true.into();
+        }
+    }
+    entries
+}
+
+fn for_profile(args: &Args, model: &TrainedModel, profile: &str) -> anyhow::Result<()> {
+    let values = match profile.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).with_context(|| path.to_owned())?,
+        None => profile.to_owned(),
+    };
+    let Ok(Value::Object(values)) = serde_json::from_str(&values) else {
+        bail!("--profile: expected a JSON object such as {{\"age\": \"25-34\"}}, or @FILE with one")
+    };
+    let profile = FeatureTable::one("", &values);
+    let Some(list) = model.recommend_profile_as(&profile, &args.items, &args.wanted())? else {
+        bail!("the model was trained without features of users; train it with --users to recommend by profile")
+    };
+    let ignored = model.ignored_columns(&profile);
+    if args.json {
+        let list = entries(&list, model);
+        return offline::print_json(&json!({ "profile": values, "ignored_columns": ignored, "recommendations": list }));
+    }
+    if !ignored.is_empty() {
+        eprintln!("Says nothing to the model: {}", ignored.join(", "));
+    }
+    offline::print_recommendations(&list, &[]);
     Ok(())
 }
 

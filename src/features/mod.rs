@@ -22,6 +22,9 @@ pub mod datasets;
 /// Uploads about items, and how their rows are found.
 pub mod item_metadata;
 
+/// What the columns of item metadata mean, in versions.
+pub mod feature_sets;
+
 /// What is held out to evaluate models, and what is measured.
 pub mod evaluation;
 
@@ -30,6 +33,9 @@ pub mod model_configs;
 
 /// Trained models: their training, their signed files, and the lists they recommend.
 pub mod models;
+
+/// How much each field of a feature set is worth for new items.
+pub mod feature_measurements;
 
 /// Searches for the best algorithm and parameters, and their trials.
 pub mod tuning;
@@ -70,9 +76,11 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         task_logs::Docs::openapi(),
         datasets::Docs::openapi(),
         item_metadata::Docs::openapi(),
+        feature_sets::Docs::openapi(),
         evaluation::Docs::openapi(),
         model_configs::Docs::openapi(),
         models::Docs::openapi(),
+        feature_measurements::Docs::openapi(),
         tuning::Docs::openapi(),
         deployments::Docs::openapi(),
         events::Docs::openapi(),

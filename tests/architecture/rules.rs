@@ -11,7 +11,7 @@ pub static SLICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
 });
 
 /// Modules of the engine in import order.
-const ML: [&str; 30] = [
+const ML: [&str; 32] = [
     "error",
     "normal",
     "idle",
@@ -39,6 +39,8 @@ const ML: [&str; 30] = [
     "sessions",
     "registry",
     "cold_start",
+    "field_worth",
+    "new_users",
     "trials",
     "other_data",
     "artifact",

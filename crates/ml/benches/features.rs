@@ -1,5 +1,6 @@
-//! The time that features of items cost, beside the goal of each figure: encoding, learning the map to new items, and extending a
-//! model: `make bench-features`. Everything is generated; each figure is the better of two rounds.
+//! The time that features of items cost, beside the goal of each figure: describing columns, encoding, finding items alike,
+//! learning the map to new items, and extending a model: `make bench-features`. Everything is generated; each figure is the better
+//! of two rounds.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]
@@ -12,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use recotem_ml::algorithms::{Base, ColdMap, Recommender, TrainInput, extend};
 use recotem_ml::context::Context;
 use recotem_ml::error::MlError;
-use recotem_ml::features::{Encoder, FeatureSpec, FeatureTable, FeatureTableBuilder};
+use recotem_ml::features::{Encoder, FeatureSpec, FeatureTable, FeatureTableBuilder, summarize};
 use recotem_ml::registry;
 use recotem_ml::sparse::Csr;
 use recotem_ml::synthetic::{SyntheticConfig, generate};
@@ -34,11 +35,18 @@ const CATALOGUE: SyntheticConfig = SyntheticConfig { n_users: 30_000, n_items: 4
 const TASTES: usize = 64;
 const NEW_ITEMS: usize = 100_000;
 
+/// The table that is described, and the items among which those like one are looked for.
+const SUMMARY_ROWS: usize = 100_000;
+const SUMMARY_COLUMNS: usize = 20;
+const PREVIEW_ITEMS: usize = 40_000;
+const PREVIEW_WORDS: usize = 30;
+
 fn main() {
     let ctx = Context::new(0, THREADS);
     println!("{:<64} {:>14}   goal", format!("{THREADS} threads"), "");
     rate("category of 1,000 values, fit and encode", "category", &categories(), 200_000, &ctx);
     rate("text of 8 words, fit and encode", "text", &texts(0, TEXT_ROWS, SHORT), 50_000, &ctx);
+    preview(&ctx);
 
     let spec = spec("text");
     let (known, new) = (texts(0, CATALOGUE.n_items, LONG), texts(CATALOGUE.n_items, NEW_ITEMS, LONG));
@@ -56,9 +64,21 @@ fn main() {
         let fit = || ColdMap::fit(&*model, &features, &interactions, &ctx).unwrap();
         line(&format!("{name}, map from {shape}"), &format!("{:.2} s", seconds(fit)), "< 5 s");
         let map = fit().unwrap();
-        println!("{:>66} {}", "its penalty:", map.penalty);
+        println!("{:>66} {}", "its penalty:", map.penalty());
         extension(name, &*model, &map, (&encoder, &new));
     }
+}
+
+/// Prints the time of what a page shows while features are chosen.
+fn preview(ctx: &Context) {
+    let columns = columns();
+    let what = format!("summary of {SUMMARY_ROWS} rows x {SUMMARY_COLUMNS} columns on one thread");
+    line(&what, &format!("{:.2} s", seconds(|| summarize(&columns))), "< 2 s");
+    let items = texts(0, PREVIEW_ITEMS, PREVIEW_WORDS);
+    let encoder = Encoder::fit(&spec("text"), &items, &all(&items), 0, ctx).unwrap();
+    let encoded = encoder.encode(&items, &all(&items), ctx).unwrap();
+    let nearest = seconds(|| encoder.nearest(&encoded, 7, 10).unwrap());
+    line(&format!("10 items like one of {PREVIEW_ITEMS}"), &format!("{:.1} ms", nearest * 1e3), "< 20 ms");
 }
 
 /// Prints the time of one thread, from the rows of new items to a model that has them.
@@ -109,6 +129,23 @@ fn table(values: impl Iterator<Item = String>) -> FeatureTable {
 fn categories() -> FeatureTable {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     table((0..CATEGORY_ROWS).map(|_| format!("category {}", rank(1_000, &mut rng))))
+}
+
+/// Returns columns of texts, categories, lists, numbers and dates in turn.
+fn columns() -> FeatureTable {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut value = |column: usize, row: usize| match column % 5 {
+        0 => json!((0..SHORT).map(|_| word(rank(WORDS, &mut rng))).collect::<Vec<_>>().join(" ")),
+        1 => json!(format!("category {}", rank(1_000, &mut rng))),
+        2 => json!(format!("{}|{}", word(rank(500, &mut rng)), word(rank(500, &mut rng)))),
+        3 => json!(rng.random_range(0..1_000_000) as f64 / 100.0),
+        _ => json!(format!("20{:02}-{:02}-{:02}", row % 25, row % 12 + 1, row % 28 + 1)),
+    };
+    let mut builder = FeatureTableBuilder::new((0..SUMMARY_COLUMNS).map(|column| format!("column {column}")).collect());
+    for row in 0..SUMMARY_ROWS {
+        builder.push(&format!("{row:07}"), (0..SUMMARY_COLUMNS).map(|column| (column, value(column, row))));
+    }
+    builder.finish().0
 }
 
 /// Returns texts of frequent and of rare words; one in five is of those that items of the same taste have.

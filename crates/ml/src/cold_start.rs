@@ -1,11 +1,12 @@
 //! Evaluating what a model recommends of items that it was not trained on, beside what any recommendation of them has to beat.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use crate::algorithms::{Base, ColdMap, FixedScores, RandomScores, Recommender, TrainInput, extend, popularity_from_features};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
-use crate::evaluate::{ByNovelty, evaluate_by_novelty};
+use crate::evaluate::{ByNovelty, Evaluation, evaluate_by_novelty, evaluate_cold};
 use crate::registry;
 use crate::sparse::Csr;
 use crate::splits::Split;
@@ -14,7 +15,8 @@ use crate::splits::Split;
 const CONTENT_KNN: &str = "ContentKNNRecommender";
 
 /// A way to recommend new items that needs no model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ColdBaseline {
     /// Any order.
     Random,
@@ -67,6 +69,11 @@ impl<'a> WarmSide<'a> {
         TrainInput { interactions: &self.interactions, items: Some(&self.warm_features) }
     }
 
+    /// Returns the features of all items, the warm ones first.
+    pub(crate) fn features(&self) -> &'a Csr {
+        self.features
+    }
+
     /// Extends a model, fitted to [`WarmSide::input`], by the cold items and evaluates it.
     pub fn judge(&self, model: &dyn Recommender, cutoff: usize, ctx: &Context) -> MlResult<ByNovelty> {
         if let Some(extended) = model.with_new_items(&self.cold_features, ctx)? {
@@ -79,18 +86,34 @@ impl<'a> WarmSide<'a> {
 
     /// Evaluates a baseline.
     pub fn judge_baseline(&self, baseline: ColdBaseline, cutoff: usize, ctx: &Context) -> MlResult<ByNovelty> {
+        self.evaluate(&*self.baseline(baseline, ctx)?, cutoff, ctx)
+    }
+
+    /// Evaluates a baseline for cold items only.
+    pub(crate) fn judge_baseline_for_cold(&self, baseline: ColdBaseline, cutoff: usize, ctx: &Context) -> MlResult<Evaluation> {
+        self.evaluate_cold(&*self.baseline(baseline, ctx)?, cutoff, ctx)
+    }
+
+    /// Evaluates a model of all items of the split for cold items only.
+    pub(crate) fn evaluate_cold(&self, model: &dyn Recommender, cutoff: usize, ctx: &Context) -> MlResult<Evaluation> {
+        let Split { train, held_out, n_warm, .. } = self.split;
+        let found = evaluate_cold(model, train, held_out, *n_warm, cutoff, ctx)?;
+        found.ok_or_else(|| MlError::EmptyInput("no user has held-out interactions with new items".into()))
+    }
+
+    fn baseline(&self, baseline: ColdBaseline, ctx: &Context) -> MlResult<Box<dyn Recommender>> {
         let (n_users, n_items) = (self.split.train.n_rows, self.features.n_rows);
         match baseline {
-            ColdBaseline::Random => self.evaluate(&RandomScores::new(n_users, n_items, ctx.seed), cutoff, ctx),
+            ColdBaseline::Random => Ok(Box::new(RandomScores::new(n_users, n_items, ctx.seed))),
             ColdBaseline::PopularityFromFeatures => {
                 let counts = self.interactions.column_counts();
                 let mut scores: Vec<f32> = counts.iter().map(|&n| (n as f32).ln_1p()).collect();
                 scores.extend(popularity_from_features(&self.warm_features, &counts, &self.cold_features, ctx)?);
-                self.evaluate(&FixedScores::new(n_users, scores), cutoff, ctx)
+                Ok(Box::new(FixedScores::new(n_users, scores)))
             }
             ColdBaseline::ContentKnn => {
                 let model = registry::fit(CONTENT_KNN, &Map::new(), self.input(), ctx)?;
-                self.judge(&*model, cutoff, ctx)
+                extend(Base::Owned(model), None, &self.cold_features, ctx)
             }
         }
     }

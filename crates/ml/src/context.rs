@@ -46,6 +46,8 @@ pub struct Context {
     pub threads: usize,
     /// Largest estimate of memory that may be started.
     pub memory_budget_bytes: Option<u64>,
+    /// Bytes that stay in use beside what is required.
+    held: u64,
     memory: Option<MemorySource>,
     cancel: Option<Arc<AtomicBool>>,
     interrupt: Option<InterruptSource>,
@@ -69,6 +71,7 @@ impl Context {
             seed,
             threads: threads.clamp(1, 1024),
             memory_budget_bytes: None,
+            held: 0,
             memory: None,
             cancel: None,
             interrupt: None,
@@ -87,6 +90,12 @@ impl Context {
     pub fn with_memory_source(mut self, source: Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>) -> Self {
         self.memory = Some(source);
         self
+    }
+
+    /// Returns the context of work beside which these bytes stay in use: they are added to what the work requires, because a
+    /// reservation replaces the one before.
+    pub fn beside(&self, bytes: u64) -> Self {
+        Context { held: self.held.saturating_add(bytes), ..self.clone() }
     }
 
     /// Stops with [`MlError::Cancelled`] soon after the flag is raised.
@@ -129,6 +138,7 @@ impl Context {
     /// Fails when `needed_bytes` exceeds the budget or the available memory; with [`MlError::MemoryInUse`] when other work holds
     /// the memory at present.
     pub fn require_memory(&self, what: &str, needed_bytes: u64) -> MlResult<()> {
+        let needed_bytes = needed_bytes.saturating_add(self.held);
         let too_much = |budget_bytes| MlError::MemoryBudget { needed_bytes, budget_bytes, what: what.to_owned() };
         if let Some(budget_bytes) = self.memory_budget_bytes.filter(|budget| needed_bytes > *budget) {
             return Err(too_much(budget_bytes));
@@ -165,7 +175,7 @@ mod tests {
         let scarce = Context::new(0, 1).with_memory_source(Arc::new(|needed| {
             if needed > 5 { Err(Lack { available: 5, is_passing: needed <= 7 }) } else { Ok(()) }
         }));
-        assert!(scarce.require_memory("x", 5).is_ok());
+        assert!(scarce.require_memory("x", 5).is_ok() && scarce.beside(1).require_memory("x", 5).is_err());
         let scarce = scarce.with_memory_budget(10);
         let (later, never) = (scarce.require_memory("x", 6), scarce.require_memory("x", 8));
         assert!(matches!(later, Err(MlError::MemoryInUse { available_bytes: 5, .. })), "{later:?}");

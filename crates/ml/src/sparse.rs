@@ -145,6 +145,22 @@ impl Csr {
         part
     }
 
+    /// Returns the matrix without the entries of some columns, which are empty then.
+    pub fn with_empty_columns(&self, range: Range<usize>) -> Csr {
+        let mut rest = Csr::empty(self.n_rows, self.n_cols);
+        for row in 0..self.n_rows {
+            let (cols, values) = self.row(row);
+            let start = cols.partition_point(|&col| (col as usize) < range.start);
+            let end = cols.partition_point(|&col| (col as usize) < range.end).max(start);
+            for kept in [0..start, end..cols.len()] {
+                rest.indices.extend_from_slice(&cols[kept.clone()]);
+                rest.values.extend_from_slice(&values[kept]);
+            }
+            rest.indptr[row + 1] = rest.indices.len();
+        }
+        rest
+    }
+
     /// Returns the transposed matrix.
     pub fn transpose(&self) -> Csr {
         self.transpose_with(|parts| parts.into_iter().for_each(|part| self.fill_transposed(part)), 1)
@@ -308,6 +324,10 @@ mod tests {
         assert_eq!(part.row(2), (&[0, 1][..], &[5.0, 6.0][..]));
         assert_eq!(m.columns(0..5), m);
         assert_eq!(m.columns(2..2), Csr::empty(3, 0));
+        let rest = m.with_empty_columns(1..4);
+        rest.validate().unwrap();
+        assert_eq!((rest.n_cols, rest.row(0)), (5, (&[0, 4][..], &[1.0, 3.0][..])));
+        assert_eq!((rest.row_len(1), rest.row_len(2), m.with_empty_columns(2..2)), (0, 0, m));
     }
 
     #[test]

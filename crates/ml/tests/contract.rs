@@ -76,6 +76,7 @@ fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
         seen: train,
         model,
         cold_start: None,
+        profiles: None,
         metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
         derived: Default::default(),
     }

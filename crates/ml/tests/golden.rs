@@ -129,6 +129,7 @@ fn check_lists(set: &DataSet, case: &Value, algorithm: &str, params: &Map<String
         seen: set.train.clone(),
         model: fit(algorithm, params, &set.train, &Context::new(1, 2)).unwrap(),
         cold_start: None,
+        profiles: None,
         metadata: Default::default(),
         derived: Default::default(),
     };

@@ -81,4 +81,4 @@ macro_rules! survives {
     };
 }
 
-survives!(csv, tsv, json, jsonl, parquet, prepared, model);
+survives!(csv, tsv, json, jsonl, parquet, prepared, model, feature_spec);

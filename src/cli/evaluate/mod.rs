@@ -1,6 +1,8 @@
 //! `recotem evaluate`: fit on one file, evaluate on another.
 
+mod field_worth;
 mod new_items;
+mod new_users;
 mod sessions;
 
 use std::path::{Path, PathBuf};
@@ -11,9 +13,11 @@ use serde_json::{Map, Value, json};
 use super::item_options::ItemOptions;
 use super::log_options::FitOptions;
 use super::offline::{self, Stopwatch};
+use super::user_options::NewUserOptions;
 use crate::ml::algorithms::Recommender;
-use crate::ml::evaluate::{Evaluation, evaluate};
+use crate::ml::evaluate::{Comparison, Evaluation, evaluate};
 use crate::ml::interactions::InteractionLog;
+use crate::ml::metrics::Metric;
 use crate::ml::ranking::{Candidates, top_k};
 use crate::ml::registry;
 use crate::ml::sparse::Csr;
@@ -43,9 +47,14 @@ pub struct Args {
     heldout_item_ratio: f64,
     #[command(flatten)]
     items: ItemOptions,
+    #[command(flatten)]
+    new_users: NewUserOptions,
     /// CSV file to write each user's quality for new items to
-    #[arg(long, value_name = "FILE", requires = "items")]
+    #[arg(long, value_name = "FILE", requires = "items", conflicts_with = "users")]
     per_user: Option<PathBuf>,
+    /// With --split CI or TI: measures how much worse new items are recommended without each column of --items
+    #[arg(long, requires_all = ["items", "split"], conflicts_with_all = ["per_user", "lists"])]
+    field_worth: bool,
     #[command(flatten)]
     fit: FitOptions,
     /// Length of the evaluated lists
@@ -73,8 +82,14 @@ struct Data {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.field_worth {
+        return field_worth::run(&args);
+    }
     if registry::learns_from_sessions(&args.fit.algorithm) {
         return sessions::run(&args);
+    }
+    if args.new_users.users.users.is_some() {
+        return new_users::run(&args);
     }
     if args.items.items.is_some() {
         return new_items::run(&args);
@@ -148,18 +163,54 @@ fn divide(args: &Args, scheme: SplitScheme, weights: &Weights) -> anyhow::Result
     let options = args.fit.log.read_options();
     let log = offline::read_log(&args.train, &options, offline::threads(args.threads))?;
     offline::warn_of_unknown_events(&log, weights);
-    let config = SplitConfig {
+    let counted = weights.counted(&log);
+    let divided = split(&counted, &split_config(args, scheme))?;
+    let divided = if weights.is_neutral() { divided } else { divided.with_evidence(&counted) };
+    drop(counted);
+    Ok((log, divided))
+}
+
+fn split_config(args: &Args, scheme: SplitScheme) -> SplitConfig {
+    SplitConfig {
         scheme,
         heldout_ratio: args.heldout_ratio,
         heldout_item_ratio: args.heldout_item_ratio,
         random_seed: args.seed,
         ..SplitConfig::default()
+    }
+}
+
+/// Reads two files, or divides one.
+fn read_or_divide(args: &Args, weights: &Weights) -> anyhow::Result<(InteractionLog, Split)> {
+    let Some(scheme) = args.split else {
+        let Some(test) = &args.test else { bail!("name the file of held-out interactions with --test, or divide with --split") };
+        let data = read(args, test, weights)?;
+        return Ok((data.log, Split::of_sides(data.train, data.test)?));
     };
-    let counted = weights.counted(&log);
-    let divided = split(&counted, &config)?;
-    let divided = if weights.is_neutral() { divided } else { divided.with_evidence(&counted) };
-    drop(counted);
-    Ok((log, divided))
+    divide(args, scheme, weights)
+}
+
+/// Says how something did beside another.
+fn told(found: &Comparison, other: &str) -> String {
+    let how = if found.tied {
+        "tied with"
+    } else if found.difference > 0.0 {
+        "better than"
+    } else {
+        "worse than"
+    };
+    let (low, high) = found.interval;
+    format!("{how} {other} ({:+.4}, 95 % {low:+.4} to {high:+.4})", found.difference)
+}
+
+fn difference_json(found: Option<Comparison>, metric: Metric) -> Value {
+    let Some(found) = found else { return Value::Null };
+    json!({
+        "metric": metric.as_str(),
+        "difference": found.difference,
+        "interval": [found.interval.0, found.interval.1],
+        "tied": found.tied,
+    })
 }
 
 pub fn metrics(evaluation: &Evaluation) -> Map<String, Value> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
-use super::{Args, metrics};
-use crate::cli::item_options::{refuse_without_new_items, training_moment};
+use super::{Args, difference_json, metrics, told};
+use crate::cli::feature_files::training_moment;
+use crate::cli::item_options::refuse_without_new_items;
 use crate::cli::offline::{self, Stopwatch};
 use crate::ml::cold_start::{ColdBaseline, WarmSide};
 use crate::ml::context::Context;
@@ -15,7 +16,6 @@ use crate::ml::interactions::InteractionLog;
 use crate::ml::metrics::Metric;
 use crate::ml::registry;
 use crate::ml::splits::Split;
-use crate::ml::weights::Weights;
 use crate::platform::memory;
 
 /// The metric that a model and a baseline are compared by.
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     info.check(&params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let (log, split) = read(args, &weights)?;
+    let (log, split) = super::read_or_divide(args, &weights)?;
     if split.has_cold_items() {
         refuse_without_new_items(info)?;
     }
@@ -92,16 +92,6 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }))
 }
 
-/// Reads two files, or divides one.
-fn read(args: &Args, weights: &Weights) -> anyhow::Result<(InteractionLog, Split)> {
-    let Some(scheme) = args.split else {
-        let Some(test) = &args.test else { bail!("name the file of held-out interactions with --test, or divide with --split") };
-        let data = super::read(args, test, weights)?;
-        return Ok((data.log, Split::of_sides(data.train, data.test)?));
-    };
-    super::divide(args, scheme, weights)
-}
-
 fn describe(args: &Args, log: &InteractionLog, split: Split, context: &Context) -> anyhow::Result<Split> {
     let Some(items) = args.items.read(&args.fit.log.columns.item_column, &log.items)? else {
         bail!("this split holds out items, so it needs their features; give an item file with --items")
@@ -120,20 +110,12 @@ fn part(evaluation: Option<&Evaluation>) -> Value {
 }
 
 fn baseline_json(beside: &Beside) -> (String, Value) {
-    let difference = beside.difference.map(|found| {
-        json!({
-            "metric": COMPARED.as_str(),
-            "difference": found.difference,
-            "interval": [found.interval.0, found.interval.1],
-            "tied": found.tied,
-        })
-    });
     let value = json!({
         "cold": part(beside.quality.cold.as_ref()),
         "warm": part(beside.quality.warm.as_ref()),
         "mixed": part(Some(&beside.quality.mixed)),
         "cold_share": beside.quality.cold_share,
-        "model_less_baseline": difference,
+        "model_less_baseline": difference_json(beside.difference, COMPARED),
     });
     (beside.baseline.as_str().to_owned(), value)
 }
@@ -166,15 +148,7 @@ fn print(split: &Split, quality: &ByNovelty, baselines: &[Beside], cutoff: u32) 
     for beside in baselines {
         let Some(found) = beside.difference else { continue };
         let name = beside.baseline.as_str().replace('_', " ");
-        let told = if found.tied {
-            "tied with"
-        } else if found.difference > 0.0 {
-            "better than"
-        } else {
-            "worse than"
-        };
-        let (low, high) = found.interval;
-        println!("New items: {told} {name} ({:+.4}, 95 % {low:+.4} to {high:+.4})", found.difference);
+        println!("New items: {}", told(&found, &name));
     }
 }
 

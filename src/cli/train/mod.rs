@@ -8,13 +8,15 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::item_options::{ItemOptions, training_moment};
+use super::feature_files::{Features, training_moment};
+use super::item_options::ItemOptions;
 use super::log_options::FitOptions;
 use super::offline::{self, Stopwatch};
+use super::user_options::{UserOptions, takes_profiles};
 use crate::ml::algorithms::{AlgorithmInfo, NewItems, TrainInput};
-use crate::ml::artifact::{Described, TrainedModel};
+use crate::ml::artifact::{Described, ProfiledUsers, TrainedModel};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::registry;
 use crate::ml::weights::weighed_matrix;
@@ -26,6 +28,8 @@ pub struct Args {
     interactions: Option<PathBuf>,
     #[command(flatten)]
     items: ItemOptions,
+    #[command(flatten)]
+    users: UserOptions,
     #[command(flatten)]
     fit: FitOptions,
     /// File to write the model to
@@ -53,10 +57,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let clock = Stopwatch::start();
     let mut log = read(&args, info)?;
     offline::warn_of_unknown_events(&log, &weights);
-    let items = args.items.read(&args.fit.log.columns.item_column, &log.items)?;
+    let items = read_items(&args, info, &log)?;
     if let Some(items) = items.as_ref().filter(|_| log.items.is_empty()) {
         log.items = items.table.ids().clone();
     }
+    let users = read_users(&args, info, &log)?;
     let seen = weighed_matrix(&log, &weights);
     let read_seconds = clock.seconds();
     let context = offline::context(args.seed, offline::threads(args.threads));
@@ -67,9 +72,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let input = described.as_ref().map_or_else(|| TrainInput::from(&seen), |described| described.input(&seen));
     let model = registry::fit(info.name, &params, input, &context)?;
     let cold_start = described.map(|described| described.learn(info, &*model, &seen, &context)).transpose()?.flatten();
-    if items.is_some() && cold_start.is_none() {
-        eprintln!("{} cannot recommend items that it was not trained on; the item file is not used.", info.name);
-    }
+    let profiled = users.map(|users| ProfiledUsers::new(&users.spec, &users.table, &log.users, now, &context)).transpose()?;
+    let learn = |users: ProfiledUsers| users.learn(&*model, &seen, cold_start.as_deref(), &context);
+    let profiles = profiled.map(learn).transpose()?.flatten();
     let fit_seconds = clock.seconds();
     let (n_users, n_items, nnz) = (log.n_users(), log.n_items(), seen.nnz());
     let metadata = BTreeMap::from([
@@ -84,6 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seen,
         model,
         cold_start,
+        profiles,
         metadata,
         derived: Default::default(),
     };
@@ -92,25 +98,39 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let n_new_items = trained.items.len() - n_items;
     let bytes = write_whole(&args.output, |out| trained.write_to(out))?;
-    if args.json {
-        return offline::print_json(&json!({
-            "algorithm": info.name,
-            "parameters": trained.parameters,
-            "n_users": n_users,
-            "n_items": n_items,
-            "n_new_items": n_new_items,
-            "n_interactions": nnz,
-            "read_seconds": read_seconds,
-            "fit_seconds": fit_seconds,
-            "output": args.output,
-            "bytes": bytes,
-        }));
+    let report = json!({
+        "algorithm": info.name,
+        "parameters": trained.parameters,
+        "n_users": n_users,
+        "n_items": n_items,
+        "n_new_items": n_new_items,
+        "n_interactions": nnz,
+        "takes_profiles": trained.takes_profiles(),
+        "read_seconds": read_seconds,
+        "fit_seconds": fit_seconds,
+        "output": args.output,
+        "bytes": bytes,
+    });
+    if args.json { offline::print_json(&report) } else { print(&report, &args.output) }
+}
+
+fn print(report: &Value, output: &Path) -> anyhow::Result<()> {
+    let number = |name: &str| report[name].as_u64().unwrap_or_default();
+    println!(
+        "{}: {} users, {} items, {} interactions, fitted in {:.2} s",
+        report["algorithm"].as_str().unwrap_or_default(),
+        number("n_users"),
+        number("n_items"),
+        number("n_interactions"),
+        report["fit_seconds"].as_f64().unwrap_or_default()
+    );
+    if number("n_new_items") > 0 {
+        println!("{} items without interactions can be recommended by their features", number("n_new_items"));
     }
-    println!("{}: {n_users} users, {n_items} items, {nnz} interactions, fitted in {fit_seconds:.2} s", info.name);
-    if n_new_items > 0 {
-        println!("{n_new_items} items without interactions can be recommended by their features");
+    if report["takes_profiles"] == true {
+        println!("new users can be recommended to by their features");
     }
-    println!("{} ({bytes} bytes)", args.output.display());
+    println!("{} ({} bytes)", output.display(), number("bytes"));
     Ok(())
 }
 
@@ -124,6 +144,27 @@ fn read(args: &Args, info: &AlgorithmInfo) -> anyhow::Result<InteractionLog> {
         }
         None => bail!("name the file of interactions; only ContentKNN learns without one, from the item file that --items names"),
     }
+}
+
+/// Reads the item file; `None` without one, and for an algorithm that cannot use it.
+fn read_items(args: &Args, info: &AlgorithmInfo, log: &InteractionLog) -> anyhow::Result<Option<Features>> {
+    if args.items.items.is_some() && info.new_items() == NewItems::Never {
+        eprintln!("{} cannot recommend items that it was not trained on; the item file is not used.", info.name);
+        return Ok(None);
+    }
+    args.items.read(&args.fit.log.columns.item_column, &log.items)
+}
+
+/// Reads the user file; `None` without one, and for an algorithm that cannot use it.
+fn read_users(args: &Args, info: &AlgorithmInfo, log: &InteractionLog) -> anyhow::Result<Option<Features>> {
+    if args.users.users.is_some() && log.users.is_empty() {
+        bail!("--users needs interactions, from which it is learnt what users with these features like");
+    }
+    if args.users.users.is_some() && !takes_profiles(info) {
+        eprintln!("{} cannot recommend by profile; the user file is not used.", info.name);
+        return Ok(None);
+    }
+    args.users.read(&args.fit.log.columns.user_column, &log.users)
 }
 
 /// Writes to a file beside the target first, so that an interrupted run never leaves half a model under its name. Returns the

@@ -152,8 +152,8 @@ fn entry(trial: &Finished) -> Value {
         "interval": outcome.interval.map(|(low, high)| [low, high]),
         "metrics": metrics_json(&outcome.metrics),
         "beside_new_items": outcome.beside_new_items.as_ref().map(|beside| json!({
-            "warm": beside.warm.as_ref().map(metrics_json),
-            "mixed": metrics_json(&beside.mixed),
+            "warm": beside.warm.as_ref().map(|warm| metrics_json(&warm.metrics)),
+            "mixed": metrics_json(&beside.mixed.metrics),
             "cold_share": beside.cold_share,
         })),
         "seconds": trial.seconds,

@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::item_options::{ItemOptions, refuse_without_new_items, training_moment};
+use super::feature_files::training_moment;
+use super::item_options::{ItemOptions, refuse_without_new_items};
 use super::log_options::LogOptions;
 use super::offline::{self, Stopwatch, parse_scheme};
+use super::user_options::{NewUserOptions, refuse_new_items, refuse_without_profiles};
 use crate::ml::algorithms::{AlgorithmInfo, NewItems};
 use crate::ml::metrics::Metric;
 use crate::ml::registry;
-use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
+use crate::ml::splits::{NewUsers, Split, SplitConfig, SplitScheme, UserFeatures, split};
 use crate::ml::trials;
 use crate::ml::tuning::{Pruner, Sampler, Study};
 use crate::ml::weights::Weights;
@@ -40,6 +42,8 @@ pub struct Args {
     split: SplitScheme,
     #[command(flatten)]
     items: ItemOptions,
+    #[command(flatten)]
+    new_users: NewUserOptions,
     /// Share of interactions that is held out
     #[arg(long, default_value_t = 0.1)]
     heldout_ratio: f64,
@@ -150,6 +154,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     } else if config.scheme.holds_out_items() {
         bail!("{:?} holds out items, so it needs their features; give an item file with --items", config.scheme);
     }
+    if let Some(users) = args.new_users.users.read(&args.log.columns.user_column, &log.users)? {
+        refuse_new_items(config.scheme)?;
+        let context = offline::context(args.seed, offline::threads(args.threads));
+        let known = UserFeatures { spec: &users.spec, table: &users.table, users: &log.users, now: training_moment(&log) };
+        split = split.with_new_users(args.new_users.new_user_ratio, known, &context)?;
+    }
     let study = study(&args, &weights, &split)?;
     let search = Search::new(&split, study, weights, limits(&args), progress(&args));
     let baselines = search.run_baselines()?;
@@ -161,7 +171,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         n_users: log.n_users(),
         n_items: log.n_items(),
         n_interactions: split.train.nnz() + split.held_out.nnz(),
-        n_judged_users: split.test_users.len(),
+        n_judged_users: split.new_users().map_or(split.test_users.len(), NewUsers::n_new),
         read_seconds,
         seconds: clock.seconds(),
         baselines,
@@ -183,7 +193,7 @@ fn study(args: &Args, weights: &Weights, split: &Split) -> anyhow::Result<Study>
 
 fn algorithm_names(asked: &[String], split: &Split) -> anyhow::Result<Vec<&'static str>> {
     let is_searched = |info: &&AlgorithmInfo| match info.new_items() {
-        NewItems::Never => info.name != BASELINE && !split.has_cold_items(),
+        NewItems::Never => info.name != BASELINE && !split.has_cold_items() && split.new_users().is_none(),
         NewItems::ByMap => true,
         NewItems::ByFeatures => split.item_features().is_some(),
     };
@@ -195,6 +205,9 @@ fn algorithm_names(asked: &[String], split: &Split) -> anyhow::Result<Vec<&'stat
         let info = registry::find_matrix(name.trim())?;
         if split.has_cold_items() {
             refuse_without_new_items(info)?;
+        }
+        if split.new_users().is_some() {
+            refuse_without_profiles(info)?;
         }
         if !names.contains(&info.name) {
             names.push(info.name);

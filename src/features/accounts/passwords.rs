@@ -3,6 +3,7 @@
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use ring::rand::{SecureRandom, SystemRandom};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::error::AccountError;
 
@@ -77,10 +78,12 @@ pub fn faults(password: &str, names: &[&str]) -> Vec<String> {
     if names.iter().any(|name| is_similar(&lower, &name.to_lowercase())) {
         faults.push("The password is too similar to the name or e-mail address.".to_owned());
     }
-    if password.chars().count() < SHORTEST {
+    let (all, seen) = (password.chars().count(), password.chars().filter(|character| can_be_seen(*character)).count());
+    let is_blank = all > 0 && seen == 0;
+    if all < SHORTEST || (seen < SHORTEST && !is_blank) {
         faults.push(format!("This password is too short. It must contain at least {SHORTEST} characters."));
     }
-    if !password.is_empty() && password.trim().is_empty() {
+    if is_blank {
         faults.push("This password is entirely blank.".to_owned());
     }
     if COMMON.lines().any(|common| common == lower.trim()) {
@@ -90,6 +93,16 @@ pub fn faults(password: &str, names: &[&str]) -> Vec<String> {
         faults.push("This password is entirely numeric.".to_owned());
     }
     faults
+}
+
+/// Returns whether a character leaves a mark where it is shown. Blanks, controls, marks of format and fillers do not.
+fn can_be_seen(character: char) -> bool {
+    let is_filler = matches!(
+        character,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
+    );
+    let is_format = character.general_category() == GeneralCategory::Format;
+    !(is_filler || is_format || character.is_whitespace() || character.is_control())
 }
 
 /// Returns whether a password shares most of its characters with a name, or with a word of it.
@@ -150,6 +163,15 @@ mod tests {
             assert_eq!(faults(blanks, &[]), ["This password is entirely blank."], "{blanks:?}");
         }
         assert!(faults("        correct horse        ", &[]).is_empty());
+        for unseen in
+            ["\u{200b}".repeat(10), "\u{3164}".repeat(10), "\u{200b}\u{feff}\u{ad}\u{2060} \t\u{e0020}\u{fe0f}".to_owned()]
+        {
+            assert_eq!(faults(&unseen, &[]), ["This password is entirely blank."], "{unseen:?}");
+        }
+        let short = ["This password is too short. It must contain at least 8 characters."];
+        assert_eq!(faults("q7\u{200b}x\u{200b}\u{200b}v\u{200b}\u{200b}w2", &[]), short);
+        assert_eq!(faults("q 7 x v w 2", &[]), short);
+        assert!(faults("पासवर्ड-क ख", &[]).is_empty() && faults("合言葉は長いほど良い", &[]).is_empty());
         assert_eq!(faults("xmargarete", &["", "margarete@example.com"]).len(), 1);
         assert_eq!(faults("Margarete-99", &["margarete"]).len(), 1);
         assert!(faults("correct horse battery", &["margarete"]).is_empty());

@@ -191,6 +191,7 @@ mod tests {
                 half_life_days: None,
                 unknown_user: UnknownUsers::Fallback,
                 logged_share: None,
+                new_item_share: 0.0,
             },
             ins_datetime: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,

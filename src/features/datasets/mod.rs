@@ -22,7 +22,7 @@ pub mod unpacked;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use deferred::give_up;
-pub use error::DataError;
+pub use error::{DataError, sentence};
 pub use memory::ask_for;
 pub use model::{PrepareData, TrainingData, TrainingDataStatus};
 pub use preparation::{LARGEST_RATIO, largest_honest, no_row_kept};

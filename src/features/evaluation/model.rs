@@ -26,6 +26,17 @@ wire_enum! {
         TG = "TG",
         /// The last interactions of each user.
         TU = "TU",
+        /// All interactions of items chosen at random, and some others of each user.
+        CI = "CI",
+        /// All interactions of the items first seen after one moment, and everything else after it.
+        TI = "TI",
+    }
+}
+
+impl Scheme {
+    /// Returns whether all interactions of some items are held out, so that they are new to the models that are evaluated.
+    pub fn holds_out_items(self) -> bool {
+        SplitScheme::from(self).holds_out_items()
     }
 }
 
@@ -35,6 +46,8 @@ impl From<Scheme> for SplitScheme {
             Scheme::RG => Self::RG,
             Scheme::TG => Self::TG,
             Scheme::TU => Self::TU,
+            Scheme::CI => Self::CI,
+            Scheme::TI => Self::TI,
         }
     }
 }
@@ -69,7 +82,9 @@ request_fields! {
     #[schema(as = SplitConfigFields)]
     pub struct SplitFields {
         pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
-        /// `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user.
+        /// `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. Two hold
+        /// out whole items, to evaluate what is recommended of new ones: `CI`: items at random, `TI`: items first seen after one
+        /// moment.
         pub scheme: Scheme = Scheme::default() => Choice(&[]),
         /// Share of each user's interactions that are held out.
         pub heldout_ratio: f64 = 0.1 => Number(0.0..=1.0),
@@ -80,6 +95,9 @@ request_fields! {
         /// Number of test users, instead of the ratio.
         pub n_test_users: Option<i32> = None => Nullable(Integer(1..=i32::MAX)),
         pub random_seed: i32 = 42 => Integer(i32::MIN..=i32::MAX),
+        /// With `CI` and `TI`: share of the items that are held out.
+        #[serde(skip_serializing)]
+        pub heldout_item_ratio: f64 = 0.2 => Number(0.0..=1.0),
     }
 }
 
@@ -109,7 +127,7 @@ impl SplitConfig {
             test_user_ratio: fields.test_user_ratio,
             n_test_users: fields.n_test_users.map(i32::unsigned_abs),
             random_seed: u64::from(fields.random_seed.cast_unsigned()),
-            ..splits::SplitConfig::default()
+            heldout_item_ratio: fields.heldout_item_ratio,
         }
     }
 }
@@ -187,6 +205,7 @@ mod tests {
     fn defaults_are_the_engines() {
         let (ours, engine) = (SplitFields::default(), splits::SplitConfig::default());
         assert_eq!((ours.heldout_ratio, ours.test_user_ratio), (engine.heldout_ratio, engine.test_user_ratio));
+        assert_eq!(ours.heldout_item_ratio, engine.heldout_item_ratio);
         assert_eq!((SplitScheme::from(ours.scheme), ours.random_seed.unsigned_abs().into()), (engine.scheme, engine.random_seed));
     }
 }

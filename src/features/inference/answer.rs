@@ -1,16 +1,19 @@
 //! Recommends without ever returning an empty list: the model's own list for a user it knows, a list from the user's latest
-//! interactions (folded in, or compared with other sessions), and popular items for all others.
+//! interactions (folded in, or compared with other sessions) or profile, and popular items for all others.
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::bodies::{ListOptions, OptionsOfOne, PersonalOptions};
+use super::bodies::{Leads, ListOptions, OptionsOfOne, PersonalOptions};
+use super::exploration::{self, Share, Slate};
 use super::filter::Admitted;
 use super::listed::{self, ListedItem};
+use super::profiles::{self, Profile};
 use crate::features::models::ReadyModel;
 use crate::features::projects::UnknownUsers;
-use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
+use crate::ml::artifact::{Anchors, Person, TrainedModel as Artifact, Wanted};
+use crate::ml::features::FeatureTable;
 use crate::ml::sessions::SessionModel;
 use crate::platform::wire_enum;
 
@@ -21,8 +24,12 @@ wire_enum! {
         Personal = "personal",
         /// From the interactions sent along, and those that the model knows of the user.
         FoldIn = "fold_in",
+        /// From what is known of a user that the model does not know, and from the interactions sent along.
+        Profile = "profile",
         /// From sessions like the one in progress: the latest events of the user and the interactions sent along.
         Session = "session",
+        /// From what the model knows of the user, and from the items that the list must resemble.
+        Hybrid = "hybrid",
         /// The items that most users or sessions interacted with.
         Popular = "popular",
         /// From the items that the list must resemble.
@@ -41,23 +48,36 @@ const MOST_REASONS: usize = 3;
 pub struct Options {
     /// Items of interactions that the model was not trained on, oldest first.
     pub interactions: Vec<String>,
+    pub leads: Leads,
     pub personal: PersonalOptions,
     pub list: ListOptions,
     /// The items that match the filter, once it has been evaluated.
     pub admitted: Option<Arc<Admitted>>,
+    /// The share of the places that go to new items; `None` if the list is not to be changed.
+    pub new_items: Option<Share>,
 }
 
 impl Options {
     /// Returns the options of a list for a user or a session, by its latest interactions.
     pub fn of(interactions: Vec<String>, (personal, list): OptionsOfOne) -> Self {
-        Self { interactions, personal, list, admitted: None }
+        Self { interactions, leads: Leads::default(), personal, list, admitted: None, new_items: None }
     }
 
     /// Returns whether nothing but the cutoff differs from the defaults that affect ranking.
     pub fn is_plain(&self) -> bool {
         let ListOptions { allow, deny, diversity, filter, .. } = &self.list;
         let any_item = allow.is_none() && deny.is_empty() && filter.is_none();
-        self.interactions.is_empty() && any_item && self.personal.exclude_seen && *diversity == 0.0
+        let only_of_user = self.interactions.is_empty() && self.leads.user_features.is_none() && !self.has_anchors();
+        only_of_user && any_item && self.personal.exclude_seen && *diversity == 0.0
+    }
+
+    /// Returns whether the list must resemble some items.
+    pub fn has_anchors(&self) -> bool {
+        !self.leads.anchor_items.is_empty()
+    }
+
+    fn anchors(&self) -> Anchors<'_> {
+        Anchors { items: &self.leads.anchor_items, weight: self.leads.anchor_weight }
     }
 
     /// Returns whether each list takes much longer than finding the best items.
@@ -80,70 +100,148 @@ impl Options {
 /// A list and its strategy; `None` where the model does not know the user and the project is set to answer 404.
 pub type Answer = Option<(Strategy, Vec<ListedItem>)>;
 
+/// An answer to one request, with the probabilities of all lists that it might have got if new items could take places.
+pub type Drawn = Option<(Strategy, Vec<ListedItem>, Option<Slate>)>;
+
+/// Items by their numbers with their scores, best first, and the strategy of the list.
+type Ranked = Option<(Strategy, Vec<(u32, f32)>)>;
+
 /// The items of interactions that the model was not trained on, oldest first; `None` if there are none.
 pub type Interactions = Option<Arc<Vec<String>>>;
 
-/// A user of a batch, with their latest interactions.
-pub type AskedUser = (String, Interactions);
-
-fn items_of(interactions: &Interactions) -> &[String] {
-    interactions.as_deref().map_or(&[], Vec::as_slice)
+/// A user that a list is for, with what the model was not trained on.
+#[derive(Debug)]
+pub struct AskedUser<U> {
+    pub user: U,
+    pub interactions: Interactions,
+    pub profile: Profile,
 }
 
-/// The user that a list of a user model is computed for.
-#[derive(Clone, Copy)]
-struct Person {
-    /// Number of the user, if the model knows them.
-    known: Option<u32>,
-    /// Whether the request names a user.
-    is_named: bool,
+impl<U> AskedUser<U> {
+    fn interactions(&self) -> &[String] {
+        self.interactions.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns what a model of users computes a list from; `known` is the number of a user that it knows.
+    fn person(&self, model: &Artifact, known: Option<u32>) -> Person<'_> {
+        let profile = self.profile.as_deref().filter(|profile| profiles::has_known_column(model, profile));
+        Person { known, history: self.interactions(), profile }
+    }
 }
+
+/// What to answer to a request that names a user if nothing is known of them; `None` for a request without a user.
+type Unknown = Option<UnknownUsers>;
 
 /// Returns the list for a user, or for a request without a user, from their interactions; those in the options are ignored.
-pub fn answer(
-    model: &ReadyModel,
-    user: Option<&str>,
-    interactions: &Interactions,
-    options: &Options,
-    unknown: UnknownUsers,
-) -> Answer {
-    let interactions = items_of(interactions);
-    match model {
+pub fn answer(model: &ReadyModel, asked: &AskedUser<Option<&str>>, options: &Options, unknown: UnknownUsers) -> Drawn {
+    let unknown = asked.user.map(|_| unknown);
+    let answer = match model {
         ReadyModel::Matrix(model) => {
-            let person = Person { known: user.and_then(|user| model.users.find(user)), is_named: user.is_some() };
-            of_matrix(model, person, interactions, options, unknown)
+            let person = asked.person(model, asked.user.and_then(|user| model.users.find(user)));
+            if let Some(share) = options.new_items.filter(|_| model.n_trained_items() < model.items.len()) {
+                return with_new_items(model, person, options, unknown, share);
+            }
+            of_matrix(model, person, options, unknown)
         }
-        ReadyModel::Sessions(model) => of_sessions(model, user.is_some(), interactions, options, unknown),
-    }
+        ReadyModel::Sessions(model) => of_sessions(model, asked.interactions(), options, unknown),
+    };
+    answer.map(|(strategy, items)| (strategy, items, None))
 }
 
-fn of_matrix(model: &Artifact, person: Person, interactions: &[String], options: &Options, unknown: UnknownUsers) -> Answer {
-    let (wanted, known) = (options.wanted(), person.known);
-    if !interactions.is_empty()
-        && let Some(list) = model.rank_for_history(known, interactions, &wanted)
+fn of_matrix(model: &Artifact, person: Person<'_>, options: &Options, unknown: Unknown) -> Answer {
+    let (strategy, list) = ranked(model, person, options, &options.wanted(), unknown)?;
+    Some((strategy, listed(model, list, options, || reasons(model, person, options, strategy))))
+}
+
+/// Returns a list in which new items may have taken some places.
+fn with_new_items(model: &Artifact, person: Person<'_>, options: &Options, unknown: Unknown, share: Share) -> Drawn {
+    let wanted = options.wanted();
+    let (strategy, list) = ranked(model, person, options, &wanted, unknown)?;
+    let n_trained = model.n_trained_items() as u32;
+    let new: Vec<u32> = match wanted.among {
+        None => (n_trained..model.items.len() as u32).collect(),
+        Some(among) => among.iter().copied().filter(|item| *item >= n_trained).collect(),
+    };
+    let present: Vec<u32> = list.iter().map(|(item, _)| *item).filter(|item| *item >= n_trained).collect();
+    let most = exploration::most_candidates(list.len());
+    let wanted = Wanted { cutoff: most + present.len(), among: Some(&new), diversity: 0.0, ..wanted };
+    let others = ranked(model, person, options, &wanted, unknown).filter(|(other, _)| *other == strategy);
+    let mut others = others.map(|(_, others)| others).unwrap_or_default();
+    others.retain(|(item, _)| !present.contains(item));
+    others.truncate(most);
+    let slate = Slate::new(&list, &others, share.of_places);
+    let drawn = listed(model, slate.draw(share.request), options, || reasons(model, person, options, strategy));
+    Some((strategy, drawn, Some(slate)))
+}
+
+/// Returns the items for a person by their numbers, with their scores.
+fn ranked(model: &Artifact, person: Person<'_>, options: &Options, wanted: &Wanted<'_>, unknown: Unknown) -> Ranked {
+    if options.has_anchors()
+        && let Some(list) = near_anchors(model, person, options, wanted)
     {
-        return Some((Strategy::FoldIn, listed(model, list, options, || history(model, known, interactions))));
+        return Some(list);
     }
-    if let Some(list) = known.and_then(|user| model.rank_for_user(user, &wanted)) {
-        return Some((Strategy::Personal, listed(model, list, options, || history(model, known, &[]))));
+    if person.known.is_none()
+        && let Some(list) = person.profile.and_then(|profile| ranked_by(model, profile, person.history, wanted))
+    {
+        return Some((Strategy::Profile, list));
     }
-    if person.is_named && unknown == UnknownUsers::NotFound {
+    if !person.history.is_empty()
+        && let Some(list) = model.rank_for_history(person.known, person.history, wanted)
+    {
+        return Some((Strategy::FoldIn, list));
+    }
+    if let Some(list) = person.known.and_then(|user| model.rank_for_user(user, wanted)) {
+        return Some((Strategy::Personal, list));
+    }
+    if unknown == Some(UnknownUsers::NotFound) {
         return None;
     }
-    Some((Strategy::Popular, listed(model, model.rank_popular(&wanted), options, Vec::new)))
+    Some((Strategy::Popular, model.rank_popular(wanted)))
 }
 
-/// Returns the list of a session model, which knows no users: popular items if it knows no item of the session.
-fn of_sessions(model: &SessionModel, is_named: bool, session: &[String], options: &Options, unknown: UnknownUsers) -> Answer {
-    let wanted = options.wanted();
-    let (strategy, list) = match model.rank_next(session, &wanted) {
-        Some(list) => (Strategy::Session, list),
-        None if is_named && unknown == UnknownUsers::NotFound => return None,
-        None => (Strategy::Popular, model.rank_popular(&wanted)),
+/// Returns the items that a list was computed from.
+fn reasons(model: &Artifact, person: Person<'_>, options: &Options, strategy: Strategy) -> Vec<String> {
+    match strategy {
+        Strategy::Hybrid | Strategy::Profile | Strategy::FoldIn => history(model, person.known, person.history),
+        Strategy::Related => options.leads.anchor_items.clone(),
+        Strategy::Personal => history(model, person.known, &[]),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the list by a profile; `None` if the model takes none.
+fn ranked_by(model: &Artifact, profile: &FeatureTable, history: &[String], wanted: &Wanted<'_>) -> Option<Vec<(u32, f32)>> {
+    model.rank_for_profile(profile, history, wanted).unwrap_or_else(|error| {
+        // A list of another kind is still useful.
+        tracing::warn!(%error, "a profile could not be used");
+        None
+    })
+}
+
+/// Returns the list for a user that resembles the anchors, or the items related to these if nothing is known of the user; `None` if
+/// the model knows none of them.
+fn near_anchors(model: &Artifact, person: Person<'_>, options: &Options, wanted: &Wanted<'_>) -> Ranked {
+    if let Some(list) = model.rank_hybrid(&person, &options.anchors(), wanted) {
+        return Some((Strategy::Hybrid, list));
+    }
+    model.rank_related(&options.leads.anchor_items, wanted).map(|list| (Strategy::Related, list))
+}
+
+/// Returns the list of a session model, which knows no users. If it knows no item of the session, the list has items related to the
+/// anchors, or popular ones if it knows none of these either.
+fn of_sessions(model: &SessionModel, session: &[String], options: &Options, unknown: Unknown) -> Answer {
+    let (wanted, anchors) = (options.wanted(), &options.leads.anchor_items);
+    let related = || model.rank_related(anchors, &wanted).map(|list| (Strategy::Related, list, anchors.as_slice()));
+    let next = model.rank_next(session, &wanted).map(|list| (Strategy::Session, list, session));
+    let (strategy, list, reasons) = match next.or_else(related) {
+        Some(found) => found,
+        None if unknown == Some(UnknownUsers::NotFound) => return None,
+        None => (Strategy::Popular, model.rank_popular(&wanted), session),
     };
     let mut list = listed::plain(list);
     if options.personal.explain {
-        listed::explain(&mut list, &model.items, |items| model.shares(session, items, MOST_REASONS));
+        listed::explain(&mut list, &model.items, |items| model.shares(reasons, items, MOST_REASONS));
     }
     Some((strategy, list))
 }
@@ -165,7 +263,7 @@ pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Stra
 /// interactions are computed as one batch.
 pub fn answers(
     model: &ReadyModel,
-    asked: &[AskedUser],
+    asked: &[AskedUser<String>],
     options: &Options,
     unknown: UnknownUsers,
     stop: &CancellationToken,
@@ -178,22 +276,21 @@ pub fn answers(
         }
         ReadyModel::Sessions(model) => {
             let asked = asked.iter().take_while(|_| !stop.is_cancelled());
-            asked.map(|(_, recent)| of_sessions(model, true, items_of(recent), options, unknown)).collect()
+            asked.map(|asked| of_sessions(model, asked.interactions(), options, Some(unknown))).collect()
         }
     }
 }
 
-fn many_of_matrix(model: &Artifact, asked: &[AskedUser], options: &Options, unknown: UnknownUsers) -> Vec<Answer> {
-    let known: Vec<Option<u32>> = asked.iter().map(|(user, _)| model.users.find(user)).collect();
-    let plain = asked.iter().zip(&known).filter(|((_, recent), _)| items_of(recent).is_empty());
+fn many_of_matrix(model: &Artifact, asked: &[AskedUser<String>], options: &Options, unknown: UnknownUsers) -> Vec<Answer> {
+    let known: Vec<Option<u32>> = asked.iter().map(|asked| model.users.find(&asked.user)).collect();
+    let plain = asked.iter().zip(&known).filter(|(asked, _)| asked.interactions().is_empty());
     let plain: Vec<Option<u32>> = plain.map(|(_, known)| *known).collect();
     let mut lists = model.rank_for_users(&plain, &options.wanted()).into_iter();
-    let one = |((_, recent), known): (&AskedUser, Option<u32>)| {
-        let interactions = items_of(recent);
-        let together = if interactions.is_empty() { lists.next().flatten() } else { None };
+    let one = |(asked, known): (&AskedUser<String>, Option<u32>)| {
+        let together = if asked.interactions().is_empty() { lists.next().flatten() } else { None };
         match together {
             Some(list) => Some((Strategy::Personal, listed(model, list, options, || history(model, known, &[])))),
-            None => of_matrix(model, Person { known, is_named: true }, interactions, options, unknown),
+            None => of_matrix(model, asked.person(model, known), options, Some(unknown)),
         }
     };
     asked.iter().zip(known).map(one).collect()

@@ -4,18 +4,41 @@ use std::sync::Arc;
 
 use super::fields::prediction_fields;
 use super::filter::Filter;
-use super::kinds::{Cutoff, FirstIds, Ids, OptionalFilter, OptionalIds, RequiredIds, Share, Switch, UserUnless};
+use super::kinds::{Cutoff, FirstIds, Ids, IdsUpTo, NumberUpTo, OptionalFilter, OptionalIds, RequiredIds, Switch, UserUnless};
+use super::user_features::{UserFeatures, Values};
 
 /// The largest number of users in a batch.
 pub const LARGEST_BATCH: usize = 100;
+/// The largest number of items that a list must resemble.
+const MOST_ANCHORS: usize = 100;
+/// The weight of likeness to the anchors, where none is sent.
+const ANCHOR_WEIGHT: f32 = 0.5;
+const LARGEST_ANCHOR_WEIGHT: f32 = 10.0;
 
 prediction_fields! {
-    /// The user to recommend for. All fields but the user are optional; the user is optional if interactions are sent.
+    /// The user to recommend for. All fields but the user are optional; the user is optional if interactions, features or anchors
+    /// are sent.
     #[derive(Debug, Default)]
     pub struct Asker {
-        pub user_id: Option<String> => UserUnless("interactions"),
+        pub user_id: Option<String> => UserUnless(&["interactions", "user_features", "anchor_items"]),
         /// Ids of the items of the user's latest interactions, which the model was not trained on, oldest first.
         pub interactions: Vec<String> => Ids,
+    }
+}
+
+prediction_fields! {
+    /// What else a list for one user is computed from.
+    #[derive(Debug, Clone, Default)]
+    pub struct Leads {
+        /// Values by column of the user metadata: texts, numbers, truth values, or lists of these. At most 200 columns and 16 KiB.
+        /// Used for a user that the model does not know, instead of their row of the newest user metadata, and ignored for all
+        /// others. Columns that the model does not know are ignored.
+        pub user_features: Option<Arc<Values>> => UserFeatures,
+        /// Ids of at most 100 items that the list must resemble, such as the item that the user looks at. These are never listed;
+        /// those that the model does not know are ignored.
+        pub anchor_items: Vec<String> => IdsUpTo(MOST_ANCHORS),
+        /// How much likeness to the anchors counts beside the user's own score, from 0 to 10; 0.5 by default.
+        pub anchor_weight: f32 => NumberUpTo { most: LARGEST_ANCHOR_WEIGHT, usual: ANCHOR_WEIGHT },
     }
 }
 
@@ -70,7 +93,7 @@ prediction_fields! {
         /// These items must not be listed.
         pub deny: Vec<String> => Ids,
         /// From 0 (best first) to 1 (as dissimilar as possible).
-        pub diversity: f32 => Share,
+        pub diversity: f32 => NumberUpTo { most: 1.0, usual: 0.0 },
         /// Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default.
         pub with_metadata: bool => Switch(false),
         /// Only items whose metadata matches may be listed.
@@ -82,7 +105,7 @@ prediction_fields! {
 pub type OptionsOfOne = (PersonalOptions, ListOptions);
 
 /// The body of a prediction for one user.
-pub type PredictBody = (Asker, OptionsOfOne);
+pub type PredictBody = (Asker, (Leads, OptionsOfOne));
 
 /// The body of a prediction for many users.
 pub type BatchBody = (Batch, OptionsOfOne);

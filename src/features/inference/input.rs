@@ -91,7 +91,7 @@ mod tests {
         faults.add("int_parsing", json!(["path", "model_id"]), "Input should be a valid integer", &json!("x"));
         let body = json!({
             "filter": 1, "with_metadata": 1, "diversity": 2, "deny": 1, "allow": [1], "cutoff": 0, "explain": 1,
-            "exclude_seen": 1, "interactions": 1,
+            "exclude_seen": 1, "interactions": 1, "anchor_weight": 11, "anchor_items": 1, "user_features": 1,
         });
         let Err(InferenceError::Invalid(faults)) = read::<PredictBody>(&body, faults) else { panic!("it is faulty") };
         let places: Vec<&str> = faults.iter().filter_map(|fault| fault["loc"][1].as_str()).collect();
@@ -99,6 +99,9 @@ mod tests {
             "model_id",
             "user_id",
             "interactions",
+            "user_features",
+            "anchor_items",
+            "anchor_weight",
             "exclude_seen",
             "explain",
             "cutoff",
@@ -119,6 +122,9 @@ mod tests {
         assert_eq!(asked(json!({ "user_id": "u" })).unwrap().user_id.as_deref(), Some("u"));
         assert!(asked(json!({ "interactions": null })).is_err());
         assert!(asked(json!({ "interactions": ["a"], "user_id": 7 })).is_err());
+        assert!(
+            asked(json!({ "user_features": { "country": "jp" } })).is_ok() && asked(json!({ "anchor_items": ["a"] })).is_ok()
+        );
     }
 
     #[test]
@@ -131,14 +137,14 @@ mod tests {
         assert_eq!(kind(faults_of::<NextBody>(&json!({}))), Some(json!("missing")));
     }
 
-    /// Checks that the document describes these fields, and that a value that fits none of them, an empty object, is a fault of
-    /// each, as is leaving out each that it says is required.
+    /// Checks that the document describes these fields, and that a value that fits none of them, a list with an object, is a fault
+    /// of each, as is leaving out each that it says is required.
     fn check<F: Fields + Described>(own: &[&str]) {
         let described = json!(RequestOf::<F>::schema());
         let fields: Vec<&String> = described["properties"].as_object().unwrap().keys().collect();
         assert!(own.iter().all(|field| fields.iter().any(|one| one == field)), "{own:?}: {fields:?}");
         for field in &fields {
-            let faults = faults_of::<F>(&json!({ field.as_str(): {} }));
+            let faults = faults_of::<F>(&json!({ field.as_str(): [{}] }));
             assert!(faults.iter().any(|fault| fault["loc"][1] == field.as_str()), "{field} is not read: {faults:?}");
         }
         let missing = faults_of::<F>(&json!({}));
@@ -149,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_field_that_is_described_is_read() {
-        check::<PredictBody>(&["user_id", "interactions", "exclude_seen", "explain", "cutoff", "filter"]);
+        check::<PredictBody>(&["user_id", "interactions", "user_features", "anchor_items", "anchor_weight", "explain", "filter"]);
         check::<BatchBody>(&["user_ids", "exclude_seen", "explain", "cutoff", "filter"]);
         check::<RelatedBody>(&["item_ids", "cutoff", "filter"]);
         check::<NextBody>(&["session", "exclude_seen", "explain", "cutoff", "filter"]);

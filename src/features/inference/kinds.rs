@@ -31,14 +31,15 @@ fn ids(most: usize) -> ArrayBuilder {
     ArrayBuilder::new().items(of_type(Type::String)).max_items(Some(most))
 }
 
-/// The user to recommend for: required, unless the body has a list in the field that is named here.
-pub struct UserUnless(pub &'static str);
+/// The user to recommend for: required, unless the body has a list or an object in one of the fields that are named here.
+pub struct UserUnless(pub &'static [&'static str]);
 
 impl Kind for UserUnless {
     type Output = Option<String>;
 
     fn read(&self, body: &Value, field: &str, faults: &mut Faults) -> Option<String> {
-        let may_be_missing = body.get(self.0).is_some_and(Value::is_array);
+        let is_sent = |field: &&str| body.get(*field).is_some_and(|value| value.is_array() || value.is_object());
+        let may_be_missing = self.0.iter().any(is_sent);
         match body.get(field) {
             Some(Value::String(user)) => return Some(user.clone()),
             None | Some(Value::Null) if may_be_missing => {}
@@ -124,6 +125,31 @@ fn add_too_long(faults: &mut Faults, loc: Value, most: usize) {
     faults.add_bound("too_long", loc, &message, &Value::Null, ("max_length", most as i64));
 }
 
+/// A list of ids of at most this length, empty where there is none.
+pub struct IdsUpTo(pub usize);
+
+impl IdsUpTo {
+    fn read_given(&self, body: &Value, field: &str, faults: &mut Faults) -> Option<Vec<String>> {
+        if given(body, field)?.as_array().is_some_and(|list| list.len() > self.0) {
+            add_too_long(faults, json!(["body", field]), self.0);
+            return None;
+        }
+        Some(FirstIds(self.0).read(body, field, faults))
+    }
+}
+
+impl Kind for IdsUpTo {
+    type Output = Vec<String>;
+
+    fn read(&self, body: &Value, field: &str, faults: &mut Faults) -> Vec<String> {
+        self.read_given(body, field, faults).unwrap_or_default()
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        or_null(ids(self.0).into())
+    }
+}
+
 /// A list of ids, or `None` where there is none.
 pub struct OptionalIds;
 
@@ -131,15 +157,11 @@ impl Kind for OptionalIds {
     type Output = Option<Vec<String>>;
 
     fn read(&self, body: &Value, field: &str, faults: &mut Faults) -> Option<Vec<String>> {
-        if given(body, field)?.as_array().is_some_and(|list| list.len() > LONGEST_LIST) {
-            add_too_long(faults, json!(["body", field]), LONGEST_LIST);
-            return None;
-        }
-        Some(FirstIds(LONGEST_LIST).read(body, field, faults))
+        IdsUpTo(LONGEST_LIST).read_given(body, field, faults)
     }
 
     fn schema(&self) -> RefOr<Schema> {
-        or_null(ids(LONGEST_LIST).into())
+        IdsUpTo(LONGEST_LIST).schema()
     }
 }
 
@@ -150,11 +172,11 @@ impl Kind for Ids {
     type Output = Vec<String>;
 
     fn read(&self, body: &Value, field: &str, faults: &mut Faults) -> Vec<String> {
-        OptionalIds.read(body, field, faults).unwrap_or_default()
+        IdsUpTo(LONGEST_LIST).read(body, field, faults)
     }
 
     fn schema(&self) -> RefOr<Schema> {
-        OptionalIds.schema()
+        IdsUpTo(LONGEST_LIST).schema()
     }
 }
 
@@ -180,26 +202,31 @@ impl Kind for Switch {
     }
 }
 
-/// A number from 0 to 1, 0 by default.
-pub struct Share;
+/// A number from 0 to `most`.
+pub struct NumberUpTo {
+    pub most: f32,
+    /// The default.
+    pub usual: f32,
+}
 
-impl Kind for Share {
+impl Kind for NumberUpTo {
     type Output = f32;
 
     fn read(&self, body: &Value, field: &str, faults: &mut Faults) -> f32 {
-        let Some(value) = given(body, field) else { return 0.0 };
-        match value.as_f64().filter(|share| (0.0..=1.0).contains(share)) {
-            Some(share) => share as f32,
+        let Some(value) = given(body, field) else { return self.usual };
+        match value.as_f64().filter(|number| (0.0..=f64::from(self.most)).contains(number)) {
+            Some(number) => number as f32,
             None => {
-                faults.add("float_range", json!(["body", field]), "Input should be a number from 0 to 1", value);
-                0.0
+                let message = format!("Input should be a number from 0 to {}", self.most);
+                faults.add("float_range", json!(["body", field]), &message, value);
+                self.usual
             }
         }
     }
 
     fn schema(&self) -> RefOr<Schema> {
         let number = of_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Float)));
-        or_null(number.minimum(Some(0.0)).maximum(Some(1.0)).into())
+        or_null(number.minimum(Some(0.0)).maximum(Some(f64::from(self.most))).into())
     }
 }
 

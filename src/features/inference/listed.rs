@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::exploration::Slate;
 use crate::features::item_metadata::ItemTable;
 use crate::features::models::ReadyModel;
 use crate::ml::artifact::Reasons;
@@ -42,6 +43,8 @@ const BYTES_OF_ITEM: usize = 64;
 pub struct List {
     model: Arc<ReadyModel>,
     items: Vec<ListedItem>,
+    /// The lists that it was drawn from, if new items could take places.
+    slate: Option<Slate>,
 }
 
 impl List {
@@ -49,7 +52,26 @@ impl List {
     pub fn new(model: &Arc<ReadyModel>, mut items: Vec<ListedItem>) -> Self {
         let n_trained = model.n_trained_items();
         items.iter_mut().for_each(|item| item.cold = item.number as usize >= n_trained);
-        Self { model: Arc::clone(model), items }
+        Self { model: Arc::clone(model), items, slate: None }
+    }
+
+    /// Returns the list with the lists that it was drawn from.
+    pub fn drawn_from(self, slate: Option<Slate>) -> Self {
+        Self { slate, ..self }
+    }
+
+    /// Returns whether new items could take places.
+    pub fn is_drawn(&self) -> bool {
+        self.slate.is_some()
+    }
+
+    /// Returns the probability that a request that gets this list is shown an item at a place.
+    pub fn chance(&self, place: usize, id: &str) -> f64 {
+        let Some(number) = self.model.items().find(id) else { return 0.0 };
+        match &self.slate {
+            Some(slate) => slate.chance(place, number),
+            None => f64::from(u8::from(self.items.get(place).is_some_and(|item| item.number == number))),
+        }
     }
 
     /// Returns the approximate number of bytes of the written list, without explanations and metadata.
@@ -128,6 +150,12 @@ pub fn explain(
     list.iter_mut().for_each(|item| item.because = Some(reasons.next().unwrap_or_default()));
 }
 
+/// Leaves out the items that a model was not trained on, numbered from `n_trained`, and that have no row in the item metadata.
+pub fn leave_out_withdrawn(list: &mut Vec<ListedItem>, n_trained: usize, items: &Ids, table: Option<&ItemTable>) {
+    let has_row = |item: &ListedItem| table.is_some_and(|table| table.items().find(items.get(item.number)).is_some());
+    list.retain(|item| (item.number as usize) < n_trained || has_row(item));
+}
+
 /// Adds the metadata to each item. `room` is the number of bytes of metadata that the answer may still take; returns `None` if
 /// these items need more.
 pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem], items: &Ids, room: &mut usize) -> Option<()> {
@@ -157,5 +185,24 @@ fn size_of_value(value: &Value) -> usize {
         Value::Array(list) => list.iter().map(|entry| size_of_value(entry) + AROUND_A_VALUE).sum(),
         Value::Object(fields) => fields.iter().map(|(name, entry)| name.len() + size_of_value(entry) + AROUND_A_VALUE).sum(),
         _ => AROUND_A_VALUE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn new_items_without_a_row_are_left_out_and_others_stay() {
+        let items = Ids::from_sorted(["a", "b", "x", "y"]).unwrap();
+        let table = ItemTable::of(&["colour"], vec![("x", vec![(0, json!("red"))])]);
+        let left = |table: Option<&ItemTable>| {
+            let mut list = plain(vec![(3, 0.9), (0, 0.8), (2, 0.7), (1, 0.6)]);
+            leave_out_withdrawn(&mut list, 2, &items, table);
+            list.into_iter().map(|item| item.number).collect::<Vec<_>>()
+        };
+        assert_eq!((left(Some(&table)), left(None)), (vec![0, 2, 1], vec![0, 1]));
     }
 }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::assignment::Assigner;
+use crate::features::item_metadata::Subject;
 use crate::features::projects::UnknownUsers;
 use crate::schema::deployment_slots;
 
@@ -29,9 +30,13 @@ pub struct Serving {
     pub shadows: Vec<Slot>,
     /// The share of the lists that is logged, if the project sets one.
     pub logged_share: Option<f64>,
+    /// The probability with which a place of a list goes to a new item.
+    pub new_item_share: f64,
     pub unknown_users: UnknownUsers,
     /// The prepared form of the newest item metadata.
     pub items: Option<Arc<str>>,
+    /// The prepared form of the newest user metadata.
+    pub users: Option<Arc<str>>,
     /// Assigns users to the slots.
     pub assigner: Assigner,
 }
@@ -43,10 +48,26 @@ impl Serving {
             slots: Vec::new(),
             shadows: Vec::new(),
             logged_share: None,
+            new_item_share: 0.0,
             unknown_users: UnknownUsers::Fallback,
             items: None,
+            users: None,
             assigner: Assigner::new(Uuid::nil()),
         }
+    }
+
+    /// Returns the prepared form of the newest metadata about a subject.
+    pub fn metadata(&self, subject: Subject) -> Option<&Arc<str>> {
+        match subject {
+            Subject::Item => self.items.as_ref(),
+            Subject::User => self.users.as_ref(),
+        }
+    }
+
+    /// Returns the prepared forms of metadata that another state of the project does not use.
+    pub fn tables_not_of(&self, other: &Self) -> impl Iterator<Item = Arc<str>> {
+        let both = [(&self.items, &other.items), (&self.users, &other.users)];
+        both.into_iter().filter_map(|(own, other)| own.clone().filter(|own| other.as_ref() != Some(own)))
     }
 
     /// Returns the models of all slots.

@@ -58,6 +58,8 @@ struct Answered {
     asked: Asked,
     /// The log entry so far.
     list: LoggedList,
+    /// The probability with which its slot shows each item in its place.
+    chances: Vec<f64>,
 }
 
 /// Observes every answer to a project's requests.
@@ -81,14 +83,23 @@ impl Observer {
     pub fn observe(&self, asked: Asked, slot: &Slot, strategy: Strategy, items: &List) {
         let propensity = asked.serving.share_of(slot);
         let head = head_of(items);
-        let list = LoggedList { propensity: Some(propensity), ..logged(&asked, slot, Some(strategy), head, self.clock.now()) };
+        let chances = match items.is_drawn() {
+            true => head.iter().enumerate().map(|(place, item)| items.chance(place, item)).collect(),
+            false => vec![1.0; head.len()],
+        };
+        // If no other slot could have answered, the propensity of the list is that of each item, unless new items could take places.
+        let item_propensities = (propensity >= 1.0 && items.is_drawn()).then(|| chances.clone());
+        let list = LoggedList {
+            propensity: Some(propensity),
+            item_propensities,
+            ..logged(&asked, slot, Some(strategy), head, self.clock.now())
+        };
         let is_watched = !asked.serving.shadows.is_empty();
-        // If no other slot could have answered, the propensity of the list is that of each item.
         if !is_watched && propensity >= 1.0 {
             self.recorder.record(vec![list]);
             return;
         }
-        match self.waiting.add(asked.tenant.party(), Answered { asked, list }) {
+        match self.waiting.add(asked.tenant.party(), Answered { asked, list, chances }) {
             // A list without the propensities of its items is better than none.
             Some(left) if left.asked.serving.shadows.is_empty() => self.recorder.record(vec![left.list]),
             Some(_) => self.recorder.count_dropped(),
@@ -132,7 +143,7 @@ async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, waiting: Arc<Wa
 /// Logs an answer with the answers of other slots to the same request: those of shadows as lists, those of traffic slots as the
 /// propensities of the items. Returns the error of a shadow, if one failed.
 async fn complete(answerer: &Answerer, recorder: &Recorder, answered: Answered) -> Option<String> {
-    let Answered { asked, mut list } = answered;
+    let Answered { asked, mut list, chances } = answered;
     let serving = Arc::clone(&asked.serving);
     let others: Vec<&Slot> =
         serving.slots.iter().filter(|slot| slot.id != list.deployment_slot_id && slot.weight > 0.0).collect();
@@ -141,15 +152,17 @@ async fn complete(answerer: &Answerer, recorder: &Recorder, answered: Answered) 
     let asking = async {
         // Not with fewer slots: a propensity that leaves one out is wrong.
         if others.len() <= MOST_SLOTS {
-            match propensities(answerer, &asked, &list, &others).await {
+            match propensities(answerer, &asked, &list, &chances, &others).await {
                 Ok(propensities) => list.item_propensities = Some(propensities),
                 Err(error) => tracing::debug!(%error, "what another slot would have answered is not known"),
             }
         }
         for slot in chosen(&serving.shadows, MOST_SLOTS, asked.request_id) {
-            match list_of(answerer, &asked, slot).await {
+            // What a shadow would list is compared, not what chance would put there.
+            let options = Options { new_items: None, ..asked.options.clone() };
+            match list_of(answerer, &asked, slot, options).await {
                 Ok((strategy, items)) => {
-                    shadows.push(LoggedList { is_shadow: true, ..logged(&asked, slot, strategy, items, at) })
+                    shadows.push(LoggedList { is_shadow: true, ..logged(&asked, slot, strategy, head_of(&items), at) })
                 }
                 Err(error) => fault = Some(format!("slot {}: {error}", slot.id)),
             }
@@ -169,15 +182,21 @@ fn chosen(slots: &[Slot], most: usize, request: Uuid) -> impl Iterator<Item = &S
     slots.iter().cycle().skip(first).take(slots.len().min(most))
 }
 
-/// Returns the probability that each item is shown in its place, over all slots.
-async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList, others: &[&Slot]) -> ApiResult<Vec<f64>> {
-    let mut propensities = vec![list.propensity.unwrap_or(1.0); list.items.len()];
+/// Returns the probability that each item is shown in its place, over all slots; `chances` are those of the slot that answered.
+async fn propensities(
+    answerer: &Answerer,
+    asked: &Asked,
+    list: &LoggedList,
+    chances: &[f64],
+    others: &[&Slot],
+) -> ApiResult<Vec<f64>> {
+    let share = list.propensity.unwrap_or(1.0);
+    let mut propensities: Vec<f64> = chances.iter().map(|chance| chance * share).collect();
     for slot in others {
-        let (_, items) = list_of(answerer, asked, slot).await?;
-        for ((propensity, item), other) in propensities.iter_mut().zip(&list.items).zip(&items) {
-            if item == other {
-                *propensity += asked.serving.share_of(slot);
-            }
+        let (_, other) = list_of(answerer, asked, slot, asked.options.clone()).await?;
+        let share = asked.serving.share_of(slot);
+        for (place, (propensity, item)) in propensities.iter_mut().zip(&list.items).enumerate() {
+            *propensity += other.chance(place, item) * share;
         }
     }
     // Rounding may exceed 1 slightly.
@@ -186,12 +205,10 @@ async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList, oth
 }
 
 /// Returns the list of a slot for a request; empty if its model does not know the user and the project is set to answer 404.
-async fn list_of(answerer: &Answerer, asked: &Asked, slot: &Slot) -> ApiResult<(Option<Strategy>, Vec<String>)> {
+async fn list_of(answerer: &Answerer, asked: &Asked, slot: &Slot, mut options: Options) -> ApiResult<(Option<Strategy>, List)> {
     let model = answerer.directory.model(&asked.caller.principal, slot.trained_model_id).await?;
-    let mut options = asked.options.clone();
     (options.personal.explain, options.list.with_metadata) = (false, false);
-    let (strategy, items) = answerer.for_one(&model, asked.user.as_deref(), options, &asked.serving).await?;
-    Ok((strategy, head_of(&items)))
+    answerer.for_one(&model, asked.user.as_deref(), options, &asked.serving).await
 }
 
 fn head_of(list: &List) -> Vec<String> {

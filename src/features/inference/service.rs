@@ -10,6 +10,7 @@ use super::answer::{Options, Strategy};
 use super::answerer::Answerer;
 use super::directory::ServedModel;
 use super::error::InferenceError;
+use super::exploration::Share;
 use super::limits::{Limits, Target};
 use super::listed::List;
 use super::model::{Serving, Slot};
@@ -136,7 +137,7 @@ impl Inference {
         caller: Arc<KnownKey>,
         project: i64,
         user: Option<String>,
-        options: Options,
+        mut options: Options,
     ) -> ApiResult<SlotAnswer> {
         if caller.principal.key_project() != Some(project) {
             return Err(InferenceError::OtherProject.into());
@@ -149,6 +150,8 @@ impl Inference {
         let request_id = Uuid::new_v4();
         let slot = serving.slot_of(user.as_deref()).ok_or(InferenceError::NoWeight)?;
         let model = directory.model(&caller.principal, slot.trained_model_id).await?;
+        let of_places = serving.new_item_share;
+        options.new_items = (of_places > 0.0).then_some(Share { of_places, request: request_id });
         let logged = serving.logs(request_id).then(|| options.clone());
         let (strategy, items) = self.answerer.for_one(&model, user.as_deref(), options, &serving).await?;
         let Some(strategy) = strategy else {

@@ -204,12 +204,32 @@ impl Rows {
     }
 }
 
-/// Passes all rows to a function in the order of the upload, each with its item and cells (column, value). Returns all columns
-/// except the item ids, with their kinds.
-pub fn each_row(
-    mut file: &File,
-    mut take: impl FnMut(String, Vec<(u32, Value)>) -> io::Result<()>,
-) -> io::Result<(Vec<String>, Vec<ColumnKind>)> {
+/// Returns all columns except the item ids, with their kinds.
+pub fn columns_of(file: &File) -> io::Result<(Vec<String>, Vec<ColumnKind>)> {
+    let footer = footer_of(file)?;
+    let kinds = (0u32..).zip(&footer.columns).map(|(column, _)| footer.kind(column)).collect();
+    Ok((footer.columns, kinds))
+}
+
+/// Passes all rows to a function in the order of the upload, each with its item and cells (column, value).
+pub fn each_row(file: &File, mut take: impl FnMut(&str, Vec<(u32, Value)>) -> io::Result<()>) -> io::Result<()> {
+    walk(file, |item, row, footer| take(&item, cells_of(row, footer).collect())).map(drop)
+}
+
+/// Passes all rows to a function in the order of the upload, each with all columns, its item, and its cells as they were uploaded,
+/// from which another prepared form can be built. Returns all columns except the item ids.
+pub fn each_stored_row(
+    file: &File,
+    mut take: impl FnMut(&[String], String, Vec<TableCell>) -> io::Result<()>,
+) -> io::Result<Vec<String>> {
+    let footer = walk(file, |item, row, footer| {
+        let cells = stored_cells(row, footer).map(|(column, value)| (column as usize, value));
+        take(&footer.columns, item, cells.collect())
+    })?;
+    Ok(footer.columns)
+}
+
+fn walk(mut file: &File, mut take: impl FnMut(String, Vec<Value>, &Footer) -> io::Result<()>) -> io::Result<Footer> {
     let footer = footer_of(file)?;
     file.rewind()?;
     let mut rows = BufReader::with_capacity(1 << 20, file).take(footer.index_at);
@@ -224,10 +244,9 @@ pub fn each_row(
         }
         let mut row: Vec<Value> = serde_json::from_slice(&text)?;
         let Some(Value::String(item)) = row.first_mut().map(Value::take) else { return Err(damaged()) };
-        take(item, cells_of(row, &footer).collect())?;
+        take(item, row, &footer)?;
     }
-    let kinds = (0u32..).zip(&footer.columns).map(|(column, _)| footer.kind(column)).collect();
-    Ok((footer.columns, kinds))
+    Ok(footer)
 }
 
 /// Returns a value for each column.
@@ -239,11 +258,16 @@ fn widen(row: Vec<Value>, footer: &Footer) -> Vec<Value> {
 
 /// Returns the cells of a row that have a value: column and value.
 fn cells_of(row: Vec<Value>, footer: &Footer) -> impl Iterator<Item = (u32, Value)> {
+    stored_cells(row, footer).filter_map(|(column, value)| Some((column, footer.kind(column).typed(value)?)))
+}
+
+/// Returns the cells of a row as they were uploaded: column and value.
+fn stored_cells(row: Vec<Value>, footer: &Footer) -> impl Iterator<Item = (u32, Value)> {
     let mut cells = row.into_iter().skip(1);
     let pairs = std::iter::from_fn(move || Some((cells.next()?, cells.next()?)));
     pairs.filter_map(|(column, value)| {
         let column = u32::try_from(column.as_u64()?).ok().filter(|column| (*column as usize) < footer.columns.len())?;
-        Some((column, footer.kind(column).typed(value)?))
+        Some((column, value))
     })
 }
 
@@ -285,6 +309,11 @@ pub mod tests {
     /// Returns the prepared form of given rows.
     pub fn prepared_rows(columns: &[&str], rows: Vec<(&str, Vec<TableCell>)>) -> Rows {
         opened(&built(&rows, columns).0).unwrap()
+    }
+
+    /// Returns the file of the prepared form of given rows.
+    pub fn prepared_bytes(columns: &[&str], rows: &[(&str, Vec<TableCell>)]) -> Vec<u8> {
+        std::fs::read(built(rows, columns).0.path()).unwrap()
     }
 
     /// Longer than any row of these tests.

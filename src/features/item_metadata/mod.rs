@@ -1,7 +1,9 @@
-//! Item metadata: uploaded files with one row for each item. Like training data, an upload is stored twice: as the original
-//! bytes, and in a form in which the rows of some items are found without reading the others.
+//! Metadata of items and of users: uploaded files with one row for each of them. Like training data, an upload is stored twice: as
+//! the original bytes, and in a form in which some rows are found without reading the others. Single rows of items can be changed
+//! as well.
 
 mod cells;
+mod changes;
 mod columns;
 mod jobs;
 mod lookup;
@@ -15,13 +17,14 @@ mod store;
 mod table;
 
 pub use cells::{boolean_of, number_of};
+pub use changes::MergeItemChanges;
 pub use columns::{ColumnKind, ColumnReport, Columns};
 pub use lookup::Rows;
 #[cfg(test)]
-pub use lookup::tests::prepared_rows;
-pub use model::{ItemMetaData, PrepareItemMetadata};
-pub use opening::{Unread, read_within};
+pub use lookup::tests::{prepared_bytes, prepared_rows};
+pub use model::{ItemMetaData, Metadata, OfItems, PrepareItemMetadata, Subject};
+pub use opening::{Unread, read_opened, read_within};
 pub use routes::{Docs, routes};
-pub use service::{LARGEST_METADATA, rows};
-pub use store::newest;
+pub use service::{LARGEST_METADATA, open_newest, rows};
+pub use store::{newest, newest_upload};
 pub use table::ItemTable;

@@ -1,4 +1,6 @@
-//! Rows of item metadata, and the payload of its job.
+//! Rows of metadata, what they describe, and the payload of their job.
+
+use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,9 +8,73 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::features::datasets::{TrainingDataStatus, unpacked};
+use crate::features::projects::ProjectFields;
+use crate::platform::wire_enum;
 use crate::schema::item_meta_data;
 
-/// An uploaded file about items.
+wire_enum! {
+    /// What the rows of an upload describe.
+    pub enum Subject {
+        /// Items, by their ids.
+        Item = "item",
+        /// Users, by their ids.
+        User = "user",
+    }
+}
+
+impl Subject {
+    /// Returns the first segment of the addresses of such uploads.
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Item => "item_meta_data",
+            Self::User => "user_meta_data",
+        }
+    }
+
+    /// Returns the name of the column of ids in a project's files.
+    pub fn column(self, fields: &ProjectFields) -> &str {
+        match self {
+            Self::Item => &fields.item_column,
+            Self::User => &fields.user_column,
+        }
+    }
+}
+
+/// A subject as a type, which the handlers of its addresses are generic over.
+pub trait About: 'static {
+    const SUBJECT: Subject;
+}
+
+/// Uploads about items.
+#[derive(Debug)]
+pub struct OfItems;
+
+/// Uploads about users.
+#[derive(Debug)]
+pub struct OfUsers;
+
+impl About for OfItems {
+    const SUBJECT: Subject = Subject::Item;
+}
+
+impl About for OfUsers {
+    const SUBJECT: Subject = Subject::User;
+}
+
+/// An upload about the subject `S`: one about another subject is not loaded as this.
+pub struct Metadata<S> {
+    pub row: ItemMetaData,
+    of: PhantomData<S>,
+}
+
+impl<S: About> Metadata<S> {
+    /// Returns an upload if it is about this subject.
+    pub fn of(row: ItemMetaData) -> Option<Self> {
+        (row.subject == S::SUBJECT).then_some(Self { row, of: PhantomData })
+    }
+}
+
+/// An uploaded file about items or users.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = item_meta_data)]
 pub struct ItemMetaData {
@@ -21,7 +87,7 @@ pub struct ItemMetaData {
     pub filesize: Option<i64>,
     /// Key of the prepared form.
     pub prepared_key: Option<String>,
-    /// All columns except the item ids, as a JSON array.
+    /// All columns except the ids, as a JSON array.
     pub valid_columns_list_json: Option<Value>,
     pub report: Option<Value>,
     pub ins_datetime: DateTime<Utc>,
@@ -31,6 +97,9 @@ pub struct ItemMetaData {
     pub error: Option<String>,
     /// What its files take up.
     pub stored_bytes: i64,
+    pub subject: Subject,
+    /// The last change of a single row that was accepted before the file. The file replaces those up to it.
+    pub superseded_changes: i64,
 }
 
 /// The columns of a stored upload: all but id, project, creator and prepared form.
@@ -43,6 +112,7 @@ pub struct Stored {
     pub sha256: Option<String>,
     pub status: TrainingDataStatus,
     pub stored_bytes: i64,
+    pub superseded_changes: i64,
 }
 
 /// The prepared form of an upload.
@@ -65,13 +135,13 @@ impl ItemMetaData {
     pub fn problem(&self) -> String {
         match (self.storage_key.is_some(), self.status) {
             (true, TrainingDataStatus::Preparing) => {
-                "This item metadata is still being prepared. Try again in a moment.".to_owned()
+                format!("This {} metadata is still being prepared. Try again in a moment.", self.subject)
             }
             (true, TrainingDataStatus::Failed) => {
                 let cause = self.error.as_deref().unwrap_or("Upload it again.");
-                format!("This item metadata could not be imported. {cause}")
+                format!("This {} metadata could not be imported. {cause}", self.subject)
             }
-            _ => "The file of this item metadata has been removed. Upload it again.".to_owned(),
+            _ => format!("The file of this {} metadata has been removed. Upload it again.", self.subject),
         }
     }
 }

@@ -1,15 +1,16 @@
-//! `/item_meta_data/`.
+//! `/item_meta_data/` and `/user_meta_data/`: the same handlers, each for the uploads about its subject.
 
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::PathItem;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::ItemMetaData;
+use super::model::{About, ItemMetaData, Metadata, OfItems, OfUsers, Subject};
 use super::preparation::MetaDataReport;
-use super::{service, store};
+use super::{changes, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::datasets::{
     DataPreview, PartialUpload, PreviewRefused, Replaced, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed,
@@ -17,22 +18,64 @@ use crate::features::datasets::{
 };
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
-use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, preview, download_file, unlink_file))]
+struct DocsOfItems;
+
+/// The paths of items, and the same of users.
 pub struct Docs;
+
+impl OpenApi for Docs {
+    fn openapi() -> utoipa::openapi::OpenApi {
+        let mut docs = DocsOfItems::openapi();
+        let of_users: Vec<(String, PathItem)> =
+            docs.paths.paths.iter().map(|(path, item)| (about_users(path), path_about_users(item.clone()))).collect();
+        docs.paths.paths.extend(of_users);
+        docs.merge_from(changes::Docs::openapi())
+    }
+}
+
+/// Returns a text about item metadata as one about user metadata.
+fn about_users(text: &str) -> String {
+    let collections = text.replace(Subject::Item.collection(), Subject::User.collection());
+    collections.replace("item metadata", "user metadata").replace("each item", "each user")
+}
+
+fn path_about_users(mut path: PathItem) -> PathItem {
+    let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+    for operation in operations.into_iter().flatten() {
+        operation.tags.iter_mut().flatten().for_each(|tag| *tag = about_users(tag));
+        for text in [&mut operation.summary, &mut operation.description, &mut operation.operation_id].into_iter().flatten() {
+            *text = about_users(text);
+        }
+    }
+    path
+}
 
 /// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    resource!(config, "/item_meta_data/")
-        .route("/item_meta_data/{id}/preview/", web::get().to(preview))
-        .route("/item_meta_data/{id}/download_file/", web::get().to(download_file))
-        .route("/item_meta_data/{id}/unlink_file/", web::delete().to(unlink_file));
+    config.configure(routes_of::<OfItems>).configure(routes_of::<OfUsers>).configure(changes::routes);
 }
 
-/// Item metadata in answers.
+fn routes_of<S: About>(config: &mut web::ServiceConfig) {
+    let below = |rest: &str| format!("/{}/{rest}", S::SUBJECT.collection());
+    let all = web::resource(below("")).route(web::get().to(list::<S>)).route(web::post().to(create::<S>));
+    let one = web::resource(below("{id}/"))
+        .route(web::get().to(read::<S>))
+        .route(web::put().to(replace::<S>))
+        .route(web::patch().to(update::<S>))
+        .route(web::delete().to(delete::<S>));
+    config
+        .service(all)
+        .service(one)
+        .route(&below("{id}/preview/"), web::get().to(preview::<S>))
+        .route(&below("{id}/download_file/"), web::get().to(download_file::<S>))
+        .route(&below("{id}/unlink_file/"), web::delete().to(unlink_file::<S>));
+}
+
+/// Item metadata, or user metadata, in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ItemMetaData)]
 pub struct ItemMetaDataBody {
@@ -45,7 +88,7 @@ pub struct ItemMetaDataBody {
     /// The file name as sent by the client.
     basename: Option<String>,
     filesize: Option<i64>,
-    /// All columns except the item ids.
+    /// All columns except the ids.
     #[schema(value_type = Option<Vec<String>>)]
     valid_columns_list_json: Option<Value>,
     #[schema(value_type = Option<MetaDataReport>)]
@@ -59,7 +102,8 @@ pub struct ItemMetaDataBody {
 
 impl From<ItemMetaData> for ItemMetaDataBody {
     fn from(metadata: ItemMetaData) -> Self {
-        let url = metadata.storage_key.is_some().then(|| format!("/api/v1/item_meta_data/{}/download_file/", metadata.id));
+        let collection = metadata.subject.collection();
+        let url = metadata.storage_key.is_some().then(|| format!("/api/v1/{collection}/{}/download_file/", metadata.id));
         Self {
             id: metadata.id,
             project: metadata.project_id,
@@ -82,7 +126,7 @@ impl From<ItemMetaData> for ItemMetaDataBody {
         ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<ItemMetaDataBody>), (status = 400, description = "A filter is not a number"),
         (status = 404, description = "There is no such page")))]
-async fn list(
+async fn list<S: About>(
     principal: Principal,
     services: web::Data<Services>,
     filters: Filters,
@@ -90,7 +134,7 @@ async fn list(
 ) -> ApiResult<web::Json<Page<ItemMetaDataBody>>> {
     let (id, project) = (filters.id("id")?, filters.id("project")?);
     let mut connection = services.db.conn().await?;
-    let (count, rows) = store::list(&mut connection, &principal, id, project, &page).await?;
+    let (count, rows) = store::list(&mut connection, (&principal, S::SUBJECT), id, project, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(ItemMetaDataBody::from).collect())?))
 }
 
@@ -99,7 +143,7 @@ async fn list(
     request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 201, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 413, description = "The file is too large"), (status = 415, description = "The body is not multipart/form-data")))]
-async fn create(
+async fn create<S: About>(
     principal: Principal,
     services: web::Data<Services>,
     request: HttpRequest,
@@ -107,7 +151,7 @@ async fn create(
 ) -> ApiResult<HttpResponse> {
     let (project, upload) = UploadForm::read(&request, body, &services, &principal, None).await?.finish(true)?;
     let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
-    let metadata = service::add(&services, &project, principal.user.id, upload).await?;
+    let metadata = service::add(&services, (&project, S::SUBJECT), principal.user.id, upload).await?;
     Ok(HttpResponse::Created().json(ItemMetaDataBody::from(metadata)))
 }
 
@@ -115,9 +159,10 @@ async fn create(
 #[utoipa::path(get, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "read_item_meta_data",
     params(("id" = i64, Path)),
     responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not found, or the caller has no access to it")))]
-async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    match access.object.storage_key {
-        Some(_) => Ok(web::Json(access.object.into())),
+async fn read<S: About>(access: Access<Metadata<S>, Viewer>) -> ApiResult<web::Json<ItemMetaDataBody>> {
+    let metadata = access.object.row;
+    match metadata.storage_key {
+        Some(_) => Ok(web::Json(metadata.into())),
         None => Err(ApiError::not_found()),
     }
 }
@@ -128,13 +173,13 @@ async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemM
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 404, description = "Not found, or the caller has no access to it"), (status = 413, description = "The file is too large"),
         (status = 415, description = "The body is not multipart/form-data")))]
-async fn replace(
-    access: Access<ItemMetaData, Editor>,
+async fn replace<S: About>(
+    access: Access<Metadata<S>, Editor>,
     services: web::Data<Services>,
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let form = UploadForm::read(&request, body, &services, &access.principal, replaced(&access.object)).await?;
+    let form = UploadForm::read(&request, body, &services, &access.principal, replaced(&access.object.row)).await?;
     let (project, upload) = form.finish(true)?;
     save(access, &services, project, Some(upload)).await
 }
@@ -145,13 +190,13 @@ async fn replace(
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 404, description = "Not found, or the caller has no access to it"), (status = 413, description = "The file is too large"),
         (status = 415, description = "The body is not multipart/form-data")))]
-async fn update(
-    access: Access<ItemMetaData, Editor>,
+async fn update<S: About>(
+    access: Access<Metadata<S>, Editor>,
     services: web::Data<Services>,
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let form = UploadForm::read(&request, body, &services, &access.principal, replaced(&access.object)).await?;
+    let form = UploadForm::read(&request, body, &services, &access.principal, replaced(&access.object.row)).await?;
     let (project, upload) = form.finish_partial()?;
     save(access, &services, project, upload).await
 }
@@ -160,19 +205,23 @@ fn replaced(metadata: &ItemMetaData) -> Option<Replaced> {
     Some(Replaced { project: metadata.project_id, stored_bytes: metadata.stored_bytes })
 }
 
-async fn save(
-    access: Access<ItemMetaData, Editor>,
+async fn save<S: About>(
+    access: Access<Metadata<S>, Editor>,
     services: &Services,
     project: Option<i64>,
     upload: Option<Upload>,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let metadata = access.object;
+    let metadata = access.object.row;
     if project.is_some_and(|project| project != metadata.project_id) {
-        return Err(ApiError::field("project", "Item metadata cannot move to another project. Upload it there."));
+        let name = match S::SUBJECT {
+            Subject::Item => "Item",
+            Subject::User => "User",
+        };
+        return Err(ApiError::field("project", format!("{name} metadata cannot move to another project. Upload it there.")));
     }
     let Some(upload) = upload else { return Ok(web::Json(metadata.into())) };
     let project = project_for_upload(&access.principal, services, metadata.project_id).await?;
-    Ok(web::Json(service::replace(services, &project, metadata.id, upload).await?.into()))
+    Ok(web::Json(service::replace(services, (&project, S::SUBJECT), metadata.id, upload).await?.into()))
 }
 
 /// Deletes item metadata with its file.
@@ -180,8 +229,8 @@ async fn save(
     params(("id" = i64, Path)),
     responses((status = 204, description = "Deleted"), (status = 404, description = "Not found, or the caller has no access to it"),
         (status = 409, description = "An active object depends on it", body = ConflictBody)))]
-async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    projects::remove(&services, Kind::ItemMetaData, access.object.id).await?;
+async fn delete<S: About>(access: Access<Metadata<S>, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    projects::remove(&services, Kind::ItemMetaData, access.object.row.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -190,12 +239,12 @@ async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Servic
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
     responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is invalid, or the file cannot be read", body = inline(PreviewRefused)),
         (status = 404, description = "Not found, no access, or its file was removed")))]
-async fn preview(
-    access: Access<ItemMetaData, Viewer>,
+async fn preview<S: About>(
+    access: Access<Metadata<S>, Viewer>,
     services: web::Data<Services>,
     filters: Filters,
 ) -> ApiResult<HttpResponse> {
-    let metadata = access.object;
+    let metadata = access.object.row;
     let counted = metadata.report.as_ref().and_then(|report| report["rows_total"].as_u64());
     let name = metadata.basename.unwrap_or_default();
     preview_of(&services, metadata.project_id, metadata.storage_key.as_deref(), name, counted, &filters).await
@@ -206,8 +255,8 @@ async fn preview(
     params(("id" = i64, Path)),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
         (status = 404, description = "Not found, no access, or its file was removed")))]
-async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let metadata = access.object;
+async fn download_file<S: About>(access: Access<Metadata<S>, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let metadata = access.object.row;
     let key = metadata.storage_key.as_deref().ok_or_else(file_removed)?;
     attachment(&services.blobs, key, metadata.basename.as_deref().unwrap_or_default()).await
 }
@@ -216,9 +265,9 @@ async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data
 #[utoipa::path(delete, path = "/item_meta_data/{id}/unlink_file/", tag = "item_meta_data", operation_id = "delete_item_meta_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not found, or the caller has no access to it")))]
-async fn unlink_file(
-    access: Access<ItemMetaData, Editor>,
+async fn unlink_file<S: About>(
+    access: Access<Metadata<S>, Editor>,
     services: web::Data<Services>,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    Ok(web::Json(service::unlink(&services, access.object.id).await?.into()))
+    Ok(web::Json(service::unlink(&services, access.object.row.id).await?.into()))
 }

@@ -1,12 +1,13 @@
-//! Rules for item metadata: what is accepted, how it is looked up, and when its files are deleted.
+//! Rules for metadata: what is accepted, how it is looked up, and when its files are deleted.
 
+use std::fs::File;
 use std::path::Path;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
 use super::lookup::Rows;
-use super::model::{Form, ItemMetaData, PrepareItemMetadata, Stored, files_of_upload};
+use super::model::{Form, ItemMetaData, PrepareItemMetadata, Stored, Subject, files_of_upload};
 use super::preparation::{self, Prepared};
 use super::store;
 use crate::features::accounts::Guarded;
@@ -23,6 +24,9 @@ use crate::platform::services::Services;
 /// The largest number of bytes of item metadata in one answer.
 pub const LARGEST_METADATA: usize = 16 << 20;
 
+/// How often the form in use is looked up whose file is replaced meanwhile.
+const TRIES: usize = 3;
+
 /// An upload stored under its keys, with its prepared form if it is small.
 struct Kept {
     stored: Stored,
@@ -36,14 +40,19 @@ impl Kept {
     }
 }
 
-/// Stores an upload as new metadata of a project. Nothing is stored if it cannot be imported.
-pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let examined = examine(services, project, upload).await?;
+/// Stores an upload as new metadata of a project about a subject. Nothing is stored if it cannot be imported.
+pub async fn add(
+    services: &Services,
+    (project, subject): (&Project, Subject),
+    maker: i64,
+    upload: Upload,
+) -> Result<ItemMetaData, DataError> {
+    let examined = examine(services, (project, subject), upload).await?;
     let (services, project) = (services.clone(), project.id);
     finishing(async move {
         let kept = examined.keep(&services).await?;
         let files = kept.files();
-        let added = insert(&services, project, maker, kept).await;
+        let added = insert(&services, (project, subject), maker, kept).await;
         if added.is_err() {
             remove_files(&services, files).await;
         }
@@ -53,13 +62,22 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
 }
 
 /// Writes the row of a new upload.
-async fn insert(services: &Services, project: i64, maker: i64, kept: Kept) -> Result<ItemMetaData, DataError> {
+async fn insert(
+    services: &Services,
+    (project, subject): (i64, Subject),
+    maker: i64,
+    mut kept: Kept,
+) -> Result<ItemMetaData, DataError> {
     let allowed = services.settings.max_stored_bytes_per_organisation;
     let most_waiting = services.settings.max_waiting_jobs_per_organisation;
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| -> Result<_, DataError> {
-            let metadata = store::insert(connection, project, maker, kept.stored, kept.form).await?;
+            if subject == Subject::Item {
+                kept.stored.superseded_changes = store::last_change(connection, project).await?;
+            }
+            let metadata = store::insert(connection, (project, subject), Some(maker), kept.stored, kept.form).await?;
+            supersede_if_ready(connection, &metadata).await?;
             enqueue_if_waiting(connection, &metadata, most_waiting).await?;
             projects::refuse_excess(connection, project, metadata.stored_bytes.unsigned_abs(), allowed).await??;
             Ok(metadata)
@@ -68,8 +86,13 @@ async fn insert(services: &Services, project: i64, maker: i64, kept: Kept) -> Re
 }
 
 /// Replaces an upload. The former prepared form stays in use until this one is prepared, too.
-pub async fn replace(services: &Services, project: &Project, id: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let examined = examine(services, project, upload).await?;
+pub async fn replace(
+    services: &Services,
+    (project, subject): (&Project, Subject),
+    id: i64,
+    upload: Upload,
+) -> Result<ItemMetaData, DataError> {
+    let examined = examine(services, (project, subject), upload).await?;
     let (services, project) = (services.clone(), project.id);
     finishing(async move {
         let kept = examined.keep(&services).await?;
@@ -104,12 +127,23 @@ async fn put_in_place(
                 let in_use = before.prepared_key.clone();
                 kept.stored.stored_bytes += blocking(move || bytes_of(&blobs, in_use.as_slice())).await?;
             }
+            kept.stored.superseded_changes = store::last_change(connection, project).await?;
             let after = store::replace(connection, id, kept.stored, kept.form).await?;
+            supersede_if_ready(connection, &after).await?;
             enqueue_if_waiting(connection, &after, most_waiting).await?;
             projects::refuse_excess(connection, project, after.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, after))
         })
         .await
+}
+
+/// Drops the changes of single rows from before an upload that is in use at once. While one is being prepared, the former rows stay
+/// in use and the changes wait; they are dropped once it is ready.
+async fn supersede_if_ready(connection: &mut AsyncPgConnection, metadata: &ItemMetaData) -> Result<(), DataError> {
+    if metadata.status == TrainingDataStatus::Ready {
+        store::supersede(connection, metadata).await?;
+    }
+    Ok(())
 }
 
 /// Enqueues the preparation of an upload that was not prepared at once, unless too many jobs of its organisation wait.
@@ -137,8 +171,8 @@ struct Examined {
 }
 
 /// Checks an upload, and prepares it if it is small. For a large upload, only the start of the file is checked.
-async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
-    let work = Preparation::of(services, project);
+async fn examine(services: &Services, (project, subject): (&Project, Subject), upload: Upload) -> Result<Examined, DataError> {
+    let work = Preparation::of(services, project, subject);
     in_turn(services, project.id, move || {
         let (path, name, size) = (upload.received.file.path(), upload.name.as_str(), upload.received.size);
         if is_prepared_at_once(name, size) {
@@ -147,7 +181,7 @@ async fn examine(services: &Services, project: &Project, upload: Upload) -> Resu
         }
         let copy = unpacked::copy_of(&work.blobs, path, name, work.limits.largest_expanded)?;
         let (path, name) = copy.as_ref().map_or((path, name), |copy| (copy.path(), unpacked::NAME));
-        preparation::check_columns(path, name, &work.item_column)?;
+        preparation::check_columns(path, name, &work.id_column)?;
         Ok(Examined { upload, copy, prepared: None })
     })
     .await
@@ -174,6 +208,7 @@ impl Examined {
                 sha256: Some(received.sha256),
                 status,
                 stored_bytes: 0,
+                superseded_changes: 0,
             };
             let mut kept = Kept { stored, form };
             kept.stored.stored_bytes = bytes_of(&blobs, &kept.files())?;
@@ -187,40 +222,48 @@ impl Examined {
     }
 }
 
-fn bytes_of(blobs: &Blobs, files: &[String]) -> Result<i64, DataError> {
+/// Returns the bytes of these files together.
+pub fn bytes_of(blobs: &Blobs, files: &[String]) -> Result<i64, DataError> {
     Ok(i64::try_from(blobs.bytes_of(files)?).unwrap_or(i64::MAX))
+}
+
+/// Returns the limits of prepared forms in the settings.
+pub fn limits(services: &Services) -> preparation::Limits {
+    preparation::Limits {
+        largest_expanded: services.settings.max_expanded_bytes,
+        largest_table: services.settings.item_cache_bytes,
+    }
 }
 
 /// The resources to prepare an upload of a project.
 struct Preparation {
     blobs: Blobs,
-    item_column: String,
+    subject: Subject,
+    id_column: String,
     limits: preparation::Limits,
     memory: Promise,
 }
 
 impl Preparation {
-    fn of(services: &Services, project: &Project) -> Self {
+    fn of(services: &Services, project: &Project, subject: Subject) -> Self {
         Self {
             blobs: services.blobs.clone(),
-            item_column: project.fields.item_column.clone(),
-            limits: preparation::Limits {
-                largest_expanded: services.settings.max_expanded_bytes,
-                largest_table: services.settings.item_cache_bytes,
-            },
+            subject,
+            id_column: subject.column(&project.fields).to_owned(),
+            limits: limits(services),
             memory: services.memory().promise(),
         }
     }
 
     /// Prepares an upload. Blocks.
     fn run(&self, path: &Path, name: &str, size: u64) -> Result<Prepared, DataError> {
-        let Self { blobs, item_column, limits, memory } = self;
-        preparation::prepare(blobs, path, name, item_column, size, limits, memory)
+        let Self { blobs, subject, id_column, limits, memory } = self;
+        preparation::prepare(blobs, (path, name, size), (*subject, id_column.as_str()), limits, memory)
     }
 }
 
 /// Returns the key of the prepared form of the upload of a key.
-fn prepared_key_of(key: &str) -> String {
+pub fn prepared_key_of(key: &str) -> String {
     format!("{key}.items")
 }
 
@@ -244,7 +287,7 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let waiting = metadata.storage_key.clone().filter(|_| metadata.status == TrainingDataStatus::Preparing);
     let (Some(key), Some((project, _))) = (waiting, project) else { return Ok(()) };
     services.disk().check()?;
-    let work = Preparation::of(services, &project);
+    let work = Preparation::of(services, &project, metadata.subject);
     let (name, upload) = (metadata.basename.clone().unwrap_or_default(), key.clone());
     let size = metadata.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
     let form = blocking(move || {
@@ -280,7 +323,7 @@ async fn record_prepared(
     key: String,
     (form, stored_bytes): (Form, i64),
 ) -> Result<bool, DataError> {
-    let (id, project) = (metadata.id, metadata.project_id);
+    let (id, project, metadata) = (metadata.id, metadata.project_id, metadata.clone());
     let added = stored_bytes.saturating_sub(metadata.stored_bytes).max(0).unsigned_abs();
     let allowed = services.settings.max_stored_bytes_per_organisation;
     let mut connection = services.db.conn().await?;
@@ -288,6 +331,7 @@ async fn record_prepared(
         .transaction(async move |connection| -> Result<bool, DataError> {
             let is_kept = store::end_preparation(connection, id, &key, Ok((form, stored_bytes))).await?;
             if is_kept {
+                store::supersede(connection, &metadata).await?;
                 projects::refuse_excess(connection, project, added, allowed).await??;
             }
             Ok(is_kept)
@@ -321,7 +365,26 @@ pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataEr
     .await?
 }
 
-/// Opens the prepared form of metadata to look up items. Blocks.
+/// Opens the prepared form in use of a project about a subject; `None` if there is none. It can be read even if it is replaced
+/// meanwhile.
+pub async fn open_newest(
+    connection: &mut AsyncPgConnection,
+    blobs: &Blobs,
+    project: i64,
+    subject: Subject,
+) -> Result<Option<File>, DataError> {
+    for _ in 0..TRIES {
+        let Some(key) = store::newest(connection, project, subject).await? else { return Ok(None) };
+        let blobs = blobs.clone();
+        match blocking(move || Ok(blobs.open_file(&key)?)).await {
+            Err(DataError::Storage(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+            opened => return opened.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// Opens the prepared form of metadata to look up rows. Blocks.
 pub fn rows(blobs: &Blobs, metadata: &ItemMetaData) -> Result<Rows, DataError> {
     let gone = || DataError::NotUsable(metadata.problem());
     let key = metadata.prepared_key.as_deref().ok_or_else(gone)?;

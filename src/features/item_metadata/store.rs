@@ -1,14 +1,15 @@
-//! SQL of item metadata.
+//! SQL of metadata.
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Form, ItemMetaData, Stored};
+use super::model::{About, Form, ItemMetaData, Metadata, Stored, Subject};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::datasets::TrainingDataStatus;
 use crate::features::projects::page_of_project;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::item_meta_data;
+use crate::schema::{item_changes, item_meta_data};
 
 impl Guarded for ItemMetaData {
     load_of_project!(item_meta_data);
@@ -18,37 +19,105 @@ impl Guarded for ItemMetaData {
     }
 }
 
-/// Returns one page of the metadata that a caller may see and whose file still exists, newest first.
+impl<S: About> Guarded for Metadata<S> {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found = <ItemMetaData as Guarded>::load(connection, id).await?;
+        Ok(found.and_then(|(row, ownership)| Some((Self::of(row)?, ownership))))
+    }
+
+    fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
+        self.row.matches(ownership, filters)
+    }
+}
+
+/// Returns one page of the metadata about a subject that a caller may see and whose file still exists, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
-    principal: &Principal,
+    (principal, subject): (&Principal, Subject),
     id: Option<i64>,
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ItemMetaData>)> {
     page_of_project!(item_meta_data as ItemMetaData, by ins_datetime, connection, principal, project, page,
-        only item_meta_data::storage_key.is_not_null(), {
+        only item_meta_data::storage_key.is_not_null().and(item_meta_data::subject.eq(subject)), {
         id => item_meta_data::id.eq(id),
     })
 }
 
-/// Returns the prepared form of the newest upload of a project whose file still exists.
-pub async fn newest(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<String>> {
-    let prepared: Option<Option<String>> = item_meta_data::table
-        .filter(item_meta_data::project_id.eq(project))
+/// Selects the uploads of a project about a subject with a prepared form, the one in use first.
+fn usable(project: i64, subject: Subject) -> item_meta_data::BoxedQuery<'static, Pg> {
+    item_meta_data::table
+        .filter(item_meta_data::project_id.eq(project).and(item_meta_data::subject.eq(subject)))
         .filter(item_meta_data::storage_key.is_not_null().and(item_meta_data::prepared_key.is_not_null()))
         .order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc()))
-        .select(item_meta_data::prepared_key)
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(prepared.flatten())
+        .into_boxed()
+}
+
+/// Returns the prepared form of the newest upload of a project about a subject whose file still exists.
+pub async fn newest(connection: &mut AsyncPgConnection, project: i64, subject: Subject) -> QueryResult<Option<String>> {
+    Ok(newest_upload(connection, project, subject).await?.map(|(_, prepared)| prepared))
+}
+
+/// Returns the id of the newest upload of a project about a subject whose file still exists, and its prepared form.
+pub async fn newest_upload(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    subject: Subject,
+) -> QueryResult<Option<(i64, String)>> {
+    let columns = (item_meta_data::id, item_meta_data::prepared_key.assume_not_null());
+    usable(project, subject).select(columns).first(connection).await.optional()
+}
+
+/// Returns the newest item metadata of a project with a prepared form, whose rows are in use.
+pub async fn in_use(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<ItemMetaData>> {
+    usable(project, Subject::Item).select(ItemMetaData::as_select()).first(connection).await.optional()
+}
+
+/// Returns whether item metadata of a project is still being prepared.
+pub async fn is_preparing(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<bool> {
+    let preparing = item_meta_data::table
+        .filter(item_meta_data::project_id.eq(project).and(item_meta_data::subject.eq(Subject::Item)))
+        .filter(item_meta_data::storage_key.is_not_null())
+        .filter(item_meta_data::status.eq(TrainingDataStatus::Preparing));
+    diesel::select(diesel::dsl::exists(preparing)).get_result(connection).await
+}
+
+/// Returns the last change of a single row of a project that waits; 0 if none does.
+pub async fn last_change(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<i64> {
+    let waiting = item_changes::table.filter(item_changes::project_id.eq(project));
+    let last: Option<i64> = waiting.select(diesel::dsl::max(item_changes::sequence)).first(connection).await?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Deletes the changes of single rows that the file of an upload replaces, if its rows are in use now.
+pub async fn supersede(connection: &mut AsyncPgConnection, metadata: &ItemMetaData) -> QueryResult<()> {
+    let project = metadata.project_id;
+    let in_use: Option<i64> = usable(project, Subject::Item).select(item_meta_data::id).first(connection).await.optional()?;
+    if in_use != Some(metadata.id) {
+        return Ok(());
+    }
+    // Locked in the order in which a batch of changes is written, so that the two cannot wait for each other.
+    let superseded: Vec<i64> = item_changes::table
+        .filter(item_changes::project_id.eq(project).and(item_changes::sequence.le(metadata.superseded_changes)))
+        .order(item_changes::item_id)
+        .select(item_changes::sequence)
+        .for_update()
+        .load(connection)
+        .await?;
+    forget(connection, project, &superseded).await
+}
+
+/// Deletes changes of single rows, which are locked already.
+pub async fn forget(connection: &mut AsyncPgConnection, project: i64, sequences: &[i64]) -> QueryResult<()> {
+    let forgotten =
+        item_changes::table.filter(item_changes::project_id.eq(project).and(item_changes::sequence.eq_any(sequences)));
+    diesel::delete(forgotten).execute(connection).await.map(drop)
 }
 
 pub async fn insert(
     connection: &mut AsyncPgConnection,
-    project_id: i64,
-    created_by: i64,
+    (project_id, subject): (i64, Subject),
+    created_by: Option<i64>,
     stored: Stored,
     form: Option<Form>,
 ) -> QueryResult<ItemMetaData> {
@@ -57,6 +126,7 @@ pub async fn insert(
             stored,
             form.unwrap_or_default(),
             item_meta_data::project_id.eq(project_id),
+            item_meta_data::subject.eq(subject),
             item_meta_data::created_by.eq(created_by),
         ))
         .returning(ItemMetaData::as_returning())
@@ -81,6 +151,20 @@ pub async fn replace(
         .returning(ItemMetaData::as_returning())
         .get_result(connection)
         .await
+}
+
+/// Puts another prepared form in the place of the one in use, and another original file where one is given, with its key and size.
+pub async fn change_form(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    form: Form,
+    stored_bytes: i64,
+    original: Option<(String, i64)>,
+) -> QueryResult<()> {
+    let original =
+        original.map(|(key, size)| (item_meta_data::storage_key.eq(Some(key)), item_meta_data::filesize.eq(Some(size))));
+    let changes = (form, item_meta_data::stored_bytes.eq(stored_bytes), original);
+    diesel::update(item_meta_data::table.find(id)).set(changes).execute(connection).await.map(drop)
 }
 
 /// Returns an upload, if it exists.

@@ -8,11 +8,9 @@ use super::model::TrainedModel;
 use super::ready::ReadyModel;
 use super::signing::{Keyring, untrusted};
 use super::training::MODEL_ID;
-use crate::features::item_metadata;
 use crate::ml::artifact::{self, Verification};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
-use crate::platform::services::Services;
 
 /// A signed file that is written but not yet stored under its key.
 #[derive(Debug)]
@@ -194,25 +192,8 @@ pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promis
     Ok(prepared(loaded, file_bytes))
 }
 
-/// Returns a model as [`open`] does, with the new items of a prepared form of item metadata, if it can have any. Item metadata that
-/// cannot be read leaves it without.
-pub fn open_with_items(services: &Services, model: &TrainedModel, items: Option<&str>) -> Result<(ReadyModel, u64), ModelError> {
-    let memory = services.memory().promise();
-    let (loaded, file_bytes) = load(&services.blobs, &Keyring::of(services), model, &memory)?;
-    let Some(items) = items.filter(|_| loaded.takes_new_items()) else { return Ok(prepared(loaded, file_bytes)) };
-    let memory = services.memory().promise();
-    let extended = match item_metadata::read_within(&services.blobs, items, &memory) {
-        Ok(table) => loaded.with_items_of(&table.features())?,
-        Err(error) => {
-            tracing::warn!(model = model.id, %error, "new items are not recommended: the item metadata cannot be read");
-            loaded
-        }
-    };
-    Ok(prepared(extended, file_bytes))
-}
-
 /// Reads a model and the size of its file.
-fn load(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -> Result<(ReadyModel, u64), ModelError> {
+pub fn load(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -> Result<(ReadyModel, u64), ModelError> {
     // Room for the file's bytes and the model made of them.
     let needed = model.filesize.map_or(0, i64::unsigned_abs).saturating_mul(2);
     memory.raise_to(needed).map_err(|shortage| {
@@ -224,7 +205,7 @@ fn load(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -
 }
 
 /// Computes what the first list needs, and roughly the bytes in memory.
-fn prepared(model: ReadyModel, file_bytes: u64) -> (ReadyModel, u64) {
+pub fn prepared(model: ReadyModel, file_bytes: u64) -> (ReadyModel, u64) {
     model.prepare();
     // `heap_bytes` does not include dictionaries; the file holds them once, as memory does.
     let held = model.heap_bytes().max(file_bytes);
@@ -263,6 +244,7 @@ pub mod tests {
             seen,
             model,
             cold_start: None,
+            profiles: None,
             metadata: [(MODEL_ID.to_owned(), "1".to_owned())].into(),
             derived: Default::default(),
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ml::context::{Context, Interrupt, Lack};
+use crate::platform::clock::Clock;
 use crate::platform::memory::Promise;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
@@ -24,16 +25,26 @@ pub fn engine_context(
     deadline: Option<DateTime<Utc>>,
     memory: Promise,
 ) -> Context {
-    let (flag, clock) = (job.cancel.flag(), job.app.clock.clone());
-    let interrupt = move || {
-        if flag.load(Ordering::Relaxed) {
-            Some(Interrupt::Cancel)
-        } else {
-            deadline.is_some_and(|deadline| deadline <= clock.now()).then_some(Interrupt::TimeOut)
-        }
+    let flag = job.cancel.flag();
+    let context = Context::new(seed, threads);
+    bounded(context, move || flag.load(Ordering::Relaxed), job.app.clock.clone(), deadline, memory)
+}
+
+/// Returns the context with these bounds: it stops once it is told to or at the deadline, and uses only memory reserved by
+/// `memory`.
+pub fn bounded(
+    context: Context,
+    is_stopped: impl Fn() -> bool + Send + Sync + 'static,
+    clock: Clock,
+    deadline: Option<DateTime<Utc>>,
+    memory: Promise,
+) -> Context {
+    let interrupt = move || match is_stopped() {
+        true => Some(Interrupt::Cancel),
+        false => deadline.is_some_and(|deadline| deadline <= clock.now()).then_some(Interrupt::TimeOut),
     };
     let ask = move |bytes| {
         memory.raise_to(bytes).map_err(|shortage| Lack { available: shortage.available, is_passing: memory.waits_for_others() })
     };
-    Context::new(seed, threads).with_interrupt(Arc::new(interrupt)).with_memory_source(Arc::new(ask))
+    context.with_interrupt(Arc::new(interrupt)).with_memory_source(Arc::new(ask))
 }

@@ -38,7 +38,7 @@ pub enum ModelError {
         "There is not enough free memory to read this model. Try again when less is running, or give the server more memory."
     )]
     NoMemory,
-    /// It is not in memory, and other requests of its project take all places for loading it.
+    /// Its file has to be read, and other requests of its tenant take all places for that.
     #[error(transparent)]
     Busy(#[from] Busy),
     /// The model was trained on sessions, but the request is for a user.

@@ -1,5 +1,6 @@
 //! The background job that trains a model.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use super::model::{Outcome, TrainModel, TrainedModel};
 use super::ready::ReadyModel;
 use super::signing::Keyring;
 use super::store;
-use super::training::{self, EarlierModel, Packed, Plan};
+use super::training::{self, EarlierModel, Packed, Plan, Tables};
 use crate::features::datasets::{self, TrainingData};
-use crate::features::item_metadata::{self, Unread};
+use crate::features::feature_sets;
+use crate::features::item_metadata::{self, Subject, Unread};
 use crate::features::projects::{self, StoredBytes, TooManyStoredBytes};
 use crate::features::task_logs::{self, Line};
 use crate::ml::algorithms::NewItems;
+use crate::ml::context::Context;
 use crate::ml::error::MlError;
 use crate::ml::features::FeatureTable;
 use crate::ml::registry;
@@ -36,12 +39,12 @@ impl Job for TrainModel {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        let Some((mut plan, data, items)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
+        let Some((mut plan, data, metadata)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
         if !begin(&context, &plan).await? {
             return Ok(());
         }
         plan.before = earlier_model(&context.app, self.warm_start_from).await?;
-        let (packed, staged, seconds) = train(&context, plan, &data, items).await?;
+        let (packed, staged, seconds) = train(&context, plan, &data, metadata).await?;
         complete(&context, self.trained_model_id, data.project_id, packed, staged, seconds).await
     }
 
@@ -52,8 +55,9 @@ impl Job for TrainModel {
     }
 }
 
-/// Returns what to train on which data, with the prepared form of the item metadata; `None` if the model has been deleted or has ended already.
-async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData, Option<String>)>, JobError> {
+/// Returns what to train on which data, with the prepared forms of the metadata; `None` if the model has been deleted or has ended
+/// already.
+async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData, Tables<File>)>, JobError> {
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
     let model = store::find(&mut connection, id).await.map_err(|error| later(&error))?;
     let Some(model) = model.filter(TrainedModel::is_live) else { return Ok(None) };
@@ -68,6 +72,7 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
     let allowed = services.settings.max_stored_bytes_per_organisation;
     let stored = projects::stored_bytes(&mut connection, &project, allowed).await.map_err(|error| later(&error))?;
     stored.map_or(Ok(()), StoredBytes::admit_any).map_err(|excess| JobError::Fail { reason: excess.to_string() })?;
+    let feature_set = feature_sets::current(&mut connection, data.project_id).await.map_err(|error| later(&error))?;
     let plan = Plan {
         model_id: id,
         data_id: data.id,
@@ -78,9 +83,12 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
         weights: project.weights(),
         moment: services.clock.now().timestamp_micros(),
         before: None,
+        feature_set,
     };
-    let items = item_metadata::newest(&mut connection, data.project_id).await.map_err(|error| later(&error))?;
-    Ok(Some((plan, data, items)))
+    let project = data.project_id;
+    let items = item_metadata::open_newest(&mut connection, &services.blobs, project, Subject::Item).await?;
+    let users = item_metadata::open_newest(&mut connection, &services.blobs, project, Subject::User).await?;
+    Ok(Some((plan, data, Tables { items, users })))
 }
 
 /// Returns the model to start from; `None` if it is gone or cannot be read, since training can always start from scratch.
@@ -124,7 +132,7 @@ async fn train(
     context: &JobContext<Services>,
     plan: Plan,
     data: &TrainingData,
-    items: Option<String>,
+    metadata: Tables<File>,
 ) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
     let (start, deadline) = (services.clock.now(), training_deadline(&services));
@@ -132,8 +140,10 @@ async fn train(
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
     let engine = engine_context(context, training::SEED, threads, deadline, memory);
     let work = move || {
-        let table = items.map(|key| read_items(&services, &plan, &key)).transpose()?.flatten();
-        let packed = training::fit(&plan, &log, table.as_ref(), &engine).map_err(|error| ended(error, &services))?;
+        let read = |file: Option<File>| file.map(|file| read_table(&services, &plan, &file, &engine)).transpose();
+        let (items, users) = (read(metadata.items)?.flatten(), read(metadata.users)?.flatten());
+        let tables = Tables { items: items.as_ref(), users: users.as_ref() };
+        let packed = training::fit(&plan, &log, tables, &engine).map_err(|error| ended(error, &services))?;
         let staged = artifacts::stage(&services.blobs, &Keyring::of(&services), plan.model_id, &packed.bytes);
         let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
         Ok::<_, JobError>((packed, staged))
@@ -143,16 +153,18 @@ async fn train(
     Ok((packed, staged, (context.app.clock.now() - start).as_seconds_f64()))
 }
 
-/// Returns the item metadata for an algorithm that can use it; `None` if it was deleted meanwhile. Blocks.
-fn read_items(services: &Services, plan: &Plan, key: &str) -> Result<Option<FeatureTable>, JobError> {
+/// Returns metadata for an algorithm that can use it; `None` for others. Blocks.
+fn read_table(services: &Services, plan: &Plan, file: &File, engine: &Context) -> Result<Option<FeatureTable>, JobError> {
     if registry::find(&plan.algorithm).is_ok_and(|info| info.new_items() == NewItems::Never) {
         return Ok(None);
     }
-    match item_metadata::read_within(&services.blobs, key, &services.memory().promise()) {
-        Ok(table) => Ok(Some(table.features())),
-        Err(Unread::Gone) => Ok(None),
-        Err(Unread::Memory(_)) => Err(JobError::Snooze(memory::PAUSE)),
-        Err(Unread::File(error)) => Err(JobError::Retry { reason: format!("The item metadata could not be read: {error}.") }),
+    let memory = services.memory().promise();
+    match item_metadata::read_opened(file, &memory, || engine.check()) {
+        Ok(table) => Ok(Some(table.into_features())),
+        Err(Unread::Memory(_)) if memory.waits_for_others() => Err(JobError::Snooze(memory::PAUSE)),
+        Err(Unread::Memory(shortage)) => Err(JobError::Fail { reason: format!("The metadata cannot be read: {shortage}.") }),
+        Err(Unread::Stopped(stopped)) => Err(ended(stopped, services)),
+        Err(error) => Err(JobError::Retry { reason: format!("The metadata could not be read: {error}.") }),
     }
 }
 
@@ -193,7 +205,7 @@ async fn complete(
         "Model {id} complete: {} {learnt_from}, {} items, {} interactions, {} bytes, {seconds:.1} seconds.",
         packed.n_users, packed.n_items, packed.n_interactions, stored.size
     );
-    let text = packed.note.iter().fold(text, |text, note| format!("{text} {note}"));
+    let text = packed.notes.iter().fold(text, |text, note| format!("{text} {note}"));
     let mut lineage = packed.lineage;
     lineage["training_seconds"] = seconds.into();
     let outcome = Outcome {

@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod jobs;
 mod model;
+mod opening;
 mod previews;
 mod ready;
 mod recommend;

@@ -1,6 +1,8 @@
 //! Lists for users who inspect a model: the recommendation actions of `/trained_model/{id}/`.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -14,7 +16,7 @@ use super::model::TrainedModel;
 use super::recommend::{self, LARGEST_CUTOFF, Previewed, Sample, Scored};
 use crate::features::accounts::{Access, Role, Viewer};
 use crate::features::datasets::{DataError, PREVIEWS, ask_for};
-use crate::features::item_metadata::{self, ItemMetaData, LARGEST_METADATA, Rows};
+use crate::features::item_metadata::{self, ItemMetaData, LARGEST_METADATA, Metadata, OfItems, Rows, Subject};
 use crate::features::projects::{self, Project};
 use crate::platform::http::body::{Integer, Texts};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, RequestOf, Write};
@@ -23,6 +25,9 @@ use crate::platform::services::Services;
 
 const DEFAULT_CUTOFF: usize = 10;
 const SAMPLE_CUTOFF: usize = 20;
+
+/// How long a preview waits for new items.
+const RENEWAL: Duration = Duration::from_secs(5);
 
 /// Memory of a sample with metadata: one row, the texts, and the body, in which each of their quotation marks takes two bytes.
 const MEMORY_OF_SAMPLE: u64 = 4 * LARGEST_METADATA as u64;
@@ -94,10 +99,19 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
     }
 }
 
-/// Returns a model to preview.
+/// Returns a model to preview, with the new items of the project's newest item metadata.
 async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
-    let tenant = projects::tenant_of_data(&mut *services.db.conn().await?, model.data_id).await?;
-    let model = cache.get(services, (model, tenant), Items::Any, || PREVIEWS.admit(Some(tenant.party()))).await?;
+    let mut connection = services.db.conn().await?;
+    let tenant = projects::tenant_of_data(&mut connection, model.data_id).await?;
+    let project = projects::of_data(&mut connection, model.data_id).await?.id;
+    let items = item_metadata::newest(&mut connection, project, Subject::Item).await?.map(Arc::from);
+    drop(connection);
+    let (turn, items) = (|| PREVIEWS.admit(Some(tenant.party())), Items::Of(items.as_ref()));
+    if let Some(renewing) = cache.renew(services, (model, tenant), items, turn) {
+        // Without an end in time the preview is of the model in memory.
+        let _ = tokio::time::timeout(RENEWAL, renewing).await;
+    }
+    let model = cache.get(services, (model, tenant), items, turn).await?;
     Ok(Previewed { model, tenant })
 }
 
@@ -196,7 +210,7 @@ async fn metadata_for(
 ) -> ApiResult<(ItemMetaData, Project)> {
     let id = id.parse().map_err(|_| ApiError::not_found())?;
     let mut connection = services.db.conn().await?;
-    let metadata: ItemMetaData = access.principal.load(&mut connection, id, Role::Viewer).await?;
+    let Metadata::<OfItems> { row: metadata, .. } = access.principal.load(&mut connection, id, Role::Viewer).await?;
     let project = projects::of_data(&mut connection, access.object.data_id).await?;
     if metadata.project_id != project.id || metadata.storage_key.is_none() {
         return Err(ApiError::not_found());

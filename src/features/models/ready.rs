@@ -1,6 +1,6 @@
 //! A model in memory, of either kind.
 
-use crate::ml::artifact::TrainedModel as Artifact;
+use crate::ml::artifact::{Addition, TrainedModel as Artifact};
 use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::features::FeatureTable;
@@ -52,18 +52,18 @@ impl ReadyModel {
         matches!(self, Self::Matrix(model) if model.cold_start.is_some())
     }
 
-    /// Adds the items of a table that it was not trained on, on the calling thread: requests need the others. A table that it
-    /// cannot read leaves it as it is.
-    pub fn with_items_of(self, table: &FeatureTable) -> MlResult<Self> {
-        let Self::Matrix(model) = self else { return Ok(self) };
-        let context = Context::new(0, 1);
-        match model.new_items_of(table, &context) {
-            Ok(Some(new)) => model.with_new_items(new, &context).map(Self::Matrix),
-            Ok(None) => Ok(Self::Matrix(model)),
-            Err(error) => {
-                tracing::warn!(%error, "new items are not recommended: the item metadata does not fit the model");
-                Ok(Self::Matrix(model))
-            }
+    /// Computes what it takes to add the items of a table that it was not trained on; `None` if there are none.
+    pub fn addition_of(&self, table: &FeatureTable, context: &Context) -> MlResult<Option<Addition>> {
+        let Self::Matrix(model) = self else { return Ok(None) };
+        let new = model.new_items_of(table, context)?;
+        new.map(|new| model.addition_of(new, context)).transpose()
+    }
+
+    /// Returns the model with the items that the addition was computed for.
+    pub fn with_addition(self, addition: Addition) -> MlResult<Self> {
+        match self {
+            Self::Matrix(model) => model.with_addition(addition).map(Self::Matrix),
+            Self::Sessions(_) => Ok(self),
         }
     }
 

@@ -23,10 +23,16 @@ const LONGEST_PROFILE: usize = 1_000;
 pub struct Scored {
     pub item_id: String,
     pub score: f32,
+    /// True for an item that the model was not trained on: it is recommended for its metadata. Left out for all others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub cold: bool,
 }
 
-fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
-    list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
+fn scored(model: &ReadyModel, list: Vec<(String, f32)>) -> Vec<Scored> {
+    let n_trained = model.n_trained_items();
+    let is_cold = |item: &str| model.items().find(item).is_some_and(|number| number as usize >= n_trained);
+    list.into_iter().map(|(item_id, score)| Scored { cold: is_cold(&item_id), item_id, score }).collect()
 }
 
 /// A model that a user previews, and the tenant whose preview places it uses.
@@ -52,8 +58,11 @@ fn of_users(model: &ReadyModel) -> Result<&Artifact, ModelError> {
 
 /// Returns the best items that a user has not interacted with yet; `None` if the model does not know the user.
 pub async fn for_user(previewed: Previewed, user_id: String, cutoff: usize) -> ApiResult<Option<Vec<Scored>>> {
-    let list = previewed.ask(move |model| Ok::<_, ModelError>(of_users(model)?.recommend_user(&user_id, cutoff, true)));
-    Ok(list.await??.map(scored))
+    let list = previewed.ask(move |model| {
+        let list = of_users(model)?.recommend_user(&user_id, cutoff, true);
+        Ok::<_, ModelError>(list.map(|list| scored(model, list)))
+    });
+    Ok(list.await??)
 }
 
 /// Returns the best items for an unknown user with these items, in order for a model of sessions. If the model knows none of
@@ -61,25 +70,29 @@ pub async fn for_user(previewed: Previewed, user_id: String, cutoff: usize) -> A
 pub async fn for_items(previewed: Previewed, item_ids: Vec<String>, cutoff: usize) -> ApiResult<Vec<Scored>> {
     let list = previewed.ask(move |model| {
         let wanted = Wanted::best(cutoff);
-        match model {
+        let list = match model {
             ReadyModel::Matrix(model) => {
                 model.recommend_history_as(&item_ids, &wanted).unwrap_or_else(|| model.recommend_popular_as(&wanted))
             }
             ReadyModel::Sessions(model) => {
                 model.recommend(&item_ids, &wanted).unwrap_or_else(|| model.recommend_popular(&wanted))
             }
-        }
+        };
+        scored(model, list)
     });
-    Ok(scored(list.await?))
+    list.await
 }
 
 /// Returns the most similar items; `None` if the model does not know the item.
 pub async fn like_item(previewed: Previewed, item_id: String, cutoff: usize) -> ApiResult<Option<Vec<Scored>>> {
-    let list = previewed.ask(move |model| match model {
-        ReadyModel::Matrix(model) => model.similar(&item_id, cutoff),
-        ReadyModel::Sessions(model) => model.related(&[item_id], &Wanted::best(cutoff)),
+    let list = previewed.ask(move |model| {
+        let list = match model {
+            ReadyModel::Matrix(model) => model.similar(&item_id, cutoff),
+            ReadyModel::Sessions(model) => model.related(&[item_id], &Wanted::best(cutoff)),
+        };
+        list.map(|list| scored(model, list))
     });
-    Ok(list.await?.map(scored))
+    list.await
 }
 
 /// A user with their items, of which only the first are listed if there are many, and recommendations.
@@ -92,16 +105,16 @@ pub struct Sample {
 
 /// Returns the sample of the user that a random number selects; `None` if the model has no users.
 pub async fn for_sample(previewed: Previewed, random: u128, cutoff: usize) -> ApiResult<Option<Sample>> {
-    let sample = previewed.ask(move |model| Ok::<_, ModelError>(sample(of_users(model)?, random, cutoff)));
+    let sample = previewed.ask(move |ready| Ok::<_, ModelError>(sample(ready, of_users(ready)?, random, cutoff)));
     Ok(sample.await??)
 }
 
-fn sample(model: &Artifact, random: u128, cutoff: usize) -> Option<Sample> {
+fn sample(ready: &ReadyModel, model: &Artifact, random: u128, cutoff: usize) -> Option<Sample> {
     let user = u32::try_from(random.checked_rem(model.users.len() as u128)?).ok()?;
     let user_id = model.users.get(user).to_owned();
     let profile = model.seen.row_indices(user as usize).iter().take(LONGEST_PROFILE);
     let profile = profile.map(|item| model.items.get(*item).to_owned()).collect();
-    let recommendations = model.recommend_user(&user_id, cutoff, true).map(scored)?;
+    let recommendations = scored(ready, model.recommend_user(&user_id, cutoff, true)?);
     Some(Sample { user_id, profile, recommendations })
 }
 
@@ -120,7 +133,7 @@ mod tests {
             assert!(for_user(model.clone(), unknown.to_owned(), 5).await.unwrap().is_none(), "{unknown}");
         }
         let popular = for_items(model.clone(), vec!["unheard of".to_owned()], 1).await.unwrap();
-        assert_eq!(popular, [Scored { item_id: "x".to_owned(), score: 2.0 }]);
+        assert_eq!(popular, [Scored { item_id: "x".to_owned(), score: 2.0, cold: false }]);
         assert!(like_item(model.clone(), "unheard of".to_owned(), 3).await.unwrap().is_none());
         let picked = for_sample(model, 3, 20).await.unwrap().unwrap();
         assert_eq!((picked.user_id.as_str(), picked.profile.len()), ("007", 2));

@@ -272,7 +272,7 @@ async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data
     // Clients depend on the shape of this answer.
     let no_file = || ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
     let name = access.object.basename().ok_or_else(no_file)?;
-    match service::file(&services, access.object).await {
+    match service::file(&services, access.object).await? {
         Ok(file) => {
             let (file, size, check) = file.into_parts();
             Ok(checked_attachment(file, size, &name, check))

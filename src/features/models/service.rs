@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use tokio::sync::Semaphore;
 
 use super::artifacts::{self, VerifiedFile};
 use super::cache::ModelCache;
@@ -12,14 +11,13 @@ use super::error::ModelError;
 use super::model::{TrainModel, TrainedModel};
 use super::signing::Keyring;
 use super::store;
+use crate::features::accounts::Tenant;
+use crate::features::datasets::PREVIEWS;
 use crate::features::projects::{self, Kind};
 use crate::platform::db::finishing;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
-
-/// Verifying reads a whole file, so downloads do that one at a time; they are then sent side by side.
-static CHECKED: Semaphore = Semaphore::const_new(1);
 
 /// Stores a model to be trained and enqueues its training in one transaction.
 pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
@@ -76,20 +74,23 @@ pub async fn delete(services: &Services, cache: Arc<ModelCache>, id: i64) -> Api
 }
 
 /// Returns the file of a model for a download, after verifying it.
-pub async fn file(services: &Services, model: TrainedModel) -> Result<VerifiedFile, ModelError> {
+pub async fn file(services: &Services, model: TrainedModel) -> ApiResult<Result<VerifiedFile, ModelError>> {
+    let tenant = projects::tenant_of_data(&mut *services.db.conn().await?, model.data_id).await?;
     let (keys, blobs, id) = (Keyring::of(services), services.blobs.clone(), model.id);
-    let opened = one_at_a_time(move || artifacts::open_file(&blobs, &keys, &model)).await;
+    let opened = in_turn(tenant, move || artifacts::open_file(&blobs, &keys, &model)).await;
     if let Some(details) = opened.as_ref().err().and_then(ModelError::details) {
         tracing::error!(model = id, details, "the file of a model was not handed out");
     }
-    opened
+    Ok(opened)
 }
 
-/// Runs a check once no other one is running. It holds its turn until it ends, even if its caller has left.
-async fn one_at_a_time<T: Send + 'static>(
+/// Runs a check in a place of a tenant, since verifying reads a whole file. The place is held until it ends, even if its caller has
+/// left.
+async fn in_turn<T: Send + 'static>(
+    tenant: Tenant,
     check: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
 ) -> Result<T, ModelError> {
-    let turn = CHECKED.acquire().await.map_err(|error| ModelError::Crashed(error.to_string()))?;
+    let turn = PREVIEWS.admit(Some(tenant.party())).await?;
     let checked = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         check()
@@ -130,20 +131,25 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_check_whose_caller_has_left_still_holds_its_turn() {
-        let (started, is_started) = tokio::sync::oneshot::channel();
-        let (release, hold) = std::sync::mpsc::channel::<()>();
-        let left = tokio::spawn(one_at_a_time(move || {
-            let _ = started.send(());
-            let _ = hold.recv();
-            Ok(())
-        }));
-        is_started.await.unwrap();
-        left.abort();
-        assert!(left.await.unwrap_err().is_cancelled());
-        let mut next = Box::pin(one_at_a_time(|| Ok(())));
+    async fn a_check_whose_caller_has_left_still_holds_its_place() {
+        const TENANT: Tenant = Tenant::Organisation(8);
+        let places = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (release, hold) = tokio::sync::watch::channel(());
+        for _ in 0..places {
+            let (started, is_started) = tokio::sync::oneshot::channel();
+            let (mut hold, runtime) = (hold.clone(), tokio::runtime::Handle::current());
+            let left = tokio::spawn(in_turn(TENANT, move || {
+                let _ = started.send(());
+                let _ = runtime.block_on(hold.changed());
+                Ok(())
+            }));
+            is_started.await.unwrap();
+            left.abort();
+            assert!(left.await.unwrap_err().is_cancelled());
+        }
+        let mut next = Box::pin(in_turn(TENANT, || Ok(())));
         let moment = std::time::Duration::from_millis(50);
-        assert!(tokio::time::timeout(moment, &mut next).await.is_err(), "the first check is still running");
+        assert!(tokio::time::timeout(moment, &mut next).await.is_err(), "the first checks are still running");
         drop(release);
         next.await.unwrap();
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::features::feature_sets::CurrentSet;
 use crate::ml::algorithms::{AlgorithmInfo, Before, NewItems, Recommender, TrainShape};
-use crate::ml::artifact::{Described, TrainedModel as Artifact};
+use crate::ml::artifact::{Described, ProfiledUsers, TrainedModel as Artifact};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::features::{FeatureSpec, FeatureTable, guess};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub moment: i64,
     /// A model to start from, if the algorithm can.
     pub before: Option<EarlierModel>,
+    /// What the columns of the item metadata mean; `None` to guess it.
+    pub feature_set: Option<CurrentSet>,
 }
 
 /// A model of an earlier training.
@@ -56,6 +59,19 @@ pub struct Plan {
 pub struct EarlierModel {
     pub id: i64,
     pub artifact: Arc<Artifact>,
+}
+
+/// What is known about items and users, if anything is.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<T> {
+    pub items: Option<T>,
+    pub users: Option<T>,
+}
+
+impl<T> Default for Tables<T> {
+    fn default() -> Self {
+        Self { items: None, users: None }
+    }
 }
 
 /// A fitted model as the bytes of its file, and its figures.
@@ -68,14 +84,15 @@ pub struct Packed {
     /// Distinct pairs of user and item; of sessions, all interactions.
     pub n_interactions: usize,
     pub lineage: Value,
-    /// What the user should know about it.
-    pub note: Option<String>,
+    /// What the user should know about it, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Fits and packs a model. The same plan and data give the same bytes. Fails before the start if there is not enough memory.
 ///
-/// Items of the log are described by their rows of `table`, if there is one: the model can then recommend others like them.
-pub fn fit(plan: &Plan, log: &InteractionLog, table: Option<&FeatureTable>, context: &Context) -> MlResult<Packed> {
+/// Items of the log are described by their rows of a table, if there is one: the model can then recommend others like them. So are
+/// users: it can then recommend to others like them.
+pub fn fit(plan: &Plan, log: &InteractionLog, tables: Tables<&FeatureTable>, context: &Context) -> MlResult<Packed> {
     if registry::learns_from_sessions(&plan.algorithm) {
         return fit_sessions(plan, log, context);
     }
@@ -85,7 +102,10 @@ pub fn fit(plan: &Plan, log: &InteractionLog, table: Option<&FeatureTable>, cont
     let shape = TrainShape::of(&seen);
     let estimate = info.estimate_memory_bytes(&own, shape)?;
     context.require_memory(&format!("training {}", info.name), estimate)?;
-    let (described, note) = describe(info, log, table, plan.moment, context)?;
+    let (described, of_items) = describe(info, log, tables.items, plan, context)?;
+    let (profiled, of_users) = profile(info, log, tables.users, plan.moment, context)?;
+    let context = &context.beside(described.as_ref().map_or(0, Described::bytes));
+    context.require_memory(&format!("training {}", info.name), estimate)?;
     let warm = match &plan.before {
         Some(before) => fit_from(plan, info.name, &own, log, &seen, before, context)?,
         None => None,
@@ -99,11 +119,21 @@ pub fn fit(plan: &Plan, log: &InteractionLog, table: Option<&FeatureTable>, cont
         },
     };
     let features = described.as_ref().map(|described| json!(described.spec()));
-    let cold_start = described.map(|described| described.learn(info, &*model, &seen, context)).transpose()?.flatten();
+    let beside_model = context.beside(model.heap_bytes() + seen.bytes());
+    let learn = |described: Described| described.learn(info, &*model, &seen, &beside_model);
+    let cold_start = described.map(learn).transpose()?.flatten();
+    let learn = |profiled: ProfiledUsers| profiled.learn(&*model, &seen, cold_start.as_deref(), &beside_model);
+    let profiles = profiled.map(learn).transpose()?.flatten();
     context.check()?;
     let mut lineage = lineage(plan, log, info.name, &weights, estimate);
     if let Some(features) = features {
         lineage["item_features"] = features;
+        if let Some(set) = &plan.feature_set {
+            lineage["feature_set"] = set.lineage();
+        }
+    }
+    if let Some(profiles) = &profiles {
+        lineage["user_features"] = json!(profiles.spec());
     }
     if let Some(id) = warm_start_from {
         lineage[WARM_START] = id.into();
@@ -116,10 +146,11 @@ pub fn fit(plan: &Plan, log: &InteractionLog, table: Option<&FeatureTable>, cont
         seen,
         model,
         cold_start,
+        profiles,
         metadata: metadata(plan),
         derived: Default::default(),
     };
-    Ok(Packed { note, ..packed(artifact.to_bytes(), shape, lineage) })
+    Ok(Packed { notes: of_items.into_iter().chain(of_users).collect(), ..packed(artifact.to_bytes(), shape, lineage) })
 }
 
 /// Encodes the features of the items. Only algorithms made of features need them: for others, metadata that cannot be used is
@@ -128,23 +159,47 @@ fn describe(
     info: &AlgorithmInfo,
     log: &InteractionLog,
     table: Option<&FeatureTable>,
-    moment: i64,
+    plan: &Plan,
     context: &Context,
 ) -> MlResult<(Option<Described>, Option<String>)> {
     let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, None)) };
-    let spec = FeatureSpec::from_guesses(&guess(table));
-    let now = log.training_moment(moment);
-    let described = match log.items.iter().any(|item| table.ids().find(item).is_some()) {
-        true if !spec.fields.is_empty() => Described::new(&spec, table, &log.items, now, context),
-        true => Err(MlError::BadInput("no column of it says what items have in common".into())),
-        false => Err(MlError::BadInput("none of its items is in the training data".into())),
-    };
-    match described {
+    let now = log.training_moment(plan.moment);
+    let set = plan.feature_set.as_ref().map(|set| &set.spec);
+    let spec = meaning(set, table, &log.items, "items");
+    match spec.and_then(|spec| Described::new(&spec, table, &log.items, now, context)) {
         Ok(described) => Ok((Some(described), None)),
         Err(MlError::BadInput(reason)) if info.new_items() == NewItems::ByMap => {
             Ok((None, Some(format!("The model does not use the item metadata: {reason}."))))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Encodes the features of the users. No algorithm needs them: metadata that cannot be used is left out, and the reason returned.
+fn profile(
+    info: &AlgorithmInfo,
+    log: &InteractionLog,
+    table: Option<&FeatureTable>,
+    moment: i64,
+    context: &Context,
+) -> MlResult<(Option<ProfiledUsers>, Option<String>)> {
+    let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, None)) };
+    let now = log.training_moment(moment);
+    let spec = meaning(None, table, &log.users, "users");
+    match spec.and_then(|spec| ProfiledUsers::new(&spec, table, &log.users, now, context)) {
+        Ok(profiled) => Ok((Some(profiled), None)),
+        Err(MlError::BadInput(reason)) => Ok((None, Some(format!("The model does not use the user metadata: {reason}.")))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what the columns of a table seem to mean. Fails if they tell nothing about the items, or users, of the training data.
+fn meaning(set: Option<&FeatureSpec>, table: &FeatureTable, trained_on: &Ids, of: &str) -> MlResult<FeatureSpec> {
+    let spec = set.cloned().unwrap_or_else(|| FeatureSpec::from_guesses(&guess(table)));
+    match trained_on.iter().any(|id| table.ids().find(id).is_some()) {
+        true if !spec.fields.is_empty() => Ok(spec),
+        true => Err(MlError::BadInput(format!("no column of it says what {of} have in common"))),
+        false => Err(MlError::BadInput(format!("none of its {of} is in the training data"))),
     }
 }
 
@@ -188,7 +243,7 @@ fn packed(bytes: Vec<u8>, shape: TrainShape, mut lineage: Value) -> Packed {
     for (name, number) in [("n_interactions", n_interactions), ("n_users", n_users), ("n_items", n_items)] {
         lineage[name] = number.into();
     }
-    Packed { bytes, n_users, n_items, n_interactions, lineage, note: None }
+    Packed { bytes, n_users, n_items, n_interactions, lineage, notes: Vec::new() }
 }
 
 /// Fits from an earlier model, if that has the same algorithm and shape.
@@ -240,6 +295,7 @@ mod tests {
             weights,
             moment: 0,
             before: None,
+            feature_set: None,
         }
     }
 
@@ -253,8 +309,8 @@ mod tests {
 
     #[test]
     fn the_same_plan_gives_the_same_file_with_its_lineage() {
-        let first = fit(&plan(json!({})), &log(), None, &Context::new(SEED, 1)).unwrap();
-        let second = fit(&plan(json!({})), &log(), None, &Context::new(SEED, 2)).unwrap();
+        let first = fit(&plan(json!({})), &log(), Tables::default(), &Context::new(SEED, 1)).unwrap();
+        let second = fit(&plan(json!({})), &log(), Tables::default(), &Context::new(SEED, 2)).unwrap();
         assert_eq!(first.bytes, second.bytes);
         assert_eq!(first.lineage["n_rows"], 3);
         assert_eq!((first.n_interactions, first.n_users, first.n_items), (2, 2, 2));
@@ -274,22 +330,22 @@ mod tests {
         let events = [("shown".to_owned(), 0.0), ("view".to_owned(), 2.0)].into();
         let weights = Weights::new(events, Some(3.0)).unwrap();
         let plan = Plan { algorithm: sessions::NAME.to_owned(), weights, ..plan(json!({ "top_k": 5 })) };
-        let packed = fit(&plan, &builder.finish(), None, &Context::new(SEED, 1)).unwrap();
+        let packed = fit(&plan, &builder.finish(), Tables::default(), &Context::new(SEED, 1)).unwrap();
         assert_eq!((packed.n_users, packed.n_items, packed.n_interactions), (2, 3, 3));
         assert_eq!((&packed.lineage["n_users"], &packed.lineage["n_rows"]), (&json!(2), &json!(4)));
         let model = SessionModel::from_bytes(&packed.bytes).unwrap();
         assert_eq!((model.metadata["data_sha256"].as_str(), &model.parameters["top_k"]), ("ab", &json!(5)));
         let next = model.recommend(&["a".to_owned()], &crate::ml::artifact::Wanted::best(1)).unwrap();
         assert_eq!(next[0].0, "b");
-        let untimed = fit(&plan, &log(), None, &Context::new(SEED, 1)).unwrap_err().to_string();
+        let untimed = fit(&plan, &log(), Tables::default(), &Context::new(SEED, 1)).unwrap_err().to_string();
         assert!(untimed.contains("time column"), "{untimed}");
     }
 
     #[test]
     fn what_cannot_be_fitted_is_refused_in_words() {
-        let unknown = fit(&plan(json!({ "depth": 1 })), &log(), None, &Context::new(SEED, 1)).unwrap_err();
+        let unknown = fit(&plan(json!({ "depth": 1 })), &log(), Tables::default(), &Context::new(SEED, 1)).unwrap_err();
         assert!(matches!(unknown, MlError::UnknownParameter { .. }));
         let empty = InteractionLogBuilder::new(false).finish();
-        assert!(matches!(fit(&plan(json!({})), &empty, None, &Context::new(SEED, 1)), Err(MlError::EmptyInput(_))));
+        assert!(matches!(fit(&plan(json!({})), &empty, Tables::default(), &Context::new(SEED, 1)), Err(MlError::EmptyInput(_))));
     }
 }

@@ -12,8 +12,8 @@ use crate::platform::http::ApiResult;
 #[serde(rename_all = "snake_case")]
 #[schema(as = OffPolicyComparisonWarning)]
 pub enum Warning {
-    /// The log has no propensities, so nothing is estimated. They are logged while two or more slots share the traffic and lists
-    /// are logged.
+    /// The log has no propensities, so nothing is estimated. They are logged while lists are logged, and two or more slots share
+    /// the traffic or new items get a share of the places.
     NoPropensities,
     /// Every list was the only one that could have been shown, so the log shows nothing about other lists.
     NothingVaried,

@@ -50,8 +50,9 @@ pub struct OffPolicyBody {
 ///
 /// Only requests later than the model's training data are used, and only those for the list of a user without further options:
 /// interactions sent along, filters and the like are not logged. Estimates need propensities, which are logged while two or more
-/// slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. If only one slot ever answered,
-/// the log supports estimates only for the items that the model shows in the same places: see `support`.
+/// slots share the traffic, or new items get a share of the places (`new_item_share`), and the project logs its lists
+/// (`logged_share`) or has a shadow slot. If only one slot ever answered, the log supports estimates only for the items that the
+/// model shows in the same places, and for new items that were drawn: see `support`.
 #[utoipa::path(get, path = "/trained_model/{id}/off_policy/", tag = "trained_model", operation_id = "read_trained_model_off_policy",
     params(("id" = i64, Path),
         ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 by default"),

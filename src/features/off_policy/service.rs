@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::replay::{LeftOut, Replay, Warning};
 use crate::features::datasets::{self, PREVIEWS};
-use crate::features::inference::{PastRequest, past_lists};
+use crate::features::inference::{PastRequest, PastUsers, past_lists};
 use crate::features::models::{Items, ModelCache, TrainedModel};
 use crate::features::projects::{self, Project};
 use crate::features::recommendation_log::{self, AnsweredList, Comparison, Past};
@@ -50,6 +50,7 @@ pub async fn estimate(
     memory.raise_to(n_items * AT_ONCE as u64 * SCORE_BYTES)?;
     let began = services.clock.now();
     let Traffic { project, since, learnt_until, learnt, answered } = read(services, model, days, cutoff).await?;
+    let users = PastUsers::read(services, &ready, (&project, tenant)).await?;
     let mut is_partial = answered.len() as i64 >= MOST_REQUESTS;
     let all = answered.len();
     let plain: Vec<(AnsweredList, PastRequest, usize)> = answered.into_iter().filter_map(|list| askable(list, cutoff)).collect();
@@ -62,7 +63,8 @@ pub async fn estimate(
         }
         let handful: Vec<_> = plain.by_ref().take(AT_ONCE).collect();
         let asked = handful.iter().map(|(_, request, _)| request.clone()).collect();
-        let lists = past_lists(services, Arc::clone(&ready), (&project, tenant), asked, cutoff.unsigned_abs() as usize).await?;
+        let model = (Arc::clone(&ready), users.clone());
+        let lists = past_lists(services, model, (&project, tenant), asked, cutoff.unsigned_abs() as usize).await?;
         for ((answered, _, wanted), mut list) in handful.into_iter().zip(lists) {
             list.truncate(wanted);
             replay.add(answered, list);

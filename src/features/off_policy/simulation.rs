@@ -152,6 +152,56 @@ async fn one_slot_alone_judges_only_its_like_and_that_is_said() {
     assert_eq!(json!(found.warnings), json!(["little_support"]));
 }
 
+/// Returns what the log holds of a request to one slot that draws the item of another list for each place with this probability.
+fn explored(user: u32, share: f64, random: &mut ChaCha8Rng) -> AnsweredList {
+    let other = |place: u32| place * 30 + (user * 7 + 5) % 30;
+    let drawn: Vec<bool> = (0..PLACES).map(|_| random.random_bool(share)).collect();
+    let live: Vec<u32> =
+        (0..PLACES).map(|place| if drawn[place as usize] { other(place) } else { item(0, place, user) }).collect();
+    let mut place = 0..;
+    let clicked = live.iter().filter(|item| random.random_bool(chance(**item, place.next().unwrap_or_default())));
+    AnsweredList {
+        user_id: Some(user.to_string()),
+        timestamp: DateTime::UNIX_EPOCH,
+        plain_cutoff: Some(PLACES as i32),
+        clicked: clicked.map(ToString::to_string).collect(),
+        items: texts(&live),
+        propensity: Some(1.0),
+        item_propensities: Some(drawn.iter().map(|drawn| if *drawn { share } else { 1.0 - share }).collect()),
+        bought: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn one_slot_that_gives_new_items_a_share_judges_both_what_it_lists_and_what_it_draws() {
+    const SHARE: f64 = 0.3;
+    let listed: fn(u32) -> Vec<u32> = |user| list(0, user);
+    let drawn: fn(u32) -> Vec<u32> = |user| (0..PLACES).map(|place| place * 30 + (user * 7 + 5) % 30).collect();
+    for model in [listed, drawn] {
+        let (truth, mut random) = (value(model), ChaCha8Rng::seed_from_u64(21));
+        let (mut sums, mut errors) = ([0.0; 3], [0.0; 3]);
+        for _ in 0..TRIALS {
+            let mut replay = Replay::default();
+            for user in 0..USERS {
+                for _ in 0..1 + user % 2 {
+                    replay.add(explored(user, SHARE, &mut random), texts(&model(user)));
+                }
+            }
+            assert!(replay.warnings(LeftOut::default()).is_empty());
+            let found = compared(replay).await.click_estimates.expect("propensities are known");
+            for (method, estimate) in [found.ips, found.snips, found.doubly_robust].into_iter().enumerate() {
+                sums[method] += estimate.value;
+                errors[method] += estimate.standard_error;
+            }
+        }
+        let trials = TRIALS as f64;
+        for (sum, error) in sums.into_iter().zip(errors) {
+            let (mean, error) = (sum / trials, error / trials);
+            assert!((mean - truth).abs() < FAR * error / trials.sqrt(), "{mean} instead of {truth}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_propensities_nothing_is_estimated_and_what_was_left_out_is_said() {
     let mut replay = Replay::default();

@@ -58,6 +58,8 @@ request_fields! {
         /// The share of the lists of its slots that is logged, from 0 to 1; null logs all of them while a shadow slot is active,
         /// and otherwise none. Unchanged if absent.
         pub logged_share: Option<f64> = None => Kept(Nullable(Number(0.0..=1.0))),
+        /// The probability with which each place of a list of its slots goes to a new item, from 0 to 0.3. Unchanged if absent.
+        pub new_item_share: f64 = 0.0 => Kept(Number(0.0..=0.3)),
     }
 }
 

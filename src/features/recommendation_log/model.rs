@@ -61,7 +61,7 @@ pub struct AnsweredList {
 impl AnsweredList {
     /// Returns it as a pair with the list that another model would have answered.
     pub fn beside(self, other: Vec<String>) -> Pair {
-        // A slot with all the traffic leaves nothing to chance.
+        // A slot with all the traffic leaves nothing to chance, unless new items get a share, of which the log knows.
         let certain = || self.propensity.filter(|share| *share >= 1.0).map(|_| vec![1.0; self.items.len()]);
         let propensities = self.item_propensities.or_else(certain);
         let (clicked, bought) = (self.clicked, self.bought);

@@ -24,6 +24,10 @@ use crate::platform::services::Services;
 /// The seed of all configurations that are compared.
 const SEED: u64 = 42;
 
+/// Why models of different data cannot be compared by what they recommend of new items.
+const SAME_DATA_NEEDED: &str = "A split that holds out items compares only models that learn from the same data. Choose a split with \
+     scheme RG, TG or TU.";
+
 /// The data, split and metric by which configurations are compared.
 #[derive(Debug)]
 pub struct Contest {
@@ -110,8 +114,12 @@ async fn scores_of_users(
         weights.complete(&mut configuration.params);
         weighed |= !Weights::default().overridden(&configuration.params)?.0.is_neutral();
     }
-    let described = learners.iter().any(|(one, _)| registry::learns_from_features(&one.algorithm));
-    let split = split_cache::split_of(services, &contest.data, &contest.split, weighed.then_some(&weights), described).await?;
+    let cold = contest.split.scheme.holds_out_items();
+    if cold && learners.iter().any(|(_, own)| own.is_some()) {
+        return Err(TuningError::Data(SAME_DATA_NEEDED.to_owned()));
+    }
+    let described = cold || learners.iter().any(|(one, _)| registry::learns_from_features(&one.algorithm));
+    let split = split_cache::split_of(context, &contest.data, &contest.split, weighed.then_some(&weights), described).await?;
     let (users, items) = match learners.iter().any(|(_, own)| own.is_some()) {
         true => split_cache::log_of(services, &contest.data).await.map(|log| (log.users, log.items))?,
         false => Default::default(),

@@ -8,6 +8,7 @@ mod history;
 mod jobs;
 mod lost_workers;
 mod model;
+mod new_items;
 mod references;
 mod routes;
 mod search;

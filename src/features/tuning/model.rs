@@ -160,6 +160,8 @@ pub struct TuningJob {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
+    /// On a split that holds out items: what any recommendation of new items has to beat, as a list of `ColdBaselineScore`.
+    pub cold_baselines: Option<Value>,
 }
 
 impl TuningJob {
@@ -223,6 +225,8 @@ pub struct Trial {
     pub lost_workers: i32,
     /// Workers that its task had lost before.
     pub lost_before: i32,
+    /// On a split that holds out items: the `BesideNewItems` of the score.
+    pub beside_new_items: Option<Value>,
 }
 
 /// The end of a trial.
@@ -238,6 +242,7 @@ pub struct TrialResult {
     pub intermediate: Value,
     pub note: Option<String>,
     pub finished_at: DateTime<Utc>,
+    pub beside_new_items: Option<Value>,
 }
 
 impl TrialResult {
@@ -253,6 +258,7 @@ impl TrialResult {
             intermediate: trial.intermediate.clone(),
             note: Some(note.to_owned()),
             finished_at,
+            beside_new_items: None,
         }
     }
 }

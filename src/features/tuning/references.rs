@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use super::model::TuningFields;
+use super::service::Algorithms;
+use super::split_cache::NO_FEATURES;
 use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
+use crate::features::item_metadata::{self, Subject};
 use crate::features::projects::Project;
 use crate::ml::registry;
 use crate::platform::db::Connection;
@@ -28,14 +31,39 @@ pub async fn check(
     fields
         .refer("evaluation", evaluation::evaluation_for(connection, principal, "evaluation", job.evaluation_id, project.as_ref()))
         .await?;
-    if let (Some(project), Some(split)) = (project, split)
-        && let Err(error) = split.to_engine().validate(project.fields.time_column.is_some())
-    {
-        fields.fault("split", error.to_string());
+    if let (Some(project), Some(split)) = (project, split) {
+        if let Err(error) = split.to_engine().validate(project.fields.time_column.is_some()) {
+            fields.fault("split", error.to_string());
+        }
+        if split.fields.scheme.holds_out_items() {
+            check_new_items(connection, fields, job, project.id).await?;
+        }
     }
     let asked = job.tried_algorithms_json.as_ref().and_then(Value::as_array);
     if asked.into_iter().flatten().filter_map(Value::as_str).any(registry::learns_from_sessions) {
         fields.fault("tried_algorithms_json", SESSIONS_ARE_NOT_SEARCHED);
+    }
+    Ok(())
+}
+
+/// Checks a job on a split that holds out items: it needs features of items, and algorithms that can use them.
+async fn check_new_items(
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    job: &TuningFields,
+    project: i64,
+) -> ApiResult<()> {
+    if item_metadata::newest(connection, project, Subject::Item).await?.is_none() {
+        fields.fault("split", NO_FEATURES);
+    }
+    let algorithms = Algorithms::of(job.tried_algorithms_json.as_ref()).suited(true);
+    if algorithms.names.is_empty() {
+        let unable = algorithms.unable.join(", ");
+        let fault = format!(
+            "{unable} cannot recommend new items, which this split holds out. Add an algorithm that can, such as \
+                             IALSRecommender."
+        );
+        fields.fault("tried_algorithms_json", fault);
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, TuningFields, TuningJob};
+use super::new_items::{BesideNewItems, ColdBaselineScore};
 use super::{references, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::evaluation::{self, EvaluationConfig, TargetMetric};
@@ -50,7 +51,7 @@ pub struct TuningJobBody {
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
     error: Option<String>,
-    /// Score of recommending the most popular items on the same split.
+    /// Score of recommending the most popular items on the same split; of new items, those whose features predict popularity.
     baseline_score: Option<f64>,
     target_metric: TargetMetric,
     cutoff: i32,
@@ -64,6 +65,9 @@ pub struct TuningJobBody {
     finished_at: Option<DateTime<Utc>>,
     /// Requested settings without effect, such as an algorithm that does not exist.
     warnings: Vec<String>,
+    /// On a split that holds out items: what recommendations of new items have to beat.
+    #[schema(value_type = Option<Vec<ColdBaselineScore>>)]
+    cold_baselines: Option<Value>,
 }
 
 /// A trial in answers.
@@ -91,6 +95,9 @@ pub struct TrialBody {
     #[serde(serialize_with = "timestamp::option::serialize")]
     finished_at: Option<DateTime<Utc>>,
     duration_seconds: Option<f64>,
+    /// On a split that holds out items, where the score is that of new items: the target metric for the others.
+    #[schema(value_type = Option<BesideNewItems>)]
+    beside_new_items: Option<Value>,
 }
 
 impl From<Trial> for TrialBody {
@@ -109,6 +116,7 @@ impl From<Trial> for TrialBody {
             started_at: trial.started_at,
             finished_at: trial.finished_at,
             duration_seconds: seconds,
+            beside_new_items: trial.beside_new_items,
         }
     }
 }
@@ -136,6 +144,7 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
         started_at: job.started_at,
         finished_at: job.finished_at,
         warnings,
+        cold_baselines: job.cold_baselines,
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::TuningError;
 use super::history::History;
 use super::model::{RunSearch, SearchStatus, Trial, TrialResult, TrialStatus, TuningJob};
+use super::new_items::{BesideNewItems, ColdBaselineScore};
 use super::service::{self, Algorithms};
 use super::store::RunBy;
 use super::{lost_workers, split_cache, store};
@@ -18,8 +19,9 @@ use crate::features::evaluation::{self, EvaluationConfig};
 use crate::features::models;
 use crate::features::projects;
 use crate::features::task_logs;
+use crate::ml::cold_start::ColdBaseline;
 use crate::ml::context::Context;
-use crate::ml::error::MlError;
+use crate::ml::error::{MlError, MlResult};
 use crate::ml::metrics::Metric;
 use crate::ml::registry;
 use crate::ml::splits::Split;
@@ -108,11 +110,12 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let split = evaluation::find_split(&mut connection, job.fields.split_id).await?;
     let evaluation: EvaluationConfig = evaluation::find_evaluation(&mut connection, job.fields.evaluation_id).await?;
     let weights = projects::of_data(&mut connection, job.fields.data_id).await?.weights();
-    let algorithms = Algorithms::of(job.fields.tried_algorithms_json.as_ref());
+    let cold = split.fields.scheme.holds_out_items();
+    let algorithms = Algorithms::of(job.fields.tried_algorithms_json.as_ref()).suited(cold);
     drop(connection);
     let weighed = job.fields.search_weights || !weights.is_neutral();
-    let described = algorithms.names.iter().any(|name| registry::learns_from_features(name));
-    let split = split_cache::split_of(services, &data, &split.to_engine(), weighed.then_some(&weights), described).await?;
+    let described = cold || algorithms.names.iter().any(|name| registry::learns_from_features(name));
+    let split = split_cache::split_of(context, &data, &split.to_engine(), weighed.then_some(&weights), described).await?;
     let study = match job.fields.search_weights {
         true => trials::study_with_weights(&algorithms.names, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
         false => trials::study(&algorithms.names, Sampler::Tpe, job.seed())?,
@@ -150,7 +153,7 @@ impl Search<'_> {
         let (id, now, line) = (self.job.id, self.now(), service::line(self.job.id, Some(self.context.job_id)));
         let mut texts =
             vec![format!("Start job {id} / {} trials on {} interactions.", self.job.fields.n_trials, self.split.train.nnz())];
-        texts.extend(algorithms.log_line());
+        texts.extend(algorithms.log_lines());
         let default = i32::try_from(self.services.settings.default_timeout_overall).ok().filter(|seconds| *seconds > 0);
         let timeout = self.job.fields.timeout_overall.or(default);
         let mut connection = self.services.db.conn().await?;
@@ -181,15 +184,16 @@ impl Search<'_> {
         Ok(self.context.should_yield(&mut connection, now).await?)
     }
 
-    /// Scores the most popular items, the baseline that every trial has to beat.
+    /// Scores the most popular items, the baseline that every trial has to beat. Of new items it is the popularity that features
+    /// predict, beside the other baselines.
     async fn record_baseline(&self) -> Result<(), Stop> {
         if self.job.baseline_score.is_some() {
             return Ok(());
         }
         let (split, metric, cutoff, context) = (self.split.clone(), self.metric, self.cutoff as usize, self.engine_context(None));
-        let score = blocking(move || trials::popularity_baseline(&split, metric, cutoff, &context)).await??;
+        let (score, cold) = blocking(move || baselines(&split, metric, cutoff, &context)).await??;
         let mut connection = self.services.db.conn().await?;
-        store::set_baseline(&mut connection, self.job.id, score).await?;
+        store::set_baseline(&mut connection, self.job.id, score, cold.as_deref()).await?;
         store::announce(&mut connection, self.job.id).await?;
         Ok(())
     }
@@ -268,6 +272,7 @@ impl Search<'_> {
             intermediate: service::intermediate_json(&outcome.intermediate),
             note: outcome.note,
             finished_at: self.now(),
+            beside_new_items: outcome.beside_new_items.as_ref().map(|beside| json!(BesideNewItems::from(beside))),
         };
         let text = service::trial_line(trial, &result, self.metric.as_str(), self.cutoff);
         let (id, queue_job, trial_id) = (self.job.id, self.context.job_id, trial.id);
@@ -303,6 +308,20 @@ impl Search<'_> {
         let memory = self.services.memory().promise();
         models::engine_context(self.context, self.job.seed(), self.threads, deadline, memory)
     }
+}
+
+/// Returns the score that every trial has to beat, and what each baseline of new items reaches where the split holds out items.
+fn baselines(split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<(f64, Option<Vec<ColdBaselineScore>>)> {
+    if !split.has_cold_items() {
+        return Ok((trials::popularity_baseline(split, metric, cutoff, context)?, None));
+    }
+    let score = |name: &ColdBaseline| {
+        let outcome = trials::run_cold_baseline(*name, split, metric, cutoff, context)?;
+        Ok(ColdBaselineScore::new(*name, &outcome))
+    };
+    let scores: Vec<ColdBaselineScore> = ColdBaseline::ALL.iter().map(score).collect::<MlResult<_>>()?;
+    let impersonal = scores.iter().find(|one| one.name == ColdBaseline::PopularityFromFeatures);
+    Ok((impersonal.map_or(0.0, |one| one.score.mean), Some(scores)))
 }
 
 /// Runs heavy work on a blocking thread; a panic there fails the task, not the worker.

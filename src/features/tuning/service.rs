@@ -11,11 +11,14 @@ use crate::features::model_configs;
 use crate::features::models;
 use crate::features::projects::{self, Project};
 use crate::features::task_logs::{self, Line};
+use crate::ml::algorithms::NewItems;
 use crate::ml::registry;
 use crate::platform::http::ApiResult;
 use crate::platform::nearest::nearest;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
+
+const CONTENT_KNN: &str = "ContentKNNRecommender";
 
 /// The algorithms in a list of names.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Algorithms {
     pub names: Vec<&'static str>,
     /// The unknown names, which are left out.
     pub unknown: Vec<String>,
+    /// Algorithms that are left out because they cannot recommend new items.
+    pub unable: Vec<&'static str>,
 }
 
 impl Algorithms {
@@ -43,6 +48,19 @@ impl Algorithms {
         found
     }
 
+    /// Leaves out algorithms that cannot recommend new items, if the split holds out items.
+    pub fn suited(mut self, holds_out_items: bool) -> Self {
+        let is_unable = |name: &mut &'static str| registry::find(name).is_ok_and(|info| info.new_items() == NewItems::Never);
+        if holds_out_items {
+            // Neighbours by content are often as good as anything else, so they are part of the default set here.
+            if self.names == model_configs::DEFAULT_ALGORITHMS {
+                self.names.push(CONTENT_KNN);
+            }
+            self.unable = self.names.extract_if(.., is_unable).collect();
+        }
+        self
+    }
+
     /// Returns warnings for the client about the unknown names.
     pub fn warnings(&self) -> Vec<String> {
         let tried = self.names.join(", ");
@@ -50,8 +68,14 @@ impl Algorithms {
         self.unknown.iter().map(warning).collect()
     }
 
-    /// Returns the same as a line of the log; `None` if all names are known.
-    pub fn log_line(&self) -> Option<String> {
+    /// Returns lines of the log about the algorithms that are left out.
+    pub fn log_lines(&self) -> impl Iterator<Item = String> {
+        let unable = format!("Left out, since they cannot recommend new items: {}.", self.unable.join(", "));
+        let unable = (!self.unable.is_empty()).then_some(unable);
+        self.unknown_line().into_iter().chain(unable)
+    }
+
+    fn unknown_line(&self) -> Option<String> {
         let (unknown, tried) = (self.unknown.join(", "), self.names.join(", "));
         let suggestions: String = self.unknown.iter().map(|name| suggestion(name)).collect();
         let line = format!("Left out, since there are no such algorithms: {unknown}.{suggestions} Tried are {tried}.");
@@ -256,9 +280,18 @@ mod tests {
     fn algorithms_have_three_names_and_unknown_ones_are_left_out() {
         let asked = json!(["IALS", "IALSOptimizer", "Nonsense", "TopPopRecommender", "IALSRecommender"]);
         let found = Algorithms::of(Some(&asked));
-        assert_eq!(found, Algorithms { names: vec!["IALSRecommender", "TopPopRecommender"], unknown: vec!["Nonsense".into()] });
+        assert_eq!(
+            found,
+            Algorithms {
+                names: vec!["IALSRecommender", "TopPopRecommender"],
+                unknown: vec!["Nonsense".into()],
+                unable: Vec::new(),
+            }
+        );
         let tried = "This search tries IALSRecommender, TopPopRecommender.";
         assert_eq!(found.warnings(), [format!("There is no algorithm \"Nonsense\". {tried}")]);
+        let suited = Algorithms::of(Some(&asked)).suited(true);
+        assert_eq!((suited.names, suited.unable), (vec!["IALSRecommender"], vec!["TopPopRecommender"]));
         let slip = Algorithms::of(Some(&json!(["IALSRecomender"]))).warnings();
         assert!(slip[0].contains("Did you mean IALSRecommender? This search tries IALSRecommender, CosineKNN"), "{slip:?}");
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use super::error::TuningError;
 use crate::features::datasets::{self, DataError, TrainingData};
-use crate::features::item_metadata::{self, Unread};
+use crate::features::feature_sets::{self, CurrentSet};
+use crate::features::item_metadata::{self, ItemTable, Subject, Unread};
+use crate::features::models;
 use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::features::{FeatureSpec, FeatureTable, guess};
@@ -13,10 +15,18 @@ use crate::ml::interactions::InteractionLog;
 use crate::ml::splits::{self, Split, SplitConfig};
 use crate::ml::weights::Weights;
 use crate::platform::compute;
+use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
+
+/// Why a split that holds out items is impossible.
+pub const NO_FEATURES: &str = "This split holds out items, which are then recommended by their features, and the project has no item \
+     metadata. Upload it first, or choose a split with another scheme.";
 
 /// Identifies a split: the bytes of the upload and every field of the config.
 type Key = String;
+
+/// Nothing that is made here depends on it.
+const SEED: u64 = 0;
 
 /// A split in progress or finished. Weak: the memory is freed when the last task that uses it ends.
 type Slot = Arc<tokio::sync::Mutex<Weak<Split>>>;
@@ -47,17 +57,26 @@ fn unread(error: DataError) -> TuningError {
 /// metadata of its project. Concurrent tasks that need the same split wait for
 /// the first one's result; others are not delayed.
 pub async fn split_of(
-    services: &Services,
+    context: &JobContext<Services>,
     data: &TrainingData,
     config: &SplitConfig,
     weights: Option<&Weights>,
     described: bool,
 ) -> Result<Arc<Split>, TuningError> {
-    let items = match described {
-        true => item_metadata::newest(&mut *services.db.conn().await?, data.project_id).await?,
-        false => None,
+    let services = &context.app;
+    let (items, set) = match described {
+        true => {
+            let mut connection = services.db.conn().await?;
+            let items = item_metadata::newest(&mut connection, data.project_id, Subject::Item).await?;
+            (items, feature_sets::current(&mut connection, data.project_id).await?)
+        }
+        false => (None, None),
     };
-    let key = format!("{}:{:?}:{config:?}:{weights:?}:{items:?}", data.id, data.sha256);
+    if items.is_none() && config.scheme.holds_out_items() {
+        return Err(TuningError::Data(NO_FEATURES.to_owned()));
+    }
+    let of_set = set.as_ref().map(|set| set.id);
+    let key = format!("{}:{:?}:{config:?}:{weights:?}:{items:?}:{of_set:?}", data.id, data.sha256);
     let slot = slot_of(key);
     let mut known = slot.lock().await;
     if let Some(split) = known.upgrade() {
@@ -69,6 +88,8 @@ pub async fn split_of(
     datasets::ask_for(&memory, "This training data cannot be split now", log.heap_bytes() * 3).map_err(unread)?;
     let (weights, config) = (weights.cloned(), config.clone());
     let (of_services, moment) = (services.clone(), services.clock.now().timestamp_micros());
+    let engine = models::engine_context(context, SEED, 1, models::training_deadline(services), memory.clone());
+    let engine = engine.beside(log.heap_bytes() * 3);
     let split = compute::blocking(move || -> Result<Split, TuningError> {
         let split = match weights {
             None => splits::split(&log, &config)?,
@@ -79,7 +100,7 @@ pub async fn split_of(
         };
         match items {
             None => Ok(split),
-            Some(key) => Ok(describe(split, &table_of(&of_services, &key)?, &log, moment)?),
+            Some(key) => Ok(describe(split, set, &table_of(&of_services, &key, &engine)?, &log, moment, &engine)?),
         }
     })
     .await
@@ -91,20 +112,30 @@ pub async fn split_of(
 }
 
 /// Reads item metadata into memory. Blocks.
-fn table_of(services: &Services, key: &str) -> Result<FeatureTable, TuningError> {
+fn table_of(services: &Services, key: &str, engine: &Context) -> Result<FeatureTable, TuningError> {
     let memory = services.memory().promise();
-    let read = item_metadata::read_within(&services.blobs, key, &memory);
-    read.map(|table| table.features()).map_err(|error| match error {
-        Unread::Memory(shortage) => TuningError::MemoryInUse(shortage.to_string()),
+    let read = item_metadata::read_within(&services.blobs, key, &memory, || engine.check());
+    read.map(ItemTable::into_features).map_err(|error| match error {
+        Unread::Memory(shortage) if memory.waits_for_others() => TuningError::MemoryInUse(shortage.to_string()),
+        Unread::Memory(shortage) => TuningError::Data(format!("The item metadata cannot be read: {shortage}.")),
+        Unread::Stopped(stopped) => TuningError::Engine(stopped),
         error => TuningError::Passing(format!("The item metadata could not be read: {error}.")),
     })
 }
 
-/// Encodes the features of the items, with the meaning that their columns seem to have.
-fn describe(split: Split, table: &FeatureTable, log: &InteractionLog, moment: i64) -> MlResult<Split> {
+/// Encodes the features of the items as the current feature set of the project says, or with the meaning that their columns seem
+/// to have.
+fn describe(
+    split: Split,
+    set: Option<CurrentSet>,
+    table: &FeatureTable,
+    log: &InteractionLog,
+    moment: i64,
+    engine: &Context,
+) -> MlResult<Split> {
     let now = log.training_moment(moment);
-    let spec = FeatureSpec::from_guesses(&guess(table));
-    split.with_item_features(&spec, table, &log.items, now, &Context::new(0, 1))
+    let spec = set.map_or_else(|| FeatureSpec::from_guesses(&guess(table)), |set| set.spec);
+    split.with_item_features(&spec, table, &log.items, now, &engine.beside(table.heap_bytes()))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialResult, TrialStatus, TuningJob};
+use super::new_items::ColdBaselineScore;
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::projects::visible_projects;
 use crate::features::task_logs::{self, Update};
@@ -133,9 +134,16 @@ pub async fn set_result(
     Ok(())
 }
 
-pub async fn set_baseline(connection: &mut AsyncPgConnection, id: i64, score: f64) -> QueryResult<()> {
+/// Records the score that every trial has to beat, and of new items what each baseline reaches.
+pub async fn set_baseline(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    score: f64,
+    cold_baselines: Option<&[ColdBaselineScore]>,
+) -> QueryResult<()> {
+    let cold_baselines = cold_baselines.map(|baselines| json!(baselines));
     diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::baseline_score.is_null())))
-        .set(tuning_jobs::baseline_score.eq(score))
+        .set((tuning_jobs::baseline_score.eq(score), tuning_jobs::cold_baselines.eq(cold_baselines)))
         .execute(connection)
         .await?;
     Ok(())

@@ -41,6 +41,7 @@ async fn a_change_announces_what_it_concerns_and_an_update_that_changes_nothing_
     for (change, announced) in [
         ("UPDATE projects SET unknown_user = 'not_found'".to_owned(), of_project(false)),
         ("UPDATE projects SET logged_share = 0.5".to_owned(), of_project(false)),
+        ("UPDATE projects SET new_item_share = 0.1".to_owned(), of_project(false)),
         (format!("UPDATE projects SET organisation_id = personal_organisation({user})"), of_project(true)),
         ("UPDATE memberships SET role = 'editor' WHERE role = 'viewer'".to_owned(), of_user("memberships")),
         ("DELETE FROM memberships WHERE role = 'editor'".to_owned(), of_user("memberships")),

@@ -98,6 +98,8 @@ async fn a_key_reaches_nothing_beyond_its_project() {
             "tuning_jobs",
             "task_logs",
             "model_configurations",
+            "feature_sets",
+            "feature_measurements",
             "api_keys",
             "split_configs",
             "evaluation_configs",

@@ -31,9 +31,8 @@ async fn split_and_evaluation_configs_have_1x_defaults_and_sensible_ranges() {
         ("n_heldout", json!(0)),
         ("n_test_users", json!(-1)),
         ("scheme", json!("XX")),
-        // Cold items can only be evaluated with their features.
-        ("scheme", json!("CI")),
-        ("scheme", json!("TI")),
+        ("heldout_item_ratio", json!(0)),
+        ("heldout_item_ratio", json!(1)),
         ("random_seed", json!(null)),
         ("name", json!("")),
     ];
@@ -41,7 +40,8 @@ async fn split_and_evaluation_configs_have_1x_defaults_and_sensible_ranges() {
         person.post("split_config/", json!({ field: value })).await.fault(field);
     }
     for scheme in ["CI", "TI"] {
-        person.patch(&format!("split_config/{}/", split["id"]), json!({ "scheme": scheme })).await.fault("scheme");
+        let changed = person.patch(&format!("split_config/{}/", split["id"]), json!({ "scheme": scheme })).await.expect(200);
+        assert_eq!((&changed.body["scheme"], &changed.body["heldout_item_ratio"]), (&json!(scheme), &json!(0.2)));
     }
     let evaluation = person.post("evaluation_config/", json!({ "name": "e" })).await;
     assert_eq!((&evaluation.body["cutoff"], &evaluation.body["target_metric"]), (&json!(20), &json!("ndcg")));

@@ -344,13 +344,19 @@ async fn a_budget_larger_than_the_machine_does_not_let_a_trial_take_more_than_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn projects_of_one_founder_share_their_places_for_previews() {
+async fn projects_of_one_founder_share_their_places_for_previews_and_downloads_of_models() {
     const FOUNDER: i64 = 7_000_001;
-    let app = TestApp::start_with(Jobs::Stay, |_| ()).await;
+    let app = TestApp::start_with_worker().await;
     // No other test of this process has a user with this id.
     app.execute(&format!("SELECT setval(pg_get_serial_sequence('users', 'id'), {FOUNDER}, FALSE)")).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
     let (_, model) = organisation(&alpha.user).await;
+    let trained = async |tenant: &Tenant| {
+        let path = format!("trained_model/{}/", tenant.train().await.expect(201).id());
+        tenant.wait_for_status(&path, "COMPLETED").await;
+        format!("{path}download_file/")
+    };
+    let (of_alpha, of_beta) = (trained(&alpha).await, trained(&beta).await);
     let mut taken = Vec::new();
     for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
         taken.push(PREVIEWS.admit(Some(FOUNDER)).await.expect("a place"));
@@ -359,7 +365,10 @@ async fn projects_of_one_founder_share_their_places_for_previews() {
         let refused = alpha.user.get(&format!("training_data/{data}/preview/")).await.expect(503);
         assert_eq!(refused.body["code"], "busy");
     }
+    assert_eq!(alpha.user.get(&of_alpha).await.expect(503).body["code"], "busy");
     beta.user.get(&format!("training_data/{}/preview/", beta.data)).await.expect(200);
+    beta.user.get(&of_beta).await.expect(200);
     drop(taken);
     alpha.user.get(&format!("training_data/{}/preview/", alpha.data)).await.expect(200);
+    alpha.user.get(&of_alpha).await.expect(200);
 }

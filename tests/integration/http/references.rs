@@ -24,6 +24,10 @@ async fn every_id_of_a_body_that_refers_to_nothing_is_named_beside_all_other_fau
     let search = json!({ "data": 999, "split": 999, "evaluation": 999, "n_trials": -1, "n_tasks_parallel": "x" });
     refused(&caller, "parameter_tuning_job/", search, &["data", "evaluation", "n_tasks_parallel", "n_trials", "split"]).await;
     refused(&caller, "trained_model/", json!({ "data_loc": 999, "configuration": 999 }), &["configuration", "data_loc"]).await;
+    let measurement = json!({ "feature_set": 999, "data": 999, "algorithm": "TopPop" });
+    refused(&caller, "feature_measurements/", measurement, &["algorithm", "data", "feature_set"]).await;
+    let set = json!({ "project": 999, "name": "s", "spec": { "version": 1, "fields": [{ "column": "a" }] } });
+    refused(&caller, "feature_sets/", set, &["project", "spec"]).await;
     let slot = json!({ "project": 999, "trained_model": 999, "name": "s", "weight": -1 });
     refused(&caller, "deployment_slot/", slot, &["project", "trained_model", "weight"]).await;
     let test = json!({ "project": 999, "control_slot": 998, "variant_slot": 999, "confidence_level": 2 });

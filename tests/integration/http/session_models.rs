@@ -238,6 +238,20 @@ async fn a_model_of_sessions_can_stand_in_a_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn anchors_stand_in_for_a_session_that_the_model_does_not_know() {
+    let app = TestApp::start_with_worker().await;
+    let shop = Shop::open(&app).await;
+    let near =
+        shop.ask("predict", json!({ "user_id": "a newcomer", "anchor_items": ["lamp"], "cutoff": 1, "explain": true })).await;
+    assert_eq!((&near["strategy"], ids(&near)), (&json!("related"), vec!["bulb"]));
+    assert_eq!(near["items"][0]["because"][0]["item_id"], "lamp", "{near}");
+    let session = shop.ask("predict", json!({ "interactions": ["desk"], "anchor_items": ["lamp"], "cutoff": 1 })).await;
+    assert_eq!((&session["strategy"], ids(&session)), (&json!("session"), vec!["chair"]));
+    let unheard = shop.ask("predict", json!({ "interactions": [], "anchor_items": ["unheard of"], "cutoff": 1 })).await;
+    assert_eq!((&unheard["strategy"], ids(&unheard)), (&json!("popular"), vec!["bulb"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_other_model_folds_the_session_in() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;

@@ -11,6 +11,8 @@ use recotem::features::datasets::TrainingDataStatus;
 use recotem::features::deployments::SlotChangeAction;
 use recotem::features::evaluation::{Scheme, TargetMetric};
 use recotem::features::events::EventType;
+use recotem::features::feature_measurements::MeasurementStatus;
+use recotem::features::item_metadata::Subject;
 use recotem::features::models::{ModelStatus, TrainedModel};
 use recotem::features::projects::UnknownUsers;
 use recotem::features::retraining::{CatchUp, DataSource, RunCause, RunStatus};
@@ -30,9 +32,11 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("audit_log.action", Action::words()),
         ("conversion_events.event_type", EventType::words()),
         ("evaluation_configs.target_metric", TargetMetric::words()),
+        ("feature_measurements.status", MeasurementStatus::words()),
         ("event_daily_counts.event_type", EventType::words()),
         ("invitations.role", Role::words()),
         ("item_meta_data.status", TrainingDataStatus::words()),
+        ("item_meta_data.subject", Subject::words()),
         ("jobs.state", JobState::words()),
         ("memberships.role", Role::words()),
         ("projects.unknown_user", UnknownUsers::words()),

@@ -8,7 +8,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
+use crate::support::prepared::Prepared;
 use crate::support::processes::{LOOK_AGAIN, PASSWORD, Process, folder, program};
+use crate::support::tastes::{configure, tastes};
 use crate::support::{Caller, TestDatabase};
 
 /// Creates a project with a model on that server, and a key for it.
@@ -95,6 +97,46 @@ async fn however_many_log_in_at_once_the_memory_stays_and_those_without_a_turn_a
     assert!(grown < 64 + 19 * hashes, "{grown} MiB for {} log-ins", statuses.len());
     // Users who know their password can log in afterwards.
     Caller::log_in(&address, "admin", PASSWORD).await;
+}
+
+/// Returns item metadata of 48 items of four colours, and of more items with a colour and a value in one of many columns.
+fn wide_metadata(n_more: usize) -> String {
+    let own = (0..48).map(|n| format!("{{\"item\":\"t{}-{}\",\"colour\":\"colour {}\"}}\n", n / 12, n % 12, n / 12));
+    let more =
+        (0..n_more).map(|n| format!("{{\"item\":\"n{n}\",\"colour\":\"colour {}\",\"c{}\":\"v{}\"}}\n", n % 4, n % 990, n % 7));
+    own.chain(more).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_item_metadata_takes_the_memory_of_its_values_alone() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let (server, address) = Process::serve(&[], folder.path(), Some(database.db.url()));
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    let project = json!({ "name": "P", "user_column": "user", "item_column": "item" });
+    let project = admin.post("project/", project).await.expect(201).id();
+    let data = admin.upload(project, "tastes.csv", tastes(40)).await.expect(201).id();
+    admin.upload_items(project, "items.jsonl", wide_metadata(0)).await.expect(201);
+    let prepared = Prepared { user: admin.clone(), project, data, configuration: 0 };
+    let configuration = configure(&prepared, "IALS", json!({ "n_components": 4, "alpha0": 0.1 })).await;
+    let prepared = Prepared { configuration, ..prepared };
+    let model = prepared.train().await;
+    assert_eq!(model["status"], "COMPLETED", "{model}");
+    let program = admin.with_key(&prepared.key("program", "predict").await);
+    let path = format!("/inference/predict/{}", model["id"]);
+    let lists_new_items = async || {
+        let answer = program.post(&path, json!({ "user_id": "u0", "cutoff": 1_000 })).await.expect(200);
+        answer.body["items"].as_array().expect("items").iter().any(|listed| listed["cold"] == true)
+    };
+    assert!(!lists_new_items().await);
+    let before = server.most_memory();
+    let items = admin.upload_items(project, "items.jsonl", wide_metadata(20_000)).await.expect(201).id();
+    admin.wait_for(&format!("item_meta_data/{items}/"), |items| items["status"] == "ready").await;
+    while !lists_new_items().await {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    // A place for each row and column would be more than 600 MiB.
+    let grown = server.most_memory().saturating_sub(before) >> 20;
+    assert!(grown < 250, "{grown} MiB");
 }
 
 /// Returns everything below a folder that other users than its owner may access, except one folder.

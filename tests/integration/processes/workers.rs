@@ -9,14 +9,20 @@ use crate::support::{Caller, TestDatabase};
 /// The processes of two jobs that run at once, the default, and of one more.
 const WORKERS: usize = 3;
 
-/// Starts a search whose trials take long enough to be interrupted, and returns its path.
-async fn start_search(admin: &Caller, n_trials: u32) -> String {
+/// Creates a project with interactions, and returns both.
+async fn project_with_data(admin: &Caller) -> (i64, i64) {
     let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
     let project = admin.post("project/", project).await.expect(201).id();
     let rows = (0..20_000_u64).map(|n| format!("u{},i{}\n", n % 400, n.wrapping_mul(2_654_435_761) % 601));
     let csv: String = std::iter::once("user_id,item_id\n".to_owned()).chain(rows).collect();
     let data = admin.upload(project, "data.csv", csv).await.expect(201).id();
     admin.wait_for(&format!("training_data/{data}/"), |data| data["status"] == "ready").await;
+    (project, data)
+}
+
+/// Starts a search whose trials take long enough to be interrupted, and returns its path.
+async fn start_search(admin: &Caller, n_trials: u32) -> String {
+    let (_, data) = project_with_data(admin).await;
     let split = admin.post("split_config/", json!({})).await.expect(201).id();
     let evaluation = admin.post("evaluation_config/", json!({})).await.expect(201).id();
     let job = json!({
@@ -70,6 +76,41 @@ async fn a_search_outlives_the_worker_that_runs_it() {
     for (old, new) in before.iter().zip(&after).filter(|(old, _)| old["status"] != "running") {
         assert_eq!(old, new, "a finished trial was run again");
     }
+}
+
+/// Starts a measurement of many fields, and returns its path.
+async fn start_measurement(admin: &Caller) -> String {
+    const FIELDS: usize = 40;
+    let (project, data) = project_with_data(admin).await;
+    let columns: Vec<String> = (0..FIELDS).map(|field| format!("c{field}")).collect();
+    let row =
+        |item: usize| (0..FIELDS).fold(format!("i{item}"), |row, field| row + &format!(",v{}", (item + field) % (field + 2)));
+    let csv = (0..601).fold(format!("item_id,{}\n", columns.join(",")), |csv, item| csv + &row(item) + "\n");
+    admin.upload_items(project, "items.csv", csv).await.expect(201);
+    let fields: Vec<Value> = columns.iter().map(|column| json!({ "column": column, "kind": "category" })).collect();
+    let set = json!({ "project": project, "name": "f", "spec": { "version": 1, "fields": fields } });
+    let set = admin.post("feature_sets/", set).await.expect(201).id();
+    let measurement = admin.post("feature_measurements/", json!({ "feature_set": set, "data": data })).await.expect(201).id();
+    format!("feature_measurements/{measurement}/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_measurement_outlives_the_worker_that_runs_it() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let url = Some(database.db.url());
+    let (_server, address) = Process::serve(&["--no-worker"], folder.path(), url);
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    let measurement = start_measurement(&admin).await;
+    let first = Process::start(&["worker"], folder.path(), url);
+    admin.wait_for(&measurement, |measurement| measurement["status"] != "PENDING").await;
+    first.kill();
+    let mut connection = database.db.conn().await.expect("a connection");
+    queue::give_up_leases(&mut connection, None).await.expect("the queue answers");
+    drop(connection);
+    let _second = Process::start(&["worker"], folder.path(), url);
+    let ended = admin.wait_for(&measurement, |measurement| measurement["status"] == "COMPLETED").await;
+    assert_eq!(ended["result"]["fields"].as_array().map(Vec::len), Some(40), "{ended}");
+    assert_eq!(ended["progress"]["done"], ended["progress"]["total"], "{ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

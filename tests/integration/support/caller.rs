@@ -151,6 +151,13 @@ impl Caller {
         self.send_form(Method::POST, "item_meta_data/", form).await
     }
 
+    /// Uploads a file of user metadata.
+    pub async fn upload_users(&self, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+        let part = multipart::Part::bytes(bytes.into()).file_name(name.to_owned());
+        let form = multipart::Form::new().part("file", part).text("project", project.to_string());
+        self.send_form(Method::POST, "user_meta_data/", form).await
+    }
+
     /// Sends a multipart body.
     pub async fn send_form(&self, method: Method, path: &str, form: multipart::Form) -> Answer {
         self.answer(self.request(method, path).multipart(form)).await

@@ -86,8 +86,17 @@ impl Process {
 
     /// Returns the bytes of memory that it holds.
     pub fn memory(&self) -> u64 {
+        self.bytes_of("VmRSS:")
+    }
+
+    /// Returns the most bytes of memory that it has held.
+    pub fn most_memory(&self) -> u64 {
+        self.bytes_of("VmHWM:")
+    }
+
+    fn bytes_of(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("its memory");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 

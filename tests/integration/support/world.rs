@@ -56,7 +56,9 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
         ("api_keys", key),
         ("task_log", log),
     ]);
-    ids.extend(items(owner, project).await);
+    ids.extend(metadata(owner, project, data).await);
+    let change = format!("({project}, 'c', '{{\"title\": \"C\"}}', 14)");
+    app.execute(&format!("INSERT INTO item_changes (project_id, item_id, cells, bytes) VALUES {change}")).await;
     ids.extend(traffic(owner, &ids).await);
     ids.extend(people(app, owner, project).await);
     ids
@@ -68,9 +70,22 @@ async fn configs(owner: &Caller, project: i64) -> [i64; 2] {
     [make("split_config/").await, make("evaluation_config/").await]
 }
 
-async fn items(owner: &Caller, project: i64) -> Ids {
-    let items = owner.upload_items(project, "items.csv", "item_id,title\na,A\nb,B\n").await.expect(201).id();
-    BTreeMap::from([("item_meta_data", items), ("metadata_id", items)])
+/// Uploads item and user metadata, and measures what a column of the items is worth.
+async fn metadata(owner: &Caller, project: i64, data: i64) -> Ids {
+    let items = owner.upload_items(project, "items.csv", "item_id,title\na,A\nb,B\n1,C\n").await.expect(201).id();
+    let users = owner.upload_users(project, "users.csv", "user_id,country\nu1,jp\nu2,de\n").await.expect(201).id();
+    let spec = json!({ "version": 1, "fields": [{ "column": "title", "kind": "category", "options": { "min_count": 1 } }] });
+    let set = json!({ "project": project, "name": "f", "spec": spec });
+    let set = owner.post("feature_sets/", set).await.expect(201).id();
+    let measurement = json!({ "feature_set": set, "data": data });
+    let measurement = owner.post("feature_measurements/", measurement).await.expect(201).id();
+    BTreeMap::from([
+        ("item_meta_data", items),
+        ("metadata_id", items),
+        ("user_meta_data", users),
+        ("feature_sets", set),
+        ("feature_measurements", measurement),
+    ])
 }
 
 /// Creates two slots that a test compares, an event, and a schedule that ran once.

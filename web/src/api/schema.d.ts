@@ -610,6 +610,113 @@ export interface paths {
         patch: operations["update_evaluation_config"];
         trace?: never;
     };
+    "/api/v1/feature_measurements/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the measurements that the caller may see, newest first. */
+        get: operations["list_feature_measurements"];
+        put?: never;
+        /** Measures what the fields of a feature set are worth. Returns at once; the measurement continues in the background. */
+        post: operations["create_feature_measurements"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature_measurements/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a measurement. */
+        get: operations["read_feature_measurements"];
+        put?: never;
+        post?: never;
+        /** Deletes a measurement; one that waits or runs is cancelled. */
+        delete: operations["delete_feature_measurements"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature_sets/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of feature sets that the caller may see, newest first. */
+        get: operations["list_feature_sets"];
+        put?: never;
+        /** Saves a version of a feature set: the first under a new name, or the next one. */
+        post: operations["create_feature_sets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature_sets/columns/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the columns of a project's newest item metadata, with what they probably mean. */
+        get: operations["read_feature_sets_columns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature_sets/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns what a spec makes of a project's newest item metadata: the terms of some items, and the items most like one. */
+        post: operations["create_feature_sets_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature_sets/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a version of a feature set. */
+        get: operations["read_feature_sets"];
+        put?: never;
+        post?: never;
+        /** Deletes a version of a feature set with its measurements. Models that were trained with it keep its spec. */
+        delete: operations["delete_feature_sets"];
+        options?: never;
+        head?: never;
+        /** Makes a version the one that trainings and searches use, or no longer. Nothing else of a version changes. */
+        patch: operations["update_feature_sets"];
+        trace?: never;
+    };
     "/api/v1/invitation/accept/": {
         parameters: {
             query?: never;
@@ -639,6 +746,45 @@ export interface paths {
         /** Returns the offer of an invitation to the holder of its link. */
         post: operations["create_invitation_look_up"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/item/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets the rows of many items, all or none. */
+        put: operations["replace_items"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/item/{item}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the row of an item in the newest item metadata of a project, or the change of it that was accepted last. */
+        get: operations["read_item"];
+        /**
+         * Sets the row of an item, in place of a former one: an object with a value for each column. New columns are added to the item
+         *     metadata. The row is in use a few seconds later. A file of item metadata that is uploaded later replaces all rows.
+         */
+        put: operations["replace_item"];
+        post?: never;
+        /** Removes the row of an item. Items that a model was not trained on are then no longer recommended, a few seconds later. */
+        delete: operations["delete_item"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1324,8 +1470,9 @@ export interface paths {
          *     its lists would have earned: off-policy estimates, before it gets any traffic.
          * @description Only requests later than the model's training data are used, and only those for the list of a user without further options:
          *     interactions sent along, filters and the like are not logged. Estimates need propensities, which are logged while two or more
-         *     slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. If only one slot ever answered,
-         *     the log supports estimates only for the items that the model shows in the same places: see `support`.
+         *     slots share the traffic, or new items get a share of the places (`new_item_share`), and the project logs its lists
+         *     (`logged_share`) or has a shadow slot. If only one slot ever answered, the log supports estimates only for the items that the
+         *     model shows in the same places, and for new items that were drawn: see `support`.
          */
         get: operations["read_trained_model_off_policy"];
         put?: never;
@@ -1547,6 +1694,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/user_meta_data/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the user metadata that the caller may see and whose file still exists. */
+        get: operations["list_user_meta_data"];
+        put?: never;
+        /** Uploads a file with one row for each user: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed. */
+        post: operations["create_user_meta_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/user_meta_data/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns an upload with the report on its content. */
+        get: operations["read_user_meta_data"];
+        /** Replaces the file of user metadata. */
+        put: operations["replace_user_meta_data"];
+        post?: never;
+        /** Deletes user metadata with its file. */
+        delete: operations["delete_user_meta_data"];
+        options?: never;
+        head?: never;
+        /** Replaces the file of user metadata, where each part is optional. */
+        patch: operations["update_user_meta_data"];
+        trace?: never;
+    };
+    "/api/v1/user_meta_data/{id}/download_file/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the original bytes of an upload. */
+        get: operations["read_user_meta_data_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/user_meta_data/{id}/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the first rows of an upload. */
+        get: operations["read_user_meta_data_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/user_meta_data/{id}/unlink_file/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes the file but keeps the row. */
+        delete: operations["delete_user_meta_data_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/": {
         parameters: {
             query?: never;
@@ -1753,7 +1989,8 @@ export interface paths {
         put?: never;
         /**
          * Returns the best items for a user that they have not interacted with yet. For an unknown user, returns items from the
-         *     interactions sent along, or popular items by the weights of the project, unless the project is set to answer 404.
+         *     interactions sent along and from their profile, or popular items by the weights of the project, unless the project is set to
+         *     answer 404.
          */
         post: operations["create_prediction"];
         delete?: never;
@@ -2047,11 +2284,30 @@ export interface components {
             /** @description The user's name at the time. */
             username?: string | null;
         };
+        /** @description The target metric for all but the new items alone. */
+        BesideNewItems: {
+            /** @description The share of the places in those lists that new items hold. */
+            cold_share: components["schemas"]["Estimate"];
+            /** @description For all items in one list, as users get them. */
+            mixed: components["schemas"]["Estimate"];
+            warm?: components["schemas"]["Estimate"] | null;
+        };
         /**
          * @description What happens to runs that were missed while no scheduler ran.
          * @enum {string}
          */
         CatchUp: "once" | "skip";
+        /** @description What a baseline reaches: a model has to beat all three. */
+        ColdBaselineScore: {
+            beside_new_items?: components["schemas"]["BesideNewItems"] | null;
+            /**
+             * @description `random`: any order, `popularity_from_features`: the same list for all users, `content_knn`: items with features like those
+             *     of the items that the user knows.
+             */
+            name: string;
+            /** @description For new items only. */
+            score: components["schemas"]["Estimate"];
+        };
         /**
          * @description The kind of a column.
          * @enum {string}
@@ -2267,6 +2523,47 @@ export interface components {
              */
             weight: number;
         };
+        /** @description What one field makes of all items. */
+        EncodedField: {
+            column: string;
+            /**
+             * Format: float
+             * @description The share of items about which it says nothing.
+             */
+            empty_share: number;
+            /** @description The number of different terms. */
+            n_columns: number;
+        };
+        /** @description An item as models see it. */
+        EncodedItem: {
+            /** @description The fields of the spec, in its order. */
+            fields: components["schemas"]["EncodedItemField"][];
+            item_id: string;
+        };
+        /** @description What one field makes of an item. */
+        EncodedItemField: {
+            column: string;
+            kind: string;
+            /** @description The number of all terms; 0 if the field says nothing about the item. */
+            n_terms: number;
+            /** @description The heaviest terms first, at most 12. */
+            terms: components["schemas"]["EncodedTerm"][];
+        };
+        /** @description A term of an item. */
+        EncodedTerm: {
+            term: string;
+            /** Format: float */
+            weight: number;
+        };
+        /** @description A mean over users with its 95 % confidence interval. */
+        Estimate: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            mean: number;
+        };
         /** @description An evaluation config in answers. */
         EvaluationConfig: components["schemas"]["EvaluationConfigFields"] & {
             /** Format: int64 */
@@ -2309,6 +2606,97 @@ export interface components {
          * @enum {string}
          */
         EventType: "impression" | "click" | "purchase";
+        /** @description A column of item metadata. */
+        FeatureColumn: {
+            column: string;
+            /**
+             * Format: float
+             * @description The share of items with a value.
+             */
+            coverage: number;
+            /** @description The first different values, at most 3. */
+            examples: string[];
+            /** @description What its values probably are; null if it should be left out. */
+            kind?: string | null;
+            /**
+             * Format: int64
+             * @description The number of different values; lists count by their elements.
+             */
+            n_distinct: number;
+            /** @description Why. */
+            reason: string;
+        };
+        /** @description What the newest item metadata of a project holds. */
+        FeatureColumns: {
+            columns: components["schemas"]["FeatureColumn"][];
+            /**
+             * Format: int64
+             * @description The item metadata.
+             */
+            item_meta_data: number;
+            n_items: number;
+            /** @description The spec that trainings and searches use where the project has no current feature set. */
+            spec: Record<string, never>;
+        };
+        /** @description A measurement in answers. */
+        FeatureMeasurement: {
+            algorithm: string;
+            /**
+             * Format: int64
+             * @description The training data.
+             */
+            data: number;
+            /** Format: date-time */
+            end_datetime?: string | null;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** Format: int64 */
+            feature_set: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            progress?: components["schemas"]["MeasurementProgress"] | null;
+            /** Format: int64 */
+            project: number;
+            result?: components["schemas"]["MeasurementResult"] | null;
+            status: components["schemas"]["MeasurementStatus"];
+        };
+        /** @description What a spec makes of the items. */
+        FeaturePreview: {
+            /** @description The fields of the spec, in its order. */
+            fields: components["schemas"]["EncodedField"][];
+            items: components["schemas"]["EncodedItem"][];
+            neighbours: components["schemas"]["SimilarItems"];
+        };
+        /** @description A version of a feature set in answers. */
+        FeatureSet: {
+            /** Format: int64 */
+            created_by?: number | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** @description Whether trainings and searches use it. */
+            is_current: boolean;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** @description What each column means: `{"version": 1, "fields": [{"column", "kind", "weight", "derive", "options"}]}`. */
+            spec: Record<string, never>;
+            spec_sha256: string;
+            target: components["schemas"]["FeatureSetTarget"];
+            /**
+             * Format: int32
+             * @description From 1, by name.
+             */
+            version: number;
+        };
+        /**
+         * @description What the columns of a feature set are about.
+         * @enum {string}
+         */
+        FeatureSetTarget: "items";
         /**
          * @description What values were read as, or seem to be.
          * @enum {string}
@@ -2348,7 +2736,7 @@ export interface components {
          *     }
          */
         ItemFilter: components["schemas"]["ItemCondition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NoneOf"];
-        /** @description Item metadata in answers. */
+        /** @description Item metadata, or user metadata, in answers. */
         ItemMetaData: {
             /** @description The file name as sent by the client. */
             basename?: string | null;
@@ -2368,7 +2756,7 @@ export interface components {
             report?: components["schemas"]["MetaDataReport"] | null;
             /** @description Whether the file is prepared. Columns and report are those of the last prepared file. */
             status: components["schemas"]["TrainingDataStatus"];
-            /** @description All columns except the item ids. */
+            /** @description All columns except the ids. */
             valid_columns_list_json?: string[] | null;
         };
         /**
@@ -2376,6 +2764,14 @@ export interface components {
          * @enum {string}
          */
         ItemOperation: "eq" | "ne" | "in" | "not_in" | "lt" | "le" | "gt" | "ge" | "exists" | "contains";
+        /** @description The row of an item. */
+        ItemRow: {
+            /** @description Whether the change has been accepted and is not in use yet, which takes a few seconds. */
+            is_pending: boolean;
+            item_id: string;
+            /** @description The values by column; null if the row is removed. */
+            values?: Record<string, never> | null;
+        };
         /** @description Rows with times later than the upload. */
         LateTimes: {
             /**
@@ -2456,6 +2852,65 @@ export interface components {
             refresh: string;
             user: components["schemas"]["UserDetails"];
         };
+        /** @description What one field is worth. */
+        MeasuredField: {
+            column: string;
+            /** @description The number of the field in the spec, from 0. */
+            field: number;
+            /** Format: double */
+            high: number;
+            /** @description Whether the interval contains 0. */
+            is_noise: boolean;
+            /**
+             * Format: double
+             * @description The 95 % confidence interval of `worth`.
+             */
+            low: number;
+            /**
+             * Format: double
+             * @description How much `ndcg` falls without the field.
+             */
+            worth: number;
+        };
+        /** @description A mean over users, and its 95 % confidence interval. */
+        MeasuredQuality: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            mean: number;
+        };
+        /** @description The steps of a measurement. */
+        MeasurementProgress: {
+            /** Format: int64 */
+            done: number;
+            /** Format: int64 */
+            total: number;
+        };
+        /** @description What the fields of a feature set are worth. */
+        MeasurementResult: {
+            /** @description The same without a model: `random`, `popularity_from_features` and `content_knn`. */
+            baselines: {
+                [key: string]: components["schemas"]["MeasuredQuality"];
+            };
+            /** @description The length of the lists. */
+            cutoff: number;
+            /** @description The fields of the spec, in its order. */
+            fields: components["schemas"]["MeasuredField"][];
+            /** @description The number of items that were held out each time. */
+            n_cold: number;
+            n_items: number;
+            /** @description The number of users with new items. */
+            n_users: number;
+            /** @description Quality of the lists of new items with all fields. */
+            ndcg: components["schemas"]["MeasuredQuality"];
+        };
+        /**
+         * @description The state of a measurement.
+         * @enum {string}
+         */
+        MeasurementStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED";
         /** @description The role of a user in an organisation. */
         Member: {
             email: string;
@@ -2470,16 +2925,16 @@ export interface components {
         };
         /** @description The report on the content of an upload. */
         MetaDataReport: {
-            /** @description The interpretation of the columns except the item ids, which filters use. Missing in reports of older uploads. */
+            /** @description The interpretation of the columns except the ids, which filters use. Missing in reports of older uploads. */
             columns?: components["schemas"]["ColumnReport"][];
             /**
              * Format: int64
-             * @description Rows of an item that has a later row, which is used instead.
+             * @description Rows of an item, or user, that has a later row, which is used instead.
              */
             duplicates: number;
             /**
              * Format: int64
-             * @description The number of items with metadata.
+             * @description The number of items, or users, with metadata.
              */
             items: number;
             /** @description How the file was interpreted, and conspicuous values in it. Missing in reports of older uploads. */
@@ -2827,6 +3282,75 @@ export interface components {
             })[];
         };
         /** @description One page of results. */
+        Page_FeatureMeasurement: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                algorithm: string;
+                /**
+                 * Format: int64
+                 * @description The training data.
+                 */
+                data: number;
+                /** Format: date-time */
+                end_datetime?: string | null;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** Format: int64 */
+                feature_set: number;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                progress?: components["schemas"]["MeasurementProgress"] | null;
+                /** Format: int64 */
+                project: number;
+                result?: components["schemas"]["MeasurementResult"] | null;
+                status: components["schemas"]["MeasurementStatus"];
+            }[];
+        };
+        /** @description One page of results. */
+        Page_FeatureSet: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** Format: int64 */
+                created_by?: number | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** @description Whether trainings and searches use it. */
+                is_current: boolean;
+                name: string;
+                /** Format: int64 */
+                project: number;
+                /** @description What each column means: `{"version": 1, "fields": [{"column", "kind", "weight", "derive", "options"}]}`. */
+                spec: Record<string, never>;
+                spec_sha256: string;
+                target: components["schemas"]["FeatureSetTarget"];
+                /**
+                 * Format: int32
+                 * @description From 1, by name.
+                 */
+                version: number;
+            }[];
+        };
+        /** @description One page of results. */
         Page_Invitation: {
             /**
              * Format: int64
@@ -2881,7 +3405,7 @@ export interface components {
                 report?: components["schemas"]["MetaDataReport"] | null;
                 /** @description Whether the file is prepared. Columns and report are those of the last prepared file. */
                 status: components["schemas"]["TrainingDataStatus"];
-                /** @description All columns except the item ids. */
+                /** @description All columns except the ids. */
                 valid_columns_list_json?: string[] | null;
             }[];
         };
@@ -3147,6 +3671,11 @@ export interface components {
             results: (components["schemas"]["SplitConfigFields"] & {
                 /** Format: int64 */
                 created_by?: number | null;
+                /**
+                 * Format: double
+                 * @description With `CI` and `TI`: share of the items that are held out.
+                 */
+                heldout_item_ratio: number;
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
@@ -3290,13 +3819,15 @@ export interface components {
             results: (components["schemas"]["TuningJobFields"] & {
                 /**
                  * Format: double
-                 * @description Score of recommending the most popular items on the same split.
+                 * @description Score of recommending the most popular items on the same split; of new items, those whose features predict popularity.
                  */
                 baseline_score?: number | null;
                 /** Format: int64 */
                 best_config?: number | null;
                 /** Format: double */
                 best_score?: number | null;
+                /** @description On a split that holds out items: what recommendations of new items have to beat. */
+                cold_baselines?: components["schemas"]["ColdBaselineScore"][] | null;
                 /** Format: int32 */
                 cutoff: number;
                 error?: string | null;
@@ -3391,6 +3922,11 @@ export interface components {
              */
             logged_share?: number | null;
             name: string;
+            /**
+             * Format: double
+             * @description The probability with which each place of a list of its slots goes to a new item, from 0 to 0.3. Unchanged if absent.
+             */
+            new_item_share: number;
             /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
             /**
@@ -3578,6 +4114,8 @@ export interface components {
         Scope: "read" | "write" | "predict";
         /** @description An item with its score; scores are comparable within one list only. */
         ScoredItem: {
+            /** @description True for an item that the model was not trained on: it is recommended for its metadata. Left out for all others. */
+            cold?: boolean;
             item_id: string;
             /** Format: float */
             score: number;
@@ -3604,6 +4142,23 @@ export interface components {
             coverage?: number | null;
             /** @description Different items in all the lists. */
             items: number;
+        };
+        /** @description An item like another one. */
+        SimilarItem: {
+            item_id: string;
+            /**
+             * Format: float
+             * @description Cosine of the angle between the two items.
+             */
+            score: number;
+            /** @description What makes them alike, at most 3 terms. */
+            terms: string[];
+        };
+        /** @description The items most like one. */
+        SimilarItems: {
+            item_id: string;
+            /** @description The most similar items first, at most 10. */
+            items: components["schemas"]["SimilarItem"][];
         };
         /** @description A change of the slots that answer, in answers. */
         SlotChange: {
@@ -3662,6 +4217,11 @@ export interface components {
         SplitConfig: components["schemas"]["SplitConfigFields"] & {
             /** Format: int64 */
             created_by?: number | null;
+            /**
+             * Format: double
+             * @description With `CI` and `TI`: share of the items that are held out.
+             */
+            heldout_item_ratio: number;
             /** Format: int64 */
             id: number;
             /** Format: date-time */
@@ -3699,7 +4259,11 @@ export interface components {
             name?: string | null;
             /** Format: int32 */
             random_seed: number;
-            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
+            /**
+             * @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. Two hold
+             *     out whole items, to evaluate what is recommended of new ones: `CI`: items at random, `TI`: items first seen after one
+             *     moment.
+             */
             scheme: components["schemas"]["SplitScheme"];
             /**
              * Format: double
@@ -3711,12 +4275,12 @@ export interface components {
          * @description How the interactions to hold out are chosen.
          * @enum {string}
          */
-        SplitScheme: "RG" | "TG" | "TU";
+        SplitScheme: "RG" | "TG" | "TU" | "CI" | "TI";
         /**
          * @description How a list was computed.
          * @enum {string}
          */
-        Strategy: "personal" | "fold_in" | "session" | "popular" | "related";
+        Strategy: "personal" | "fold_in" | "profile" | "session" | "hybrid" | "popular" | "related";
         /**
          * @description The metrics that a search can optimise.
          * @enum {string}
@@ -3858,6 +4422,7 @@ export interface components {
         /** @description A trial in answers. */
         Trial: {
             algorithm: string;
+            beside_new_items?: components["schemas"]["BesideNewItems"] | null;
             /** Format: double */
             duration_seconds?: number | null;
             /** Format: date-time */
@@ -3890,13 +4455,15 @@ export interface components {
         TuningJob: components["schemas"]["TuningJobFields"] & {
             /**
              * Format: double
-             * @description Score of recommending the most popular items on the same split.
+             * @description Score of recommending the most popular items on the same split; of new items, those whose features predict popularity.
              */
             baseline_score?: number | null;
             /** Format: int64 */
             best_config?: number | null;
             /** Format: double */
             best_score?: number | null;
+            /** @description On a split that holds out items: what recommendations of new items have to beat. */
+            cold_baselines?: components["schemas"]["ColdBaselineScore"][] | null;
             /** Format: int32 */
             cutoff: number;
             error?: string | null;
@@ -4476,6 +5043,44 @@ export interface components {
             project?: number | null;
             target_metric?: components["schemas"]["TargetMetric"];
         };
+        /** @description A new measurement. */
+        CreateFeatureMeasurementsRequest: {
+            /** @description One of the names in `/algorithms/` that recommends new items. */
+            algorithm?: string;
+            /**
+             * Format: int64
+             * @description The training data from which items are held out.
+             */
+            data: number;
+            /** Format: int64 */
+            feature_set: number;
+        };
+        /** @description The project of an object. */
+        CreateFeatureSetsRequest: {
+            /** @description Whether trainings and searches use this version from now on. */
+            is_current?: boolean;
+            /** @description Saving under an existing name creates its next version. */
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** @description What each column means: `{"version": 1, "fields": [{"column", "kind", "weight", "derive", "options"}]}`. */
+            spec: Record<string, never>;
+            target?: components["schemas"]["FeatureSetTarget"];
+        };
+        /** @description The project of an object. */
+        CreateFeatureSetsPreviewRequest: {
+            /** @description The item whose neighbours are shown; the first that is shown by default. */
+            item_id?: string | null;
+            /** Format: int64 */
+            project: number;
+            /** @description As in a feature set. */
+            spec: Record<string, never>;
+        };
+        /** @description What can change about a version of a feature set. */
+        UpdateFeatureSetsRequest: {
+            /** @description Whether trainings and searches use this version. The one they used before no longer is. */
+            is_current?: boolean;
+        };
         /** @description The secret of a link. */
         CreateInvitationAcceptRequest: {
             email?: string;
@@ -4486,6 +5091,21 @@ export interface components {
         /** @description The secret of a link. */
         CreateInvitationLookUpRequest: {
             token: string;
+        };
+        /** @description The rows of many items. */
+        ReplaceItemsRequest: {
+            /** @description At most 1,000 rows, each with its `item_id` and its `values` by column. Of several rows of one item, the last is used. */
+            items: {
+                item_id: string;
+                /** @description A value for each column: a text, a number, true, false, null, or a list of these. */
+                values: {
+                    [key: string]: unknown;
+                };
+            }[];
+        };
+        /** @description A value for each column: a text, a number, true, false, null, or a list of these. */
+        ReplaceItemRequest: {
+            [key: string]: unknown;
         };
         /** @description The project of an object. */
         CreateModelConfigurationRequest: {
@@ -4667,6 +5287,11 @@ export interface components {
             logged_share?: number | null;
             name: string;
             /**
+             * Format: double
+             * @description The probability with which each place of a list of its slots goes to a new item, from 0 to 0.3. Unchanged if absent.
+             */
+            new_item_share?: number;
+            /**
              * Format: int64
              * @description The organisation of a new project, the caller's personal one by default. It cannot change.
              */
@@ -4702,6 +5327,11 @@ export interface components {
             logged_share?: number | null;
             name: string;
             /**
+             * Format: double
+             * @description The probability with which each place of a list of its slots goes to a new item, from 0 to 0.3. Unchanged if absent.
+             */
+            new_item_share?: number;
+            /**
              * Format: int64
              * @description The organisation of a new project, the caller's personal one by default. It cannot change.
              */
@@ -4736,6 +5366,11 @@ export interface components {
              */
             logged_share?: number | null;
             name?: string;
+            /**
+             * Format: double
+             * @description The probability with which each place of a list of its slots goes to a new item, from 0 to 0.3. Unchanged if absent.
+             */
+            new_item_share?: number;
             /**
              * Format: int64
              * @description The organisation of a new project, the caller's personal one by default. It cannot change.
@@ -4886,6 +5521,11 @@ export interface components {
         CreateSplitConfigRequest: {
             /**
              * Format: double
+             * @description With `CI` and `TI`: share of the items that are held out.
+             */
+            heldout_item_ratio?: number;
+            /**
+             * Format: double
              * @description Share of each user's interactions that are held out.
              */
             heldout_ratio?: number;
@@ -4908,7 +5548,11 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed?: number;
-            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
+            /**
+             * @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. Two hold
+             *     out whole items, to evaluate what is recommended of new ones: `CI`: items at random, `TI`: items first seen after one
+             *     moment.
+             */
             scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
@@ -4920,6 +5564,11 @@ export interface components {
         ReplaceSplitConfigRequest: {
             /**
              * Format: double
+             * @description With `CI` and `TI`: share of the items that are held out.
+             */
+            heldout_item_ratio?: number;
+            /**
+             * Format: double
              * @description Share of each user's interactions that are held out.
              */
             heldout_ratio?: number;
@@ -4942,7 +5591,11 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed?: number;
-            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
+            /**
+             * @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. Two hold
+             *     out whole items, to evaluate what is recommended of new ones: `CI`: items at random, `TI`: items first seen after one
+             *     moment.
+             */
             scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
@@ -4954,6 +5607,11 @@ export interface components {
         UpdateSplitConfigRequest: {
             /**
              * Format: double
+             * @description With `CI` and `TI`: share of the items that are held out.
+             */
+            heldout_item_ratio?: number;
+            /**
+             * Format: double
              * @description Share of each user's interactions that are held out.
              */
             heldout_ratio?: number;
@@ -4976,7 +5634,11 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed?: number;
-            /** @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. */
+            /**
+             * @description `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user. Two hold
+             *     out whole items, to evaluate what is recommended of new ones: `CI`: items at random, `TI`: items first seen after one
+             *     moment.
+             */
             scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
@@ -11687,6 +12349,1453 @@ export interface operations {
             };
         };
     };
+    list_feature_measurements: {
+        parameters: {
+            query?: {
+                project?: number;
+                feature_set?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "algorithm": "text",
+                     *           "data": 1,
+                     *           "end_datetime": null,
+                     *           "error": null,
+                     *           "feature_set": 1,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "progress": {
+                     *             "done": 1,
+                     *             "total": 1
+                     *           },
+                     *           "project": 1,
+                     *           "result": {
+                     *             "baselines": {},
+                     *             "cutoff": 10,
+                     *             "fields": [
+                     *               {
+                     *                 "column": "text",
+                     *                 "field": 1,
+                     *                 "high": 0.5,
+                     *                 "is_noise": true,
+                     *                 "low": 0.5,
+                     *                 "worth": 0.5
+                     *               }
+                     *             ],
+                     *             "n_cold": 1,
+                     *             "n_items": 1,
+                     *             "n_users": 1,
+                     *             "ndcg": {
+                     *               "high": 0.5,
+                     *               "low": 0.5,
+                     *               "mean": 0.5
+                     *             }
+                     *           },
+                     *           "status": "COMPLETED"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_FeatureMeasurement"];
+                };
+            };
+            /** @description A filter is not a number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_feature_measurements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "algorithm": "text",
+                 *       "data": 1,
+                 *       "feature_set": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateFeatureMeasurementsRequest"];
+                /**
+                 * @example {
+                 *       "algorithm": "text",
+                 *       "data": 1,
+                 *       "feature_set": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateFeatureMeasurementsRequest"];
+                /**
+                 * @example {
+                 *       "algorithm": "text",
+                 *       "data": 1,
+                 *       "feature_set": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateFeatureMeasurementsRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "algorithm": "text",
+                     *       "data": 1,
+                     *       "end_datetime": null,
+                     *       "error": null,
+                     *       "feature_set": 1,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "progress": {
+                     *         "done": 1,
+                     *         "total": 1
+                     *       },
+                     *       "project": 1,
+                     *       "result": {
+                     *         "baselines": {},
+                     *         "cutoff": 10,
+                     *         "fields": [
+                     *           {
+                     *             "column": "text",
+                     *             "field": 1,
+                     *             "high": 0.5,
+                     *             "is_noise": true,
+                     *             "low": 0.5,
+                     *             "worth": 0.5
+                     *           }
+                     *         ],
+                     *         "n_cold": 1,
+                     *         "n_items": 1,
+                     *         "n_users": 1,
+                     *         "ndcg": {
+                     *           "high": 0.5,
+                     *           "low": 0.5,
+                     *           "mean": 0.5
+                     *         }
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeatureMeasurement"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_feature_measurements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "algorithm": "text",
+                     *       "data": 1,
+                     *       "end_datetime": null,
+                     *       "error": null,
+                     *       "feature_set": 1,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "progress": {
+                     *         "done": 1,
+                     *         "total": 1
+                     *       },
+                     *       "project": 1,
+                     *       "result": {
+                     *         "baselines": {},
+                     *         "cutoff": 10,
+                     *         "fields": [
+                     *           {
+                     *             "column": "text",
+                     *             "field": 1,
+                     *             "high": 0.5,
+                     *             "is_noise": true,
+                     *             "low": 0.5,
+                     *             "worth": 0.5
+                     *           }
+                     *         ],
+                     *         "n_cold": 1,
+                     *         "n_items": 1,
+                     *         "n_users": 1,
+                     *         "ndcg": {
+                     *           "high": 0.5,
+                     *           "low": 0.5,
+                     *           "mean": 0.5
+                     *         }
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeatureMeasurement"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_feature_measurements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_feature_sets: {
+        parameters: {
+            query?: {
+                project?: number;
+                name?: string;
+                is_current?: boolean;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "created_by": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "is_current": true,
+                     *           "name": "Shop",
+                     *           "project": 1,
+                     *           "spec": {
+                     *             "version": 1,
+                     *             "fields": [
+                     *               {
+                     *                 "column": "genres",
+                     *                 "kind": "category",
+                     *                 "options": {
+                     *                   "separator": "|"
+                     *                 }
+                     *               }
+                     *             ]
+                     *           },
+                     *           "spec_sha256": "text",
+                     *           "target": "items",
+                     *           "version": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_FeatureSet"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_feature_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_current": true,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "spec": {
+                 *         "version": 1,
+                 *         "fields": [
+                 *           {
+                 *             "column": "genres",
+                 *             "kind": "category",
+                 *             "options": {
+                 *               "separator": "|"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "target": "items"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateFeatureSetsRequest"];
+                /**
+                 * @example {
+                 *       "is_current": true,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "spec": {
+                 *         "version": 1,
+                 *         "fields": [
+                 *           {
+                 *             "column": "genres",
+                 *             "kind": "category",
+                 *             "options": {
+                 *               "separator": "|"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "target": "items"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateFeatureSetsRequest"];
+                /**
+                 * @example {
+                 *       "is_current": true,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "spec": {
+                 *         "version": 1,
+                 *         "fields": [
+                 *           {
+                 *             "column": "genres",
+                 *             "kind": "category",
+                 *             "options": {
+                 *               "separator": "|"
+                 *             }
+                 *           }
+                 *         ]
+                 *       },
+                 *       "target": "items"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateFeatureSetsRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_current": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "spec": {
+                     *         "version": 1,
+                     *         "fields": [
+                     *           {
+                     *             "column": "genres",
+                     *             "kind": "category",
+                     *             "options": {
+                     *               "separator": "|"
+                     *             }
+                     *           }
+                     *         ]
+                     *       },
+                     *       "spec_sha256": "text",
+                     *       "target": "items",
+                     *       "version": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeatureSet"];
+                };
+            };
+            /** @description A field is invalid; `spec` names the column */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_feature_sets_columns: {
+        parameters: {
+            query: {
+                project: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         {
+                     *           "column": "text",
+                     *           "coverage": 0.5,
+                     *           "examples": [
+                     *             "text"
+                     *           ],
+                     *           "kind": null,
+                     *           "n_distinct": 1,
+                     *           "reason": "text"
+                     *         }
+                     *       ],
+                     *       "item_meta_data": 1,
+                     *       "n_items": 1,
+                     *       "spec": {
+                     *         "version": 1,
+                     *         "fields": [
+                     *           {
+                     *             "column": "genres",
+                     *             "kind": "category",
+                     *             "options": {
+                     *               "separator": "|"
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeatureColumns"];
+                };
+            };
+            /** @description `project` is missing or no number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such project, or it has no item metadata */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_feature_sets_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "item_id": "i1",
+                 *       "project": 1,
+                 *       "spec": {
+                 *         "version": 1,
+                 *         "fields": [
+                 *           {
+                 *             "column": "genres",
+                 *             "kind": "category",
+                 *             "options": {
+                 *               "separator": "|"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateFeatureSetsPreviewRequest"];
+                /**
+                 * @example {
+                 *       "item_id": "i1",
+                 *       "project": 1,
+                 *       "spec": {
+                 *         "version": 1,
+                 *         "fields": [
+                 *           {
+                 *             "column": "genres",
+                 *             "kind": "category",
+                 *             "options": {
+                 *               "separator": "|"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateFeatureSetsPreviewRequest"];
+                /**
+                 * @example {
+                 *       "item_id": "i1",
+                 *       "project": 1,
+                 *       "spec": {
+                 *         "version": 1,
+                 *         "fields": [
+                 *           {
+                 *             "column": "genres",
+                 *             "kind": "category",
+                 *             "options": {
+                 *               "separator": "|"
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateFeatureSetsPreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "fields": [
+                     *         {
+                     *           "column": "text",
+                     *           "empty_share": 0.5,
+                     *           "n_columns": 1
+                     *         }
+                     *       ],
+                     *       "items": [
+                     *         {
+                     *           "fields": [
+                     *             {
+                     *               "column": "text",
+                     *               "kind": "text",
+                     *               "n_terms": 1,
+                     *               "terms": [
+                     *                 {
+                     *                   "term": "text",
+                     *                   "weight": 100
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "item_id": "i1"
+                     *         }
+                     *       ],
+                     *       "neighbours": {
+                     *         "item_id": "i1",
+                     *         "items": [
+                     *           {
+                     *             "item_id": "i1",
+                     *             "score": 0.75,
+                     *             "terms": [
+                     *               "text"
+                     *             ]
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeaturePreview"];
+                };
+            };
+            /** @description A field is invalid; `spec` names the column */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The project has no item metadata */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_feature_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_current": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "spec": {
+                     *         "version": 1,
+                     *         "fields": [
+                     *           {
+                     *             "column": "genres",
+                     *             "kind": "category",
+                     *             "options": {
+                     *               "separator": "|"
+                     *             }
+                     *           }
+                     *         ]
+                     *       },
+                     *       "spec_sha256": "text",
+                     *       "target": "items",
+                     *       "version": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeatureSet"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_feature_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is being measured */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_feature_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_current": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateFeatureSetsRequest"];
+                /**
+                 * @example {
+                 *       "is_current": true
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateFeatureSetsRequest"];
+                /**
+                 * @example {
+                 *       "is_current": true
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateFeatureSetsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_current": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "spec": {
+                     *         "version": 1,
+                     *         "fields": [
+                     *           {
+                     *             "column": "genres",
+                     *             "kind": "category",
+                     *             "options": {
+                     *               "separator": "|"
+                     *             }
+                     *           }
+                     *         ]
+                     *       },
+                     *       "spec_sha256": "text",
+                     *       "target": "items",
+                     *       "version": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeatureSet"];
+                };
+            };
+            /** @description Another field than `is_current` was sent */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     create_invitation_accept: {
         parameters: {
             query?: never;
@@ -11971,6 +14080,484 @@ export interface operations {
                 };
             };
             /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_items: {
+        parameters: {
+            query?: {
+                /** @description Required without an API key, whose project is used otherwise */
+                project?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "item_id": "i1",
+                 *           "values": {}
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceItemsRequest"];
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "item_id": "i1",
+                 *           "values": {}
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceItemsRequest"];
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "item_id": "i1",
+                 *           "values": {}
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceItemsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accepted": 1
+                     *     }
+                     */
+                    "application/json": {
+                        accepted: number;
+                    };
+                };
+            };
+            /** @description At least one row is invalid: `items` has an entry for each, which is empty for valid ones */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such project, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests, or too many changes wait (`too_many_item_changes`) */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_item: {
+        parameters: {
+            query?: {
+                /** @description Required without an API key, whose project is used otherwise */
+                project?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the item */
+                item: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_pending": true,
+                     *       "item_id": "i1",
+                     *       "values": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemRow"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such row, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_item: {
+        parameters: {
+            query?: {
+                /** @description Required without an API key, whose project is used otherwise */
+                project?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the item */
+                item: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["ReplaceItemRequest"];
+                /** @example {} */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceItemRequest"];
+                /** @example {} */
+                "multipart/form-data": components["schemas"]["ReplaceItemRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_pending": true,
+                     *       "item_id": "i1",
+                     *       "values": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemRow"];
+                };
+            };
+            /** @description A value is invalid, or the row is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such project, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests, or too many changes wait (`too_many_item_changes`) */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_item: {
+        parameters: {
+            query?: {
+                /** @description Required without an API key, whose project is used otherwise */
+                project?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the item */
+                item: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_pending": true,
+                     *       "item_id": "i1",
+                     *       "values": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemRow"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such row, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15218,6 +17805,7 @@ export interface operations {
                      *           "baseline_score": null,
                      *           "best_config": null,
                      *           "best_score": 0.42,
+                     *           "cold_baselines": null,
                      *           "cutoff": 10,
                      *           "error": null,
                      *           "finished_at": null,
@@ -15411,6 +17999,7 @@ export interface operations {
                      *       "baseline_score": null,
                      *       "best_config": null,
                      *       "best_score": 0.42,
+                     *       "cold_baselines": null,
                      *       "cutoff": 10,
                      *       "error": null,
                      *       "finished_at": null,
@@ -15568,6 +18157,7 @@ export interface operations {
                      *       "baseline_score": null,
                      *       "best_config": null,
                      *       "best_score": 0.42,
+                     *       "cold_baselines": null,
                      *       "cutoff": 10,
                      *       "error": null,
                      *       "finished_at": null,
@@ -15752,6 +18342,7 @@ export interface operations {
                      *       "baseline_score": null,
                      *       "best_config": null,
                      *       "best_score": 0.42,
+                     *       "cold_baselines": null,
                      *       "cutoff": 10,
                      *       "error": null,
                      *       "finished_at": null,
@@ -16059,6 +18650,7 @@ export interface operations {
                      *       "baseline_score": null,
                      *       "best_config": null,
                      *       "best_score": 0.42,
+                     *       "cold_baselines": null,
                      *       "cutoff": 10,
                      *       "error": null,
                      *       "finished_at": null,
@@ -16225,6 +18817,7 @@ export interface operations {
                      *       "baseline_score": null,
                      *       "best_config": null,
                      *       "best_score": 0.42,
+                     *       "cold_baselines": null,
                      *       "cutoff": 10,
                      *       "error": null,
                      *       "finished_at": null,
@@ -16342,6 +18935,23 @@ export interface operations {
                      * @example [
                      *       {
                      *         "algorithm": "text",
+                     *         "beside_new_items": {
+                     *           "cold_share": {
+                     *             "high": 0.5,
+                     *             "low": 0.5,
+                     *             "mean": 0.5
+                     *           },
+                     *           "mixed": {
+                     *             "high": 0.5,
+                     *             "low": 0.5,
+                     *             "mean": 0.5
+                     *           },
+                     *           "warm": {
+                     *             "high": 0.5,
+                     *             "low": 0.5,
+                     *             "mean": 0.5
+                     *           }
+                     *         },
                      *         "duration_seconds": null,
                      *         "finished_at": null,
                      *         "intermediate": [
@@ -16501,6 +19111,7 @@ export interface operations {
                      *           "item_column": "item_id",
                      *           "logged_share": null,
                      *           "name": "Shop",
+                     *           "new_item_share": 0.5,
                      *           "time_column": "timestamp",
                      *           "unknown_user": "fallback",
                      *           "user_column": "user_id",
@@ -16599,6 +19210,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -16617,6 +19229,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -16635,6 +19248,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -16662,6 +19276,7 @@ export interface operations {
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
+                     *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
@@ -16793,6 +19408,7 @@ export interface operations {
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
+                     *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
@@ -16882,6 +19498,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -16900,6 +19517,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -16918,6 +19536,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -16945,6 +19564,7 @@ export interface operations {
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
+                     *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
@@ -17157,6 +19777,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -17175,6 +19796,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -17193,6 +19815,7 @@ export interface operations {
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
+                 *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
                  *       "unknown_user": "fallback",
@@ -17220,6 +19843,7 @@ export interface operations {
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
+                     *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
@@ -19071,6 +21695,7 @@ export interface operations {
                      *           "scheme": "RG",
                      *           "test_user_ratio": 1,
                      *           "created_by": null,
+                     *           "heldout_item_ratio": 0.5,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "organisation": 1,
@@ -19154,6 +21779,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19167,6 +21793,7 @@ export interface operations {
                 "application/json": components["schemas"]["CreateSplitConfigRequest"];
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19180,6 +21807,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["CreateSplitConfigRequest"];
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19210,6 +21838,7 @@ export interface operations {
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
                      *       "created_by": null,
+                     *       "heldout_item_ratio": 0.5,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "organisation": 1,
@@ -19334,6 +21963,7 @@ export interface operations {
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
                      *       "created_by": null,
+                     *       "heldout_item_ratio": 0.5,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "organisation": 1,
@@ -19408,6 +22038,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19421,6 +22052,7 @@ export interface operations {
                 "application/json": components["schemas"]["ReplaceSplitConfigRequest"];
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19434,6 +22066,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceSplitConfigRequest"];
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19464,6 +22097,7 @@ export interface operations {
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
                      *       "created_by": null,
+                     *       "heldout_item_ratio": 0.5,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "organisation": 1,
@@ -19670,6 +22304,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19683,6 +22318,7 @@ export interface operations {
                 "application/json": components["schemas"]["UpdateSplitConfigRequest"];
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19696,6 +22332,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateSplitConfigRequest"];
                 /**
                  * @example {
+                 *       "heldout_item_ratio": 0.5,
                  *       "heldout_ratio": 0.1,
                  *       "n_heldout": null,
                  *       "n_test_users": null,
@@ -19726,6 +22363,7 @@ export interface operations {
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
                      *       "created_by": null,
+                     *       "heldout_item_ratio": 0.5,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "organisation": 1,
@@ -21169,6 +23807,7 @@ export interface operations {
                      * @example {
                      *       "recommendations": [
                      *         {
+                     *           "cold": true,
                      *           "item_id": "i1",
                      *           "score": 0.75
                      *         }
@@ -21300,6 +23939,7 @@ export interface operations {
                     /**
                      * @example [
                      *       {
+                     *         "cold": true,
                      *         "item_id": "i1",
                      *         "score": 0.75
                      *       }
@@ -21501,6 +24141,7 @@ export interface operations {
                      * @example {
                      *       "recommendations": [
                      *         {
+                     *           "cold": true,
                      *           "item_id": "i1",
                      *           "score": 0.75
                      *         }
@@ -21603,6 +24244,7 @@ export interface operations {
                     /**
                      * @example [
                      *       {
+                     *         "cold": true,
                      *         "item_id": "i1",
                      *         "score": 0.75
                      *       }
@@ -23122,6 +25764,1196 @@ export interface operations {
             };
         };
     };
+    list_user_meta_data: {
+        parameters: {
+            query?: {
+                id?: number;
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "basename": "purchases.csv",
+                     *           "download_url": null,
+                     *           "error": null,
+                     *           "file": null,
+                     *           "filesize": 1048576,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
+                     *           "report": {
+                     *             "columns": [
+                     *               {
+                     *                 "cells": 1,
+                     *                 "examples": [
+                     *                   "text"
+                     *                 ],
+                     *                 "formatted_numbers": 1,
+                     *                 "kind": "number",
+                     *                 "name": "Shop",
+                     *                 "not_numbers": 1
+                     *               }
+                     *             ],
+                     *             "duplicates": 1,
+                     *             "items": 1,
+                     *             "notes": [
+                     *               {
+                     *                 "column": null,
+                     *                 "count": 1,
+                     *                 "examples": [
+                     *                   "text"
+                     *                 ],
+                     *                 "guess": "text",
+                     *                 "kind": "times_read"
+                     *               }
+                     *             ],
+                     *             "rejected": 1,
+                     *             "rejected_examples": [
+                     *               {
+                     *                 "line": 1,
+                     *                 "raw": "text",
+                     *                 "reason": "text"
+                     *               }
+                     *             ],
+                     *             "rows_kept": 1,
+                     *             "rows_total": 1
+                     *           },
+                     *           "status": "preparing",
+                     *           "valid_columns_list_json": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ItemMetaData"];
+                };
+            };
+            /** @description A filter is not a number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_user_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** Format: int64 */
+                    project: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "status": "preparing",
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description The file cannot be imported */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_user_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "status": "preparing",
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_user_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** Format: int64 */
+                    project: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "status": "preparing",
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description The file cannot be imported */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_user_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description An active object depends on it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_user_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
+                    /** Format: int64 */
+                    project?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "status": "preparing",
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description The file cannot be imported */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_user_meta_data_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, no access, or its file was removed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_user_meta_data_preview: {
+        parameters: {
+            query?: {
+                n_rows?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "text"
+                     *       ],
+                     *       "more": true,
+                     *       "rows": [
+                     *         [
+                     *           null
+                     *         ]
+                     *       ],
+                     *       "total_rows": 1
+                     *     }
+                     */
+                    "application/json": {
+                        columns: string[];
+                        /** @description Whether the file has more rows than are returned. */
+                        more: boolean;
+                        /** @description Texts, numbers, truth values, and null for missing values. */
+                        rows: unknown[][];
+                        /**
+                         * Format: int64
+                         * @description The number of rows in the whole file if known, otherwise the number of rows returned.
+                         */
+                        total_rows: number;
+                    };
+                };
+            };
+            /** @description n_rows is invalid, or the file cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[] | {
+                        [key: string]: string[];
+                    } | {
+                        columns: string[];
+                        error: string;
+                        rows: unknown[][];
+                        /** Format: int64 */
+                        total_rows: number;
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, no access, or its file was removed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_user_meta_data_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "columns": [
+                     *           {
+                     *             "cells": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "formatted_numbers": 1,
+                     *             "kind": "number",
+                     *             "name": "Shop",
+                     *             "not_numbers": 1
+                     *           }
+                     *         ],
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "notes": [
+                     *           {
+                     *             "column": null,
+                     *             "count": 1,
+                     *             "examples": [
+                     *               "text"
+                     *             ],
+                     *             "guess": "text",
+                     *             "kind": "times_read"
+                     *           }
+                     *         ],
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "status": "preparing",
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_users: {
         parameters: {
             query?: never;
@@ -24407,6 +28239,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "allow": null,
+                 *       "anchor_items": null,
+                 *       "anchor_weight": null,
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
@@ -24418,6 +28252,7 @@ export interface operations {
                  *         "value": "jazz"
                  *       },
                  *       "interactions": null,
+                 *       "user_features": null,
                  *       "user_id": "u1",
                  *       "with_metadata": null
                  *     }
@@ -24425,6 +28260,16 @@ export interface operations {
                 "application/json": {
                     /** @description Only these items may be listed. */
                     allow?: string[] | null;
+                    /**
+                     * @description Ids of at most 100 items that the list must resemble, such as the item that the user looks at. These are never listed;
+                     *     those that the model does not know are ignored.
+                     */
+                    anchor_items?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description How much likeness to the anchors counts beside the user's own score, from 0 to 10; 0.5 by default.
+                     */
+                    anchor_weight?: number | null;
                     /**
                      * Format: int32
                      * @description 1 to 1000; 10 by default.
@@ -24448,6 +28293,14 @@ export interface operations {
                     filter?: components["schemas"]["ItemFilter"] | null;
                     /** @description Ids of the items of the user's latest interactions, which the model was not trained on, oldest first. */
                     interactions?: string[] | null;
+                    /**
+                     * @description Values by column of the user metadata: texts, numbers, truth values, or lists of these. At most 200 columns and 16 KiB.
+                     *     Used for a user that the model does not know, instead of their row of the newest user metadata, and ignored for all
+                     *     others. Columns that the model does not know are ignored.
+                     */
+                    user_features?: {
+                        [key: string]: unknown;
+                    } | null;
                     user_id?: string | null;
                     /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
                     with_metadata?: boolean | null;
@@ -24602,6 +28455,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "allow": null,
+                 *       "anchor_items": null,
+                 *       "anchor_weight": null,
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
@@ -24613,6 +28468,7 @@ export interface operations {
                  *         "value": "jazz"
                  *       },
                  *       "interactions": null,
+                 *       "user_features": null,
                  *       "user_id": "u1",
                  *       "with_metadata": null
                  *     }
@@ -24620,6 +28476,16 @@ export interface operations {
                 "application/json": {
                     /** @description Only these items may be listed. */
                     allow?: string[] | null;
+                    /**
+                     * @description Ids of at most 100 items that the list must resemble, such as the item that the user looks at. These are never listed;
+                     *     those that the model does not know are ignored.
+                     */
+                    anchor_items?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description How much likeness to the anchors counts beside the user's own score, from 0 to 10; 0.5 by default.
+                     */
+                    anchor_weight?: number | null;
                     /**
                      * Format: int32
                      * @description 1 to 1000; 10 by default.
@@ -24643,6 +28509,14 @@ export interface operations {
                     filter?: components["schemas"]["ItemFilter"] | null;
                     /** @description Ids of the items of the user's latest interactions, which the model was not trained on, oldest first. */
                     interactions?: string[] | null;
+                    /**
+                     * @description Values by column of the user metadata: texts, numbers, truth values, or lists of these. At most 200 columns and 16 KiB.
+                     *     Used for a user that the model does not know, instead of their row of the newest user metadata, and ignored for all
+                     *     others. Columns that the model does not know are ignored.
+                     */
+                    user_features?: {
+                        [key: string]: unknown;
+                    } | null;
                     user_id?: string | null;
                     /** @description Whether to add to each item, as `metadata`, its row of the project's newest item metadata; false by default. */
                     with_metadata?: boolean | null;

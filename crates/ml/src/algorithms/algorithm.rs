@@ -64,6 +64,9 @@ impl<'a> TrainInput<'a> {
     }
 }
 
+/// The parameters that make an algorithm learn from features when they are positive; off by default.
+const FEATURE_PARAMETERS: [&str; 2] = ["lambda_item_feature", "feature_weight"];
+
 /// The size of a training matrix, from which memory is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainShape {
@@ -165,6 +168,12 @@ impl AlgorithmInfo {
             Kind::Matrix(matrix) => matrix.new_items,
             Kind::Sessions => NewItems::Never,
         }
+    }
+
+    /// Returns whether with these parameters it learns from the features of items, so that it learns otherwise from other features.
+    pub fn learns_from_features(&self, params: &Map<String, Value>) -> bool {
+        let is_positive = |name: &&str| params.get(*name).and_then(Value::as_f64).is_some_and(|value| value > 0.0);
+        self.new_items() == NewItems::ByFeatures || FEATURE_PARAMETERS.iter().any(is_positive)
     }
 
     /// Returns whether it learns from sessions instead of a matrix.

@@ -19,6 +19,7 @@ mod nmf;
 mod noise;
 mod padding;
 mod params;
+mod profiles;
 mod random_scores;
 mod random_walks;
 mod recommender;
@@ -31,8 +32,9 @@ mod user_similarity;
 
 pub use algorithm::{AlgorithmInfo, Before, Control, EpochHook, Kind, MatrixAlgorithm, NewItems, TrainInput, TrainShape};
 pub use fixed_scores::FixedScores;
-pub use new_items::{Base, ColdMap, extend, popularity_from_features};
+pub use new_items::{Base, ColdMap, ColdMapFitter, Extension, extend, popularity_from_features};
 pub use params::{ParameterKind, ParameterSpec, Params};
+pub use profiles::UserMap;
 pub use random_scores::RandomScores;
 pub use recommender::{Factors, ItemWeights, Recommender};
 

@@ -1,13 +1,16 @@
 //! What a model file holds to recommend items that the model was not trained on.
 
 use super::{Derived, TrainedModel};
-use crate::algorithms::{AlgorithmInfo, Base, ColdMap, NewItems as ByWhat, Recommender, TrainInput, extend};
+use crate::algorithms::{AlgorithmInfo, Base, ColdMap, Extension, NewItems as ByWhat, Recommender, TrainInput};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::features::{Encoder, FeatureSpec, FeatureTable};
 use crate::ids::Ids;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
+
+/// Prefix of the encoder in the file.
+const ENCODER: &str = "features";
 
 /// The encoder of item features, what they predict, and the new items of a model.
 pub struct ColdStart {
@@ -30,9 +33,13 @@ impl Described {
     /// Encodes the features of the items that a model is trained on. `now` is the moment of training in microseconds.
     pub fn new(spec: &FeatureSpec, table: &FeatureTable, items: &Ids, now: i64, ctx: &Context) -> MlResult<Self> {
         let rows: Vec<Option<u32>> = items.iter().map(|item| table.ids().find(item)).collect();
-        let encoder = Encoder::fit(spec, table, &rows, now, ctx)?;
-        let features = encoder.encode(table, &rows, ctx)?;
+        let (encoder, features) = Encoder::fit_and_encode(spec, table, (&rows, &rows), now, ctx)?;
         Ok(Described { encoder, features })
+    }
+
+    /// Returns the bytes of the encoded features.
+    pub fn bytes(&self) -> u64 {
+        self.features.bytes()
     }
 
     /// Returns what the columns mean.
@@ -70,6 +77,20 @@ pub struct NewItems {
     features: Csr,
 }
 
+/// New items, and what it takes to add them to the model that it was computed for.
+pub struct Addition {
+    new: NewItems,
+    /// The ids of all items.
+    all: Ids,
+    extension: Extension,
+}
+
+impl std::fmt::Debug for Addition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Addition").field("new_items", &self.new.ids.len()).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for ColdStart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ColdStart").field("new_items", &self.new.as_ref().map(|new| new.ids.len())).finish_non_exhaustive()
@@ -82,9 +103,14 @@ impl ColdStart {
         self.new.as_ref().map_or(0, |new| new.ids.len())
     }
 
+    /// Returns the map from features to vectors, if there is one.
+    pub(super) fn map(&self) -> Option<&ColdMap> {
+        self.map.as_ref()
+    }
+
     /// Adds it to a container.
     pub(super) fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
-        self.encoder.save(out, "features");
+        self.encoder.save(out, ENCODER);
         if let Some(map) = &self.map {
             map.save(out);
         }
@@ -94,9 +120,12 @@ impl ColdStart {
         }
     }
 
-    /// Reads back what a container holds for a model, without extending the model.
-    pub(super) fn load(input: &TensorReader<'_>, model: &dyn Recommender) -> MlResult<Self> {
-        let encoder = Encoder::load(input, "features")?;
+    /// Reads back what a container holds for a model, without extending the model; `None` where it holds nothing.
+    pub(super) fn load(input: &TensorReader<'_>, model: &dyn Recommender) -> MlResult<Option<Self>> {
+        if !input.all_metadata().contains_key(&format!("{ENCODER}.spec")) {
+            return Ok(None);
+        }
+        let encoder = Encoder::load(input, ENCODER)?;
         let map = ColdMap::load(input, model, encoder.n_columns())?;
         let new = if input.has("new_items.offsets") {
             let ids = input.ids("new_items")?;
@@ -105,7 +134,7 @@ impl ColdStart {
         } else {
             None
         };
-        Ok(ColdStart { encoder, map, new })
+        Ok(Some(ColdStart { encoder, map, new }))
     }
 
     /// Returns the bytes held on the heap.
@@ -132,24 +161,47 @@ impl TrainedModel {
             return Ok(None);
         }
         let ids = Ids::from_sorted(rows.iter().flatten().map(|&row| table.ids().get(row)))?;
+        ctx.require_memory("the features of new items", cold_start.encoder.bytes_to_encode(table, &rows))?;
         Ok(Some(NewItems { ids, features: cold_start.encoder.encode(table, &rows, ctx)? }))
     }
 
-    /// Returns the model with these items behind its own. It must not have any new items yet.
-    pub fn with_new_items(mut self, new: NewItems, ctx: &Context) -> MlResult<Self> {
+    /// Computes what it takes to add new items to the model, which is not changed. It must not have any new items yet. Asks for the
+    /// memory of the extended model first.
+    pub fn addition_of(&self, new: NewItems, ctx: &Context) -> MlResult<Addition> {
+        let of_ids = |ids: &Ids| ids.bytes().len() as u64 + size_of_val(ids.offsets()) as u64;
+        let held = of_ids(&self.items) + 2 * of_ids(&new.ids) + new.features.bytes();
+        let map = self.cold_start.as_deref().and_then(ColdStart::map);
+        let extension = Extension::of(&*self.model, map, &new.features, &ctx.beside(held))?;
+        Ok(Addition { all: self.items.followed_by(&new.ids)?, extension, new })
+    }
+
+    /// Returns the model with new items behind its own.
+    pub fn with_addition(mut self, Addition { new, all, extension }: Addition) -> MlResult<Self> {
+        let map = self.cold_start.as_deref().and_then(ColdStart::map);
+        self.model = extension.add_to(Base::Owned(self.model), map)?;
+        if let Some(profiles) = &mut self.profiles {
+            profiles.map.extend(&*self.model, map, &new.features)?;
+        }
+        self.items = all;
+        self.seen.n_cols = self.items.len();
+        self.derived = Derived::default();
         if let Some(cold_start) = &mut self.cold_start {
             cold_start.new = Some(new);
         }
-        self.extended(ctx)
+        Ok(self)
     }
 
-    /// Extends the model by its new items.
+    /// Returns the model with these items behind its own. It must not have any new items yet.
+    pub fn with_new_items(self, new: NewItems, ctx: &Context) -> MlResult<Self> {
+        let addition = self.addition_of(new, ctx)?;
+        self.with_addition(addition)
+    }
+
+    /// Extends the model by the new items that its file holds.
     pub(super) fn extended(mut self, ctx: &Context) -> MlResult<Self> {
-        let Some(ColdStart { map, new: Some(new), .. }) = self.cold_start.as_deref() else { return Ok(self) };
-        self.items = self.items.followed_by(&new.ids)?;
-        self.model = extend(Base::Owned(self.model), map.as_ref(), &new.features, ctx)?;
-        self.seen.n_cols = self.items.len();
-        self.derived = Derived::default();
-        Ok(self)
+        match self.cold_start.as_mut().and_then(|cold_start| cold_start.new.take()) {
+            Some(new) => self.with_new_items(new, ctx),
+            None => Ok(self),
+        }
     }
 }

@@ -54,7 +54,8 @@ impl TrainedModel {
     pub fn heap_bytes(&self) -> u64 {
         let index = self.model.factors().map_or(0, |factors| self.index(&factors).heap_bytes());
         let cold_start = self.cold_start.as_deref().map_or(0, ColdStart::heap_bytes);
-        self.seen.bytes() + self.model.heap_bytes() + index + cold_start
+        let profiles = self.profiles.as_deref().map_or(0, |profiles| profiles.heap_bytes(self.cold_start.as_deref()));
+        self.seen.bytes() + self.model.heap_bytes() + index + cold_start + profiles
     }
 
     /// Runs `work` with working memory that no other thread uses meanwhile.

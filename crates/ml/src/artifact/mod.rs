@@ -3,6 +3,8 @@
 mod cold_start;
 mod derived;
 mod explain;
+mod hybrid;
+mod profile;
 mod recommend;
 
 use std::collections::BTreeMap;
@@ -19,12 +21,14 @@ use crate::registry;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-pub use self::cold_start::{ColdStart, Described, NewItems};
+pub use self::cold_start::{Addition, ColdStart, Described, NewItems};
 pub use self::derived::Derived;
+pub use self::hybrid::{Anchors, Person};
+pub use self::profile::{ProfiledUsers, Profiles};
 pub use crate::lists::{Reasons, Recommendations, Wanted};
 
 const FORMAT: &str = "recotem-model-v1";
-/// Format of models that can have items they were not trained on: programs that do not know these refuse the file.
+/// Format of models that know features of items or users: programs that do not know these refuse the file.
 const FORMAT_WITH_FEATURES: &str = "recotem-model-v2";
 /// Prefix of the caller's metadata in the file.
 const EXTRA: &str = "meta.";
@@ -45,6 +49,8 @@ pub struct TrainedModel {
     pub model: Box<dyn Recommender>,
     /// What is needed to recommend items that it was not trained on, if their features are known.
     pub cold_start: Option<Box<ColdStart>>,
+    /// What is needed to recommend to users by their features.
+    pub profiles: Option<Box<Profiles>>,
     /// Entries that the caller keeps with the model, by name.
     pub metadata: BTreeMap<String, String>,
     /// Data derived from the other fields.
@@ -74,7 +80,8 @@ impl TrainedModel {
 
     fn container(&self) -> TensorWriter<'_> {
         let mut out = TensorWriter::default();
-        out.metadata("format", if self.cold_start.is_some() { FORMAT_WITH_FEATURES } else { FORMAT });
+        let has_features = self.cold_start.is_some() || self.profiles.is_some();
+        out.metadata("format", if has_features { FORMAT_WITH_FEATURES } else { FORMAT });
         out.metadata("algorithm", &self.algorithm);
         out.metadata("parameters", &Value::Object(self.parameters.clone()).to_string());
         for (key, value) in &self.metadata {
@@ -86,6 +93,9 @@ impl TrainedModel {
         self.model.save(&mut out);
         if let Some(cold_start) = &self.cold_start {
             cold_start.save(&mut out);
+        }
+        if let Some(profiles) = &self.profiles {
+            profiles.save(&mut out, self.cold_start.as_deref());
         }
         out
     }
@@ -107,9 +117,16 @@ impl TrainedModel {
         let (users, items) = (input.ids("users")?, input.ids("items")?);
         let seen = input.csr_shaped("seen", users.len(), items.len())?;
         let model = registry::find_matrix(&algorithm)?.load(&input, users.len(), items.len())?;
-        let cold_start = if has_features { Some(Box::new(ColdStart::load(&input, &*model)?)) } else { None };
+        let (mut cold_start, mut profiles) = (None, None);
+        if has_features {
+            cold_start = ColdStart::load(&input, &*model)?.map(Box::new);
+            profiles = Profiles::load(&input, &*model, cold_start.as_deref())?.map(Box::new);
+        }
+        if has_features && cold_start.is_none() && profiles.is_none() {
+            return Err(MlError::BadArtifact(format!("{FORMAT_WITH_FEATURES} without features of items or users")));
+        }
         let derived = Derived::default();
-        let trained = TrainedModel { algorithm, parameters, users, items, seen, model, cold_start, metadata, derived };
+        let trained = TrainedModel { algorithm, parameters, users, items, seen, model, cold_start, profiles, metadata, derived };
         // On the calling thread: a server loads models beside its requests.
         trained.extended(&Context::new(0, 1))
     }

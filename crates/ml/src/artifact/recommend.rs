@@ -4,16 +4,22 @@ use std::borrow::Cow;
 
 use super::TrainedModel;
 use super::derived::Working;
-use crate::algorithms::Factors;
+use crate::algorithms::{Factors, UserMap};
 use crate::item_index::Scratch;
 use crate::lists::{Recommendations, Wanted, WantedNumbers, codes};
 use crate::ranking::{Candidates, top_k};
 
-/// The user or history that a list is for.
+/// The user, history or profile that a list is for.
 #[derive(Clone, Copy)]
-enum For<'a> {
+pub(super) enum For<'a> {
     User(u32),
     History(&'a [u32]),
+    /// The vector that the map predicts for a user with this history.
+    Profile {
+        map: &'a UserMap,
+        vector: &'a [f32],
+        history: &'a [u32],
+    },
 }
 
 /// Scores computed at once for several users.
@@ -149,7 +155,8 @@ impl TrainedModel {
         })
     }
 
-    fn add_likenesses(&self, group: &[u32], sums: &mut Vec<f32>) -> Option<()> {
+    /// Computes the sum of the similarities of each item to those of a group.
+    pub(super) fn add_likenesses(&self, group: &[u32], sums: &mut Vec<f32>) -> Option<()> {
         sums.clear();
         sums.resize(self.items.len(), 0.0);
         let mut likenesses = vec![0f32; self.items.len()];
@@ -176,10 +183,10 @@ impl TrainedModel {
     }
 
     /// Computes one list; `None` when the request does not fit the model.
-    fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Vec<(u32, f32)>> {
+    pub(super) fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Vec<(u32, f32)>> {
         let candidates = wanted.candidates(match whom {
             For::User(user) => self.seen.row_indices(user as usize),
-            For::History(history) => history,
+            For::History(history) | For::Profile { history, .. } => history,
         });
         let best = match self.model.factors() {
             Some(factors) => {
@@ -193,6 +200,7 @@ impl TrainedModel {
                 match whom {
                     For::User(user) => self.model.score_users(&[user], &self.seen, scores).ok()?,
                     For::History(history) => self.model.score_history(history, scores).ok()?,
+                    For::Profile { map, vector, history } => map.score(&*self.model, vector, history, scores).ok()?,
                 }
                 top_k(scores, wanted.depth(), &candidates)
             }
@@ -200,14 +208,15 @@ impl TrainedModel {
         Some(wanted.finish(best, || self.by_item()))
     }
 
-    fn factors_of<'a>(&self, whom: For<'_>, factors: &Factors<'a>) -> Option<Cow<'a, [f32]>> {
+    fn factors_of<'a>(&self, whom: For<'a>, factors: &Factors<'a>) -> Option<Cow<'a, [f32]>> {
         match whom {
             For::User(user) => factors.user(user).map(Cow::Borrowed),
             For::History(history) => self.model.user_vector(history).ok().flatten().map(Cow::Owned),
+            For::Profile { map, vector, history } => map.factors(&*self.model, vector, history).ok().flatten(),
         }
     }
 
-    fn with_ids(&self, list: Vec<(u32, f32)>) -> Recommendations {
+    pub(super) fn with_ids(&self, list: Vec<(u32, f32)>) -> Recommendations {
         list.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect()
     }
 }

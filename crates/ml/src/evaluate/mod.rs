@@ -5,7 +5,7 @@ mod factor_ranking;
 mod novelty;
 mod segments;
 
-pub use novelty::{ByNovelty, evaluate_by_novelty};
+pub use novelty::{ByNovelty, evaluate_by_novelty, evaluate_cold};
 pub use segments::{Segment, Segments};
 
 use std::collections::BTreeMap;
@@ -207,12 +207,13 @@ impl Evaluation {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
+/// Returns the mean, zero for no values.
+pub(crate) fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
 /// Computes a 95 % interval of a mean: percentile bootstrap, the same for the same seed; zeros for no values.
-pub(super) fn bootstrap_mean(values: &[f64], seed: u64) -> (f64, f64) {
+pub(crate) fn bootstrap_mean(values: &[f64], seed: u64) -> (f64, f64) {
     let alone: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();
     mean_intervals(&alone, seed).first().copied().unwrap_or_default()
 }

@@ -36,22 +36,49 @@ pub fn evaluate_by_novelty(
     cutoff: usize,
     ctx: &Context,
 ) -> MlResult<ByNovelty> {
-    let n_items = model.n_items();
-    if n_warm > n_items || train.indices.iter().any(|&item| item as usize >= n_warm) {
-        return Err(MlError::BadInput("cold items must be the last ones, and have no training interactions".into()));
-    }
+    require_cold_last(model, train, n_warm)?;
     let mixed = evaluate(model, train, held_out, cutoff, ctx)?;
-    let part = |range: Range<usize>| {
-        let held_out = held_out.columns(range.clone());
-        if held_out.nnz() == 0 {
-            return Ok(None);
-        }
-        let seen = train.columns(range.clone());
-        evaluate(&ItemRange { model, range, all_seen: train }, &seen, &held_out, cutoff, ctx).map(Some)
-    };
-    let (cold, warm) = (part(n_warm..n_items)?, part(0..n_warm)?);
+    let part = |range: Range<usize>| evaluate_range(model, range, train, held_out, cutoff, ctx);
+    let (cold, warm) = (part(n_warm..model.n_items())?, part(0..n_warm)?);
     let (cold_share, cold_share_interval) = cold_share(mixed.lists(), n_warm, ctx.seed);
     Ok(ByNovelty { cold, warm, mixed, cold_share, cold_share_interval })
+}
+
+/// Evaluates a model as [`evaluate_by_novelty`] does, for cold items only; `None` without held-out ones.
+pub fn evaluate_cold(
+    model: &dyn Recommender,
+    train: &Csr,
+    held_out: &Csr,
+    n_warm: usize,
+    cutoff: usize,
+    ctx: &Context,
+) -> MlResult<Option<Evaluation>> {
+    require_cold_last(model, train, n_warm)?;
+    evaluate_range(model, n_warm..model.n_items(), train, held_out, cutoff, ctx)
+}
+
+fn require_cold_last(model: &dyn Recommender, train: &Csr, n_warm: usize) -> MlResult<()> {
+    if n_warm > model.n_items() || train.indices.iter().any(|&item| item as usize >= n_warm) {
+        return Err(MlError::BadInput("cold items must be the last ones, and have no training interactions".into()));
+    }
+    Ok(())
+}
+
+/// Ranks only a range of the items, for the users with held-out ones; `None` without any.
+fn evaluate_range(
+    model: &dyn Recommender,
+    range: Range<usize>,
+    train: &Csr,
+    held_out: &Csr,
+    cutoff: usize,
+    ctx: &Context,
+) -> MlResult<Option<Evaluation>> {
+    let held_out = held_out.columns(range.clone());
+    if held_out.nnz() == 0 {
+        return Ok(None);
+    }
+    let seen = train.columns(range.clone());
+    evaluate(&ItemRange { model, range, all_seen: train }, &seen, &held_out, cutoff, ctx).map(Some)
 }
 
 /// Returns the share of places that hold cold items, with its interval over users.

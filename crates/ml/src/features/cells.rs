@@ -13,8 +13,8 @@ const MISSING: [&str; 6] = ["na", "n/a", "null", "none", "-", "?"];
 /// Whole numbers up to this have a double of their own.
 const EXACT: i64 = 1 << 53;
 
-/// Most characters of a value that an error quotes.
-const QUOTED: usize = 60;
+/// Most characters of a value that are shown.
+const SHOWN: usize = 60;
 
 /// A result whose error ends a sentence that begins with the column and the id.
 pub(super) type Told<T> = Result<T, String>;
@@ -114,15 +114,21 @@ impl<'a> Cell<'a> {
 
     /// Returns the moment in the cell, in microseconds UTC.
     pub fn moment(&self) -> Told<Option<i64>> {
-        let (moment, shown) = match self {
+        let moment = match self {
             Cell::Missing => return Ok(None),
-            Cell::Number(value) => (dates::of_number(*value), value.to_string()),
+            Cell::Number(value) => dates::of_number(*value),
             Cell::Text(text) if is_missing(text) => return Ok(None),
-            Cell::Text(text) => (dates::of_text(text), quoted(text)),
+            Cell::Text(text) => dates::of_text(text),
             Cell::Texts(_) | Cell::Values(_) => return Err("has several values, not one date".to_owned()),
         };
-        let wrong = || format!("has {shown}, which is not a date; write it as 1995-01-31 or 1995-01-31T12:30:00Z");
-        moment.map(Some).ok_or_else(wrong)
+        moment.map(Some).ok_or_else(|| {
+            let shown = match self {
+                Cell::Number(value) => value.to_string(),
+                Cell::Text(text) => quoted(text),
+                _ => String::new(),
+            };
+            format!("has {shown}, which is not a date; write it as 1995-01-31 or 1995-01-31T12:30:00Z")
+        })
     }
 }
 
@@ -132,9 +138,17 @@ fn is_missing(text: &str) -> bool {
 
 /// Returns a text in quotes, cut where it is long.
 pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
+    match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
+    }
+}
+
+/// Returns a text, cut where it is long.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -36,10 +36,8 @@ pub(super) fn of_number(value: f64) -> Option<i64> {
         if whole < 3000 {
             return days(whole, 1, 1).map(|days| days * DAY);
         }
-        if (10_000_000..30_000_000).contains(&whole)
-            && let Some(days) = days(whole / 10_000, whole / 100 % 100, whole % 100)
-        {
-            return Some(days * DAY);
+        if let Some(day) = of_eight_digits(whole) {
+            return Some(day);
         }
     }
     let unit = match value.abs() {
@@ -48,6 +46,19 @@ pub(super) fn of_number(value: f64) -> Option<i64> {
         _ => 1.0,
     };
     Some((value * unit) as i64)
+}
+
+/// Returns the moment that a number of eight digits such as 19950131 names, if there is such a day.
+fn of_eight_digits(whole: i64) -> Option<i64> {
+    if !(10_000_000..30_000_000).contains(&whole) {
+        return None;
+    }
+    days(whole / 10_000, whole / 100 % 100, whole % 100).map(|days| days * DAY)
+}
+
+/// Returns whether a number is a day of the last or this century, as 19950131.
+pub(super) fn is_day(value: f64) -> bool {
+    value.fract() == 0.0 && (19_000_101.0..=20_991_231.0).contains(&value) && of_eight_digits(value as i64).is_some()
 }
 
 /// Returns year and month of a moment.
@@ -200,6 +211,12 @@ mod tests {
         ] {
             assert_eq!(of_text(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn days_of_eight_digits_are_told_from_other_numbers() {
+        assert!([19_000_101.0, 20_240_229.0, 20_991_231.0].into_iter().all(is_day));
+        assert!(![19_990_132.0, 20_230_229.0, 10_010_101.0, 21_000_101.0, 20_200_101.5, f64::NAN].into_iter().any(is_day));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const LONGEST_PATTERN: usize = 1000;
 const COMPILED_BYTES: usize = 1 << 20;
 
 /// Most pairs that a cross makes of one item.
-const MOST_PAIRS: usize = 1000;
+pub(super) const MOST_PAIRS: usize = 1000;
 
 /// A change of a value before it is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

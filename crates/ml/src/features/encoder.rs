@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::blocks::in_blocks;
-use super::derive::Step;
+use super::derive::{MOST_PAIRS, Step};
 use super::fitted::Fitted;
 use super::scratch::Scratch;
 use super::source::Source;
 use super::spec::FeatureSpec;
-use super::table::{FeatureTable, listed};
+use super::table::{FeatureTable, heap_of, listed};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::sparse::Csr;
@@ -30,6 +30,17 @@ pub(super) struct Block {
     first: u32,
     steps: Vec<Step>,
     pub fitted: Fitted,
+}
+
+impl Block {
+    /// Returns the most entries of a cell, as [`Fitted::most_entries`] does.
+    fn most_entries(&self, bytes: Option<usize>) -> usize {
+        let is_crossed = self.steps.iter().any(|step| matches!(step, Step::Cross(_)));
+        match bytes {
+            Some(_) if is_crossed => self.fitted.width().min(MOST_PAIRS),
+            bytes => self.fitted.most_entries(bytes),
+        }
+    }
 }
 
 impl PartialEq for Encoder {
@@ -58,6 +69,23 @@ impl Encoder {
             fitted.push(Fitted::fit(&source, rows, now_micros, ctx)?);
         }
         Encoder::new(spec.clone(), now_micros, fitted)
+    }
+
+    /// Learns from the rows of training items and encodes rows, see [`Encoder::fit`] and [`Encoder::encode`]. Asks for the memory of
+    /// both first.
+    pub fn fit_and_encode(
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        (trained, rows): (&[Option<u32>], &[Option<u32>]),
+        now_micros: i64,
+        ctx: &Context,
+    ) -> MlResult<(Encoder, Csr)> {
+        // The terms of one column after another are counted: about as much as the values themselves.
+        ctx.require_memory("the terms of item features", table.heap_bytes())?;
+        let encoder = Encoder::fit(spec, table, trained, now_micros, ctx)?;
+        ctx.require_memory("the features of items", encoder.bytes_to_encode(table, rows))?;
+        let encoded = encoder.encode(table, rows, ctx)?;
+        Ok((encoder, encoded))
     }
 
     /// Lines the columns of all fields up.
@@ -107,6 +135,27 @@ impl Encoder {
         Ok(joined(parts, rows.len(), self.n_columns()))
     }
 
+    /// Returns about how many bytes it takes at most to encode rows: their entries, in parts and then joined.
+    pub fn bytes_to_encode(&self, table: &FeatureTable, rows: &[Option<u32>]) -> u64 {
+        const ENTRY: u64 = 8;
+        const IN_PARTS_AND_JOINED: u64 = 2;
+        let blocks: Vec<(&str, &Block)> = self.spec.fields.iter().map(|field| field.column.as_str()).zip(&self.blocks).collect();
+        let of_missing: usize = self.blocks.iter().map(|block| block.most_entries(None)).sum();
+        let readers: Vec<Vec<&Block>> = table
+            .columns()
+            .iter()
+            .map(|column| blocks.iter().filter(|(read, _)| read == column).map(|(_, block)| *block).collect())
+            .collect();
+        let sizes: Vec<usize> = table.values().iter().map(heap_of).collect();
+        let of_cell = |&(column, value): &(u32, u32)| {
+            let more = |block: &&Block| block.most_entries(Some(sizes[value as usize])).saturating_sub(block.most_entries(None));
+            readers[column as usize].iter().map(more).sum::<usize>()
+        };
+        let of_row = |row: &u32| of_missing + table.cells(*row).iter().map(of_cell).sum::<usize>();
+        let entries: usize = rows.iter().flatten().map(of_row).sum();
+        (entries as u64 * ENTRY + (rows.len() * size_of::<usize>()) as u64) * IN_PARTS_AND_JOINED
+    }
+
     fn encode_row(&self, sources: &[(&Block, Source<'_>)], row: u32, part: &mut Part, scratch: &mut Scratch) -> MlResult<()> {
         for (block, source) in sources {
             block.fitted.encode(source, row, block.first, self.now_micros, scratch)?;
@@ -115,6 +164,38 @@ impl Encoder {
             part.values.extend(scratch.entries.iter().map(|(_, value)| (value * weight) as f32));
         }
         Ok(())
+    }
+
+    /// Returns the first row of a table, as [`Self::encode`] does, where a value that cannot be read counts as missing; and for
+    /// each field of the spec whether its value means something to the encoder.
+    pub fn encode_readable(&self, table: &FeatureTable) -> (Csr, Vec<bool>) {
+        let nothing = FeatureTable::one("", &serde_json::Map::new());
+        let table = if table.n_rows() == 0 { &nothing } else { table };
+        let (mut part, mut scratch) = (Part::default(), Scratch::default());
+        let mut is_known = Vec::with_capacity(self.blocks.len());
+        for (block, field) in self.blocks.iter().zip(&self.spec.fields) {
+            let start = part.indices.len();
+            // So that a value which cannot be read is told from one that is not given.
+            let strict = field.strict();
+            let mut encode = |table: &FeatureTable| {
+                let source = Source::new(&strict, &block.steps, table, self.now_micros);
+                self.encode_row(&[(block, source)], 0, &mut part, &mut scratch).is_ok()
+            };
+            let can_be_read = encode(table);
+            if !can_be_read {
+                encode(&nothing);
+            }
+            let has_value = table.column(&field.column).is_some_and(|values| !values.get(0).is_null());
+            is_known.push(can_be_read && has_value && part.indices.len() > start);
+        }
+        part.ends.push(part.indices.len());
+        (joined(vec![part], 1, self.n_columns()), is_known)
+    }
+
+    /// Returns for each field of the spec whether it reads a column.
+    pub fn readers_of(&self, column: &str) -> Vec<bool> {
+        let crosses = |block: &Block| block.steps.iter().any(|step| matches!(step, Step::Cross(with) if with == column));
+        self.blocks.iter().zip(&self.spec.fields).map(|(block, field)| field.column == column || crosses(block)).collect()
     }
 
     fn require_any_column(&self, table: &FeatureTable) -> MlResult<()> {

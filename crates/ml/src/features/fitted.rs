@@ -42,8 +42,10 @@ impl Fitted {
             FieldKind::Vector => vector::fit(source, rows, ctx)?.map(|width| Fitted::Vector { width }),
         };
         fitted.ok_or_else(|| match source.field.derive.is_empty() {
-            true => source.flaw("is empty for all training items; leave it out, or check that the ids of the file are right"),
-            false => source.flaw("is empty for all training items after its derivations; check their patterns"),
+            true => {
+                source.flaw("is empty in all rows of the training; leave it out, or check that the ids of the file are right")
+            }
+            false => source.flaw("is empty in all rows of the training after its derivations; check their patterns"),
         })
     }
 
@@ -57,17 +59,29 @@ impl Fitted {
         }
     }
 
+    /// Returns the most entries of a cell: of one that is missing, or of one whose value has this many bytes on the heap.
+    pub fn most_entries(&self, bytes: Option<usize>) -> usize {
+        match (self, bytes) {
+            (Fitted::Terms(terms), Some(bytes)) => terms.most_entries(bytes),
+            (Fitted::Vector { width }, Some(_)) => *width,
+            (Fitted::Terms(_) | Fitted::Vector { .. }, None) => 0,
+            (Fitted::Number(knots), bytes) => knots.most_entries(bytes.is_none()),
+            // A year and a month beside the age.
+            (Fitted::Time { age, .. }, bytes) => age.most_entries(bytes.is_none()) + bytes.map_or(0, |_| 2),
+        }
+    }
+
     /// Leaves the entries of a row in `scratch`, of length 1 altogether or none.
     pub fn encode(&self, source: &Source<'_>, row: u32, first: u32, now_micros: i64, scratch: &mut Scratch) -> MlResult<()> {
         scratch.entries.clear();
         match self {
             Fitted::Terms(terms) => source.read(row, |cell| terms.encode(&cell, first, scratch))?,
-            Fitted::Number(knots) => knots.encode(source.read(row, |cell| cell.number())?, first, &mut scratch.entries),
+            Fitted::Number(knots) => knots.encode(source.read_one(row, |cell| cell.number())?, first, &mut scratch.entries),
             Fitted::Vector { width } => {
                 vector::encode(source, row, (first, *width), &mut scratch.vector, &mut scratch.entries)?;
             }
             Fitted::Time { age, calendar } => {
-                let moment = source.read(row, |cell| cell.moment())?;
+                let moment = source.read_one(row, |cell| cell.moment())?;
                 age.encode(moment.map(|moment| age_in_days(moment, now_micros)), first, &mut scratch.entries);
                 if let (Some(calendar), Some(moment)) = (calendar, moment) {
                     normalise(&mut scratch.entries);
@@ -91,6 +105,40 @@ impl Fitted {
             }
             Fitted::Time { age, .. } => format!(":age in days{}", age.name(at)),
             Fitted::Vector { .. } => format!("[{at}]"),
+        }
+    }
+
+    /// Names what the entries of an item mean, given by column and value, and adds up the values of those that mean one thing
+    /// together.
+    pub fn meanings(&self, entries: &[(usize, f32)]) -> Vec<(String, f32)> {
+        let (one, rest) = match self {
+            Fitted::Terms(_) => (&[][..], entries),
+            Fitted::Number(_) | Fitted::Vector { .. } => (entries, &[][..]),
+            Fitted::Time { age, .. } => entries.split_at(entries.partition_point(|(at, _)| *at < age.width())),
+        };
+        let mut meanings = Vec::with_capacity(rest.len() + 1);
+        if let [(first, _), ..] = one {
+            let last = one.last().map_or(*first, |(at, _)| *at);
+            meanings.push((self.range(*first, last), one.iter().map(|(_, value)| value).sum()));
+        }
+        meanings.extend(rest.iter().map(|(at, value)| (self.term(*at).to_owned(), *value)));
+        meanings
+    }
+
+    fn range(&self, first: usize, last: usize) -> String {
+        match self {
+            Fitted::Number(knots) => knots.range(first, last),
+            Fitted::Time { age, .. } => format!("age in days {}", age.range(first, last)),
+            Fitted::Vector { width } => format!("vector of {width}"),
+            Fitted::Terms(_) => String::new(),
+        }
+    }
+
+    fn term(&self, at: usize) -> &str {
+        match self {
+            Fitted::Terms(terms) => terms.vocabulary.term(at),
+            Fitted::Time { age, calendar: Some(calendar) } => calendar.term(at - age.width()),
+            _ => "",
         }
     }
 
@@ -167,7 +215,7 @@ fn present<T: Send>(
 fn fit_number(source: &Source<'_>, rows: &[Option<u32>], ctx: &Context) -> MlResult<Option<Fitted>> {
     let options = &source.field.options;
     let (values, has_missing) = present(rows, ctx, |row| {
-        source.read(row, |cell| match cell.number()? {
+        source.read_one(row, |cell| match cell.number()? {
             Some(value) if value < 0.0 && options.log == Some(true) => {
                 Err(format!("has {value}, and negative numbers have no logarithm; leave the option log out"))
             }
@@ -182,7 +230,7 @@ fn fit_number(source: &Source<'_>, rows: &[Option<u32>], ctx: &Context) -> MlRes
 
 fn fit_time(source: &Source<'_>, rows: &[Option<u32>], now_micros: i64, ctx: &Context) -> MlResult<Option<Fitted>> {
     let options = &source.field.options;
-    let (moments, has_missing) = present(rows, ctx, |row| source.read(row, |cell| cell.moment()))?;
+    let (moments, has_missing) = present(rows, ctx, |row| source.read_one(row, |cell| cell.moment()))?;
     if moments.is_empty() {
         return Ok(None);
     }

@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::cells::Cell;
+use super::dates;
 use super::spec::{FeatureSpec, Field, FieldKind};
 use super::table::FeatureTable;
 use super::terms::likely_separator;
 
-/// Values shown of each column.
-const EXAMPLES: usize = 3;
+/// Most different values of a column that are counted; of more it is only known that there are more.
+const MOST_DISTINCT: usize = 1 << 20;
 
 /// A column of whole numbers with at most this many different ones holds codes rather than quantities.
 const FEW_NUMBERS: usize = 12;
@@ -23,6 +24,9 @@ const ENOUGH_ROWS: usize = 20;
 
 /// Values of a category come back: on average at least this often.
 const REPEATS: usize = 2;
+
+/// A column of numbers or dates may have one odd value in this many.
+const PLAIN_FOR_ODD: usize = 20;
 
 /// Words of a value, on average, from which on it is a text even where values come back.
 const LONG_TEXT: usize = 5;
@@ -39,12 +43,6 @@ pub struct Guess {
     pub kind: Option<FieldKind>,
     /// Why.
     pub reason: Reason,
-    /// Share of the rows that have a value.
-    pub coverage: f32,
-    /// Number of different values; lists count by their elements.
-    pub distinct: u64,
-    /// The first different values.
-    pub examples: Vec<Value>,
 }
 
 /// The reason for a guess. Its `Display` is a sentence.
@@ -67,11 +65,17 @@ pub enum Reason {
         width: u64,
     },
     /// Time: each value is a date.
-    Dates,
+    Dates {
+        /// Values that are none, and count as missing.
+        odd: u64,
+    },
     /// Category: whole numbers of which there are few.
     FewNumbers,
     /// Number: each value is a number.
-    Numbers,
+    Numbers {
+        /// Values that are none, and count as missing.
+        odd: u64,
+    },
     /// Category: lists of values that come back in other rows.
     Lists,
     /// Category: values that come back in other rows.
@@ -89,9 +93,11 @@ impl fmt::Display for Reason {
             Reason::Links => f.write_str("the values are links"),
             Reason::Mixed => f.write_str("the values have different forms, or are JSON objects"),
             Reason::SameWidth { width } => write!(f, "each value is a list of {width} numbers, as embeddings are"),
-            Reason::Dates => f.write_str("each value is a date"),
+            Reason::Dates { odd: 0 } => f.write_str("each value is a date"),
+            Reason::Dates { odd } => write!(f, "each value is a date, not counting {odd} that cannot be read"),
             Reason::FewNumbers => f.write_str("whole numbers of which there are few, as codes are"),
-            Reason::Numbers => f.write_str("each value is a number"),
+            Reason::Numbers { odd: 0 } => f.write_str("each value is a number"),
+            Reason::Numbers { odd } => write!(f, "each value is a number, not counting {odd} that cannot be read"),
             Reason::Lists => f.write_str("lists of values that come back in other rows"),
             Reason::Repeated => f.write_str("values that come back in other rows"),
             Reason::Words => f.write_str("most values differ and have words in common"),
@@ -101,42 +107,16 @@ impl fmt::Display for Reason {
 
 /// Guesses the kind of each column.
 pub fn guess(table: &FeatureTable) -> Vec<Guess> {
-    let columns = table.columns().iter();
-    columns.filter_map(|column| Some(of_column(column, table.column(column)?, table.n_rows()))).collect()
+    table.by_column().iter().map(|(column, values)| Looks::of(values).guess(column)).collect()
 }
 
 impl FeatureSpec {
-    /// Creates the spec of the columns that are not to be left out.
+    /// Creates the spec of the columns that are not to be left out. A number or a date that cannot be read is then missing: the guess
+    /// is about most of the values, and those of later items are not known yet.
     pub fn from_guesses(guesses: &[Guess]) -> FeatureSpec {
-        let fields = guesses.iter().filter_map(|guess| Some(Field::new(guess.column.clone(), guess.kind?))).collect();
+        let fields = guesses.iter().filter_map(|guess| Some(Field::lenient(guess.column.clone(), guess.kind?))).collect();
         FeatureSpec { fields }
     }
-}
-
-fn of_column(column: &str, values: &[Value], n_rows: usize) -> Guess {
-    let looks = Looks::of(values);
-    let (kind, reason) = looks.verdict(column);
-    Guess {
-        column: column.to_owned(),
-        kind,
-        reason,
-        coverage: if n_rows == 0 { 0.0 } else { looks.n as f32 / n_rows as f32 },
-        distinct: looks.distinct.len() as u64,
-        examples: examples(values),
-    }
-}
-
-fn examples(values: &[Value]) -> Vec<Value> {
-    let mut found: Vec<Value> = Vec::new();
-    for value in values {
-        if found.len() == EXAMPLES {
-            break;
-        }
-        if !matches!(Cell::of(value), Ok(Cell::Missing)) && !found.contains(value) {
-            found.push(value.clone());
-        }
-    }
-    found
 }
 
 /// Returns whether a number is the size of a year, of a day as 19950131, or of Unix time since 1973.
@@ -146,13 +126,17 @@ fn may_be_moment(value: f64) -> bool {
 
 /// What the values of a column look like.
 #[derive(Default)]
-struct Looks {
+pub(super) struct Looks {
     /// Values that are not missing.
-    n: usize,
+    pub n: usize,
     lists: usize,
-    /// Texts and numbers that can be read as a number, a whole number, a date that is not a mere number, any date, a link.
+    /// Texts that stand for a missing number or date, such as `N/A`.
+    unknown: usize,
+    /// Texts and numbers that can be read as a number, a whole number, a day as 19950131, a date that is not a mere number, any date, a
+    /// link.
     numbers: usize,
     whole: usize,
+    days: usize,
     dates: usize,
     moments: usize,
     links: usize,
@@ -166,18 +150,37 @@ struct Looks {
     vectors: usize,
     width: Option<usize>,
     has_one_width: bool,
-    /// How often each value or element occurs.
+    /// How often each value or element occurs, for the first [`MOST_DISTINCT`] of them.
     distinct: HashMap<Box<str>, u32, RandomState>,
+    /// Values that are none of those; some may be the same.
+    beyond: usize,
 }
 
 impl Looks {
-    fn of(values: &[Value]) -> Looks {
+    /// Looks at the values of a column.
+    pub fn of<'v>(values: impl Iterator<Item = &'v Value>) -> Looks {
         let mut looks = Looks { has_one_width: true, ..Looks::default() };
         let mut number = String::new();
         for value in values {
             looks.look_at(value, &mut number);
         }
         looks
+    }
+
+    /// Returns what a column of this name, whose values look like this, probably means.
+    pub fn guess(&self, column: &str) -> Guess {
+        let (kind, reason) = self.verdict(column);
+        Guess { column: column.to_owned(), kind, reason }
+    }
+
+    /// Returns the number of different values, and whether there are more than that.
+    pub fn distinct(&self) -> (usize, bool) {
+        (self.distinct.len(), self.beyond > 0)
+    }
+
+    /// Returns the number of different values, where all that are not counted are taken to differ.
+    fn n_distinct(&self) -> usize {
+        self.distinct.len() + self.beyond
     }
 
     fn look_at(&mut self, value: &Value, number: &mut String) {
@@ -206,11 +209,15 @@ impl Looks {
             _ => self.look_at_number(&cell),
         }
         if n_numbers.is_none() {
-            let distinct = &mut self.distinct;
-            let counted = cell.each_text(number, &mut |text, _| match distinct.get_mut(text) {
-                Some(times) => *times += 1,
-                None => {
-                    distinct.insert(text.into(), 1);
+            let (distinct, beyond) = (&mut self.distinct, &mut self.beyond);
+            let counted = cell.each_text(number, &mut |text, _| {
+                let is_full = distinct.len() == MOST_DISTINCT;
+                match distinct.get_mut(text) {
+                    Some(times) => *times += 1,
+                    None if is_full => *beyond += 1,
+                    None => {
+                        distinct.insert(text.into(), 1);
+                    }
                 }
             });
             self.objects += usize::from(counted.is_err());
@@ -230,9 +237,14 @@ impl Looks {
 
     fn look_at_number(&mut self, cell: &Cell<'_>) {
         let value = cell.number();
-        if let Ok(value) = value {
+        if value == Ok(None) {
+            self.unknown += 1;
+            return;
+        }
+        if let Ok(Some(value)) = value {
             self.numbers += 1;
-            self.whole += usize::from(value.is_none_or(|value| value.fract() == 0.0));
+            self.whole += usize::from(value.fract() == 0.0);
+            self.days += usize::from(dates::is_day(value));
         }
         let is_other_number = matches!(value, Ok(Some(number)) if !may_be_moment(number));
         if cell.moment().is_ok() && !is_other_number {
@@ -242,7 +254,7 @@ impl Looks {
     }
 
     fn verdict(&self, column: &str) -> (Option<FieldKind>, Reason) {
-        let n_distinct = self.distinct.len();
+        let n_distinct = self.n_distinct();
         if self.n == 0 {
             return (None, Reason::Empty);
         }
@@ -262,7 +274,10 @@ impl Looks {
         if n_distinct == 1 && self.n > 1 {
             return (None, Reason::Constant);
         }
-        if self.numbers == self.n || self.moments == self.n {
+        if self.unknown == self.n {
+            return (None, Reason::Empty);
+        }
+        if self.are_most(self.numbers) || self.are_most(self.moments) {
             return self.of_numbers(column);
         }
         if self.links * 10 >= self.n * 9 {
@@ -274,21 +289,35 @@ impl Looks {
     fn of_numbers(&self, column: &str) -> (Option<FieldKind>, Reason) {
         let name = column.to_lowercase();
         let is_named_time = TIME_NAMES.iter().any(|part| name.contains(part));
-        if self.moments == self.n && (self.dates > 0 || is_named_time) {
-            return (Some(FieldKind::Time), Reason::Dates);
+        let has_dates = self.dates * PLAIN_FOR_ODD > self.n - self.unknown;
+        let are_days = self.numbers > 0 && self.days == self.numbers;
+        // One other number shows that they are quantities.
+        let are_moments = is_named_time && self.moments == self.numbers + self.dates;
+        if self.are_most(self.moments) && (has_dates || are_days || are_moments) {
+            return (Some(FieldKind::Time), Reason::Dates { odd: self.odd(self.moments) });
         }
-        let is_whole = self.whole == self.n;
+        let is_whole = self.whole == self.numbers;
         let is_id = name == "id" || name.ends_with("_id") || name.ends_with("code");
         if is_whole && is_id {
-            return match self.distinct.len() * REPEATS > self.n {
+            return match self.n_distinct() * REPEATS > self.n {
                 true => (None, Reason::AllDifferent),
                 false => (Some(FieldKind::Category), Reason::Repeated),
             };
         }
-        if is_whole && self.distinct.len() <= FEW_NUMBERS && self.distinct.len() * REPEATS <= self.n {
+        if is_whole && self.n_distinct() <= FEW_NUMBERS && self.n_distinct() * REPEATS <= self.n {
             return (Some(FieldKind::Category), Reason::FewNumbers);
         }
-        (Some(FieldKind::Number), Reason::Numbers)
+        (Some(FieldKind::Number), Reason::Numbers { odd: self.odd(self.numbers) })
+    }
+
+    /// Returns how many values are none of these, not counting those that stand for a missing one.
+    fn odd(&self, these: usize) -> u64 {
+        (self.n - self.unknown).saturating_sub(these) as u64
+    }
+
+    /// Returns whether all values but a few odd ones are among these.
+    fn are_most(&self, these: usize) -> bool {
+        self.odd(these) * PLAIN_FOR_ODD as u64 <= (self.n - self.unknown) as u64
     }
 
     fn of_texts(&self) -> (Option<FieldKind>, Reason) {
@@ -297,7 +326,7 @@ impl Looks {
         {
             return (Some(FieldKind::Category), Reason::Lists);
         }
-        let n_distinct = self.distinct.len();
+        let n_distinct = self.n_distinct();
         if n_distinct * REPEATS <= self.n && self.blanks < LONG_TEXT * self.n {
             return (Some(FieldKind::Category), Reason::Repeated);
         }

@@ -12,6 +12,9 @@ pub(super) const MOST_KNOTS: u32 = 16;
 /// skewed"; the exponential distribution has 2.
 const SKEWED: f64 = 1.0;
 
+/// What a number that is missing is called.
+const MISSING: &str = "missing";
+
 /// Quantiles of the training items. A number is encoded as the weights of the two knots it lies between.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Knots {
@@ -40,6 +43,11 @@ impl Knots {
         self.knots.len() + usize::from(self.has_missing)
     }
 
+    /// Returns the most entries of a number.
+    pub fn most_entries(&self, is_missing: bool) -> usize {
+        if is_missing { usize::from(self.has_missing) } else { 2 }
+    }
+
     /// Appends the entries of a number. One outside the knots counts as the nearest.
     pub fn encode(&self, value: Option<f64>, first: u32, out: &mut Vec<Entry>) {
         let Some(value) = value else {
@@ -64,11 +72,22 @@ impl Knots {
 
     /// Returns the name of a column.
     pub fn name(&self, at: usize) -> String {
-        match self.knots.get(at).map(|&knot| f64::from(knot)) {
-            Some(knot) if self.log => format!("≈{}", rounded(libm::expm1(knot))),
-            Some(knot) => format!("≈{}", rounded(knot)),
-            None => " missing".to_owned(),
+        self.value(at).map_or_else(|| format!(" {MISSING}"), |value| format!("≈{value}"))
+    }
+
+    /// Returns what a number is known to be from the first and the last of its columns, such as `1995–2000`.
+    pub fn range(&self, first: usize, last: usize) -> String {
+        match (self.value(first), self.value(last)) {
+            (Some(low), Some(high)) if low != high => format!("{low}–{high}"),
+            (Some(value), _) => value,
+            (None, _) => MISSING.to_owned(),
         }
+    }
+
+    /// Returns the number at a knot; `None` for the column of missing numbers.
+    fn value(&self, at: usize) -> Option<String> {
+        let knot = f64::from(*self.knots.get(at)?);
+        Some(rounded(if self.log { libm::expm1(knot) } else { knot }))
     }
 
     /// Adds the tensors `<name>.knots` and `<name>.flags`: logarithm, missing.

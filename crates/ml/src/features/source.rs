@@ -1,11 +1,9 @@
 //! The cells of a field: a column of a table seen through the derivations.
 
-use serde_json::Value;
-
 use super::cells::{Cell, Told};
 use super::derive::Step;
 use super::spec::Field;
-use super::table::FeatureTable;
+use super::table::{Column, FeatureTable};
 use crate::error::{MlError, MlResult};
 use crate::ids::Ids;
 
@@ -13,9 +11,9 @@ use crate::ids::Ids;
 pub(super) struct Source<'a> {
     pub field: &'a Field,
     ids: &'a Ids,
-    values: Option<&'a [Value]>,
+    values: Option<Column<'a>>,
     /// Each step, and the column it crosses with.
-    steps: Vec<(&'a Step, Option<&'a [Value]>)>,
+    steps: Vec<(&'a Step, Option<Column<'a>>)>,
     now_micros: i64,
 }
 
@@ -40,15 +38,24 @@ impl<'a> Source<'a> {
         self.cell(row).and_then(read).map_err(|what| self.wrong(row, &what))
     }
 
+    /// Returns what `read` makes of the cell of a row, as [`Self::read`] does. In a lenient field, a value that cannot be read is
+    /// missing.
+    pub fn read_one<T>(&self, row: u32, read: impl FnOnce(Cell<'a>) -> Told<Option<T>>) -> MlResult<Option<T>> {
+        match self.read(row, read) {
+            Err(_) if self.field.options.lenient == Some(true) => Ok(None),
+            found => found,
+        }
+    }
+
     /// Creates the error of a value in a row.
     pub fn wrong(&self, row: u32, what: &str) -> MlError {
-        MlError::BadInput(format!("column {:?}: item {:?} {what}", self.field.column, self.ids.get(row)))
+        MlError::BadInput(format!("column {:?}: id {:?} {what}", self.field.column, self.ids.get(row)))
     }
 
     /// Creates the error of a vector of the wrong width.
     pub fn wrong_width(&self, row: u32, found: usize, wanted: &str) -> MlError {
         let (column, id) = (&self.field.column, self.ids.get(row));
-        MlError::BadInput(format!("column {column:?}: the vector of item {id:?} has {found} numbers, {wanted}"))
+        MlError::BadInput(format!("column {column:?}: the vector of id {id:?} has {found} numbers, {wanted}"))
     }
 
     /// Creates an error about the whole column.
@@ -58,9 +65,9 @@ impl<'a> Source<'a> {
 
     fn cell(&self, row: u32) -> Told<Cell<'a>> {
         let Some(values) = self.values else { return Ok(Cell::Missing) };
-        let mut cell = Cell::of(&values[row as usize])?;
+        let mut cell = Cell::of(values.get(row))?;
         for (step, crossed) in &self.steps {
-            let other = crossed.map_or(Ok(Cell::Missing), |values| Cell::of(&values[row as usize]))?;
+            let other = crossed.map_or(Ok(Cell::Missing), |values| Cell::of(values.get(row)))?;
             cell = step.apply(cell, other, self.now_micros)?;
         }
         Ok(cell)

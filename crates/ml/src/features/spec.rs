@@ -130,6 +130,9 @@ pub struct FieldOptions {
     /// Time: whether year and month are encoded as categories too; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<bool>,
+    /// Number, time: whether a value that cannot be read is missing, rather than an error; false by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lenient: Option<bool>,
 }
 
 impl FieldOptions {
@@ -140,7 +143,7 @@ impl FieldOptions {
     /// Returns the name of the first setting that a field of this kind does not have.
     fn misplaced(&self, kind: FieldKind) -> Option<&'static str> {
         use FieldKind::{Category, Number, Text, Time};
-        let given: [(&str, bool, &[FieldKind]); 7] = [
+        let given: [(&str, bool, &[FieldKind]); 8] = [
             ("separator", self.separator.is_some(), &[Category]),
             ("min_count", self.min_count.is_some(), &[Text, Category]),
             ("max_terms", self.max_terms.is_some(), &[Text, Category]),
@@ -148,6 +151,7 @@ impl FieldOptions {
             ("log", self.log.is_some(), &[Number, Time]),
             ("knots", self.knots.is_some(), &[Number, Time]),
             ("calendar", self.calendar.is_some(), &[Time]),
+            ("lenient", self.lenient.is_some(), &[Number, Time]),
         ];
         given.into_iter().find(|(_, is_given, kinds)| *is_given && !kinds.contains(&kind)).map(|(name, ..)| name)
     }
@@ -157,6 +161,20 @@ impl Field {
     /// Creates a field with default settings.
     pub fn new(column: impl Into<String>, kind: FieldKind) -> Self {
         Field { column: column.into(), kind, weight: 1.0, derive: Vec::new(), options: FieldOptions::default() }
+    }
+
+    /// Creates a field with default settings, except that a number or a date that cannot be read is missing.
+    pub(super) fn lenient(column: impl Into<String>, kind: FieldKind) -> Self {
+        let mut field = Field::new(column, kind);
+        field.options.lenient = matches!(kind, FieldKind::Number | FieldKind::Time).then_some(true);
+        field
+    }
+
+    /// Returns the field in which a value that cannot be read is an error.
+    pub(super) fn strict(&self) -> Self {
+        let mut field = self.clone();
+        field.options.lenient = None;
+        field
     }
 
     /// Returns the columns it reads.
@@ -263,6 +281,7 @@ mod tests {
             (r#"{"column":"a","kind":"text","weight":0}"#, "column \"a\": weight 0 is not a positive number"),
             (r#"{"column":"a","kind":"text","weight":-1}"#, "weight -1"),
             (r#"{"column":"a","kind":"text","options":{"knots":3}}"#, "option \"knots\" does not apply to kind \"text\""),
+            (r#"{"column":"a","kind":"category","options":{"lenient":true}}"#, "option \"lenient\" does not apply"),
             (r#"{"column":"a","kind":"number","options":{"knots":1}}"#, "between 2 and 16"),
             (r#"{"column":"a","kind":"text","options":{"min_count":0}}"#, "min_count is 0"),
             (r#"{"column":"a","kind":"text","derive":[{"extract":{"pattern":"("}}]}"#, "is not a regular expression"),

@@ -83,6 +83,14 @@ impl Terms {
         Ok(Some(Terms { how, vocabulary: Vocabulary::of(counts, rows.len(), most)? }))
     }
 
+    /// Returns the most terms of a value with this many bytes, unless it is crossed with another one.
+    pub fn most_entries(&self, bytes: usize) -> usize {
+        // Between two terms stands something, if only where one character follows another that takes more bytes.
+        let singles = bytes / 2 + 1;
+        let most = if self.how == (How::Words { pairs: true }) { 2 * singles } else { singles };
+        most.min(self.vocabulary.len())
+    }
+
     /// Appends the entries of a cell to those in `scratch`. Terms that no training item had are left out.
     pub fn encode(&self, cell: &Cell<'_>, first: u32, scratch: &mut Scratch) -> Told<()> {
         let mut codes = std::mem::take(&mut scratch.codes);

@@ -1,6 +1,6 @@
 //! A split whose items are described by their features.
 
-use super::Split;
+use super::{NewUsers, Split, UserFeatures};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::features::{Encoder, FeatureSpec, FeatureTable};
@@ -25,6 +25,7 @@ impl Split {
             others_known_until: i64::MAX,
             evidence: None,
             item_features: None,
+            new_users: None,
         };
         Ok(split.with_items_in_order())
     }
@@ -32,19 +33,42 @@ impl Split {
     /// Encodes the features of all items, as a model that learns from the training side would: what the encoder learns, it learns
     /// from items with training interactions. `items` are those of the log, `now` is the moment of training in microseconds.
     pub fn with_item_features(
-        mut self,
+        self,
         spec: &FeatureSpec,
         table: &FeatureTable,
         items: &Ids,
         now: i64,
         ctx: &Context,
     ) -> MlResult<Self> {
-        let item_of_log = |number: usize| self.item_order.as_ref().map_or(number as u32, |order| order[number]);
-        let rows: Vec<Option<u32>> =
-            (0..self.train.n_cols).map(|number| table.ids().find(items.get(item_of_log(number)))).collect();
-        let encoder = Encoder::fit(spec, table, &rows[..self.n_warm], now, ctx)?;
-        self.item_features = Some(encoder.encode(table, &rows, ctx)?);
+        Ok(self.with_encoded_items(spec, table, items, now, ctx)?.0)
+    }
+
+    /// Encodes the features as [`Split::with_item_features`] does, and returns the encoder as well.
+    pub fn with_encoded_items(
+        mut self,
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        items: &Ids,
+        now: i64,
+        ctx: &Context,
+    ) -> MlResult<(Self, Encoder)> {
+        let row = |number: u32| table.ids().find(items.get(self.item_of_log(number)));
+        let rows: Vec<Option<u32>> = (0..self.train.n_cols as u32).map(row).collect();
+        let (encoder, encoded) = Encoder::fit_and_encode(spec, table, (&rows[..self.n_warm], &rows), now, ctx)?;
+        self.item_features = Some(encoded);
+        Ok((self, encoder))
+    }
+
+    /// Chooses users that models are not trained on, and are judged by: this share of those who are tested, see
+    /// [`NewUsers::choose`].
+    pub fn with_new_users(mut self, share: f64, known: UserFeatures<'_>, ctx: &Context) -> MlResult<Self> {
+        self.new_users = Some(NewUsers::choose(&self, share, known, ctx)?);
         Ok(self)
+    }
+
+    /// Returns the users that models are not trained on, if they were chosen.
+    pub fn new_users(&self) -> Option<&NewUsers> {
+        self.new_users.as_ref()
     }
 
     /// Returns whether some items have no training interactions, because the split holds out items.

@@ -5,6 +5,7 @@
 
 mod cold_items;
 mod described;
+mod new_users;
 mod pairs;
 
 use std::borrow::Cow;
@@ -18,6 +19,8 @@ use crate::error::{MlError, MlResult};
 use crate::interactions::InteractionLog;
 use crate::sparse::Csr;
 use crate::weights::{Evidence, Weights};
+pub(crate) use new_users::only;
+pub use new_users::{NewUsers, UserFeatures};
 use pairs::{Fate, Pairs};
 
 /// How held-out interactions are chosen.
@@ -165,6 +168,7 @@ pub struct Split {
     others_known_until: i64,
     evidence: Option<Evidence>,
     item_features: Option<Csr>,
+    new_users: Option<NewUsers>,
 }
 
 impl Split {
@@ -179,6 +183,11 @@ impl Split {
     /// Returns the number here of an item of the log.
     pub fn number_of(&self, item_of_log: u32) -> u32 {
         self.numbers.get(item_of_log as usize).copied().unwrap_or(item_of_log)
+    }
+
+    /// Returns the number in the log of an item.
+    pub fn item_of_log(&self, number: u32) -> u32 {
+        self.item_order.as_ref().map_or(number, |order| order[number as usize])
     }
 
     /// Returns whether a model that learns from other data must not learn an interaction there, because it is held out here, later

@@ -63,6 +63,12 @@ pub async fn enqueue<J: Job>(connection: &mut AsyncPgConnection, job: &J, option
     Err(Error::NotFound)
 }
 
+/// Takes the unique key from a job, so that another one with it can be added while this one still runs: for what arrives too late
+/// for this one.
+pub async fn release_unique_key(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<()> {
+    diesel::update(jobs::table.find(id)).set(jobs::unique_key.eq(None::<String>)).execute(connection).await.map(drop)
+}
+
 fn timeout_seconds<J: Job>() -> i64 {
     i64::try_from(J::TIMEOUT.as_secs()).unwrap_or(i64::MAX).max(1)
 }

@@ -58,11 +58,13 @@ pub mod worker;
 
 pub use canceller::{cancel, cancel_group};
 pub use claimer::SHARES_OF_TENANT;
-pub use enqueuer::{EnqueueOptions, enqueue, wake_snoozed};
+pub use enqueuer::{EnqueueOptions, enqueue, release_unique_key, wake_snoozed};
 pub use group::Group;
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
-pub use model::{GroupedJob, JobId, JobRecord, JobState, Waiting, count_waiting, find, has_live, of_groups, unfinished};
+pub use model::{
+    GroupedJob, JobId, JobRecord, JobState, Waiting, count_waiting, find, has_live, has_waiting, of_groups, unfinished,
+};
 pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
 pub use turn::Turn;

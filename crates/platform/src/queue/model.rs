@@ -131,6 +131,13 @@ pub async fn has_live(connection: &mut AsyncPgConnection, group: &str, except: &
     diesel::select(diesel::dsl::exists(live.filter(jobs::id.ne_all(except)))).get_result(connection).await
 }
 
+/// Returns whether a group has a job that waits for a worker or for its time.
+pub async fn has_waiting(connection: &mut AsyncPgConnection, group: &str) -> QueryResult<bool> {
+    let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable]);
+    let waiting = jobs::table.filter(jobs::group_key.eq(group).and(waiting));
+    diesel::select(diesel::dsl::exists(waiting)).get_result(connection).await
+}
+
 /// The numbers of waiting jobs of an organisation, and of all organisations of its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Waiting {

@@ -35,6 +35,8 @@ pub struct SplitConfigBody {
     #[serde(flatten)]
     fields: SplitFields,
     created_by: Option<i64>,
+    /// With `CI` and `TI`: share of the items that are held out.
+    heldout_item_ratio: f64,
     /// The organisation whose members may use it.
     organisation: i64,
     /// Its project; null for one that all projects of the organisation may use.
@@ -47,6 +49,7 @@ impl From<SplitConfig> for SplitConfigBody {
             id: config.id,
             ins_datetime: config.ins_datetime,
             updated_at: config.updated_at,
+            heldout_item_ratio: config.fields.heldout_item_ratio,
             fields: config.fields,
             created_by: config.created_by,
             organisation: config.organisation_id,
@@ -69,11 +72,17 @@ fn refuse_empty_sides(split: &SplitFields) -> ApiResult<()> {
     let (held_out, tested) = (split.heldout_ratio, split.test_user_ratio);
     let mut faults = BTreeMap::new();
     let mut fault = |field: &str, message: &str| faults.insert(field.to_owned(), vec![message.to_owned()]);
-    if split.n_heldout.is_none() && held_out <= 0.0 {
+    if split.n_heldout.is_none() && held_out <= 0.0 && !split.scheme.holds_out_items() {
         fault("heldout_ratio", "Ensure this value is greater than 0, so that something is held out.");
     }
     if split.n_heldout.is_none() && held_out >= 1.0 {
         fault("heldout_ratio", "Ensure this value is less than 1, so that something is left to learn from.");
+    }
+    if split.heldout_item_ratio <= 0.0 || split.heldout_item_ratio >= 1.0 {
+        fault(
+            "heldout_item_ratio",
+            "Ensure this value is greater than 0 and less than 1, so that there are items on both sides.",
+        );
     }
     if split.n_test_users.is_none() && tested <= 0.0 {
         fault("test_user_ratio", "Ensure this value is greater than 0, so that some users are tested.");

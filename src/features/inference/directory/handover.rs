@@ -11,8 +11,10 @@ use super::super::model::Serving;
 pub enum Part {
     /// The model of this id.
     Model(i64),
-    /// The item metadata of this prepared form.
-    Items(Arc<str>),
+    /// The metadata of items or users in this prepared form.
+    Table(Arc<str>),
+    /// The model of this id, which is in memory, with the new items of this prepared form; `None` for none.
+    NewItems(i64, Option<Arc<str>>),
 }
 
 /// Access to what is in memory.
@@ -56,18 +58,19 @@ pub fn hand_over(serving: &mut Serving, before: Option<&Serving>, memory: &Memor
     if serving.slots.iter().any(|slot| slot.weight > 0.0 && !waiting.contains(&slot.id)) {
         serving.slots.retain(|slot| !waiting.contains(&slot.id));
     }
-    lacking.extend(hand_over_items(serving, before, memory));
+    lacking.extend(hand_over_table(&mut serving.items, before.and_then(|before| before.items.as_ref()), memory));
+    lacking.extend(hand_over_table(&mut serving.users, before.and_then(|before| before.users.as_ref()), memory));
     lacking
 }
 
-fn hand_over_items(serving: &mut Serving, before: Option<&Serving>, memory: &Memory) -> Option<Part> {
-    let former = before?.items.as_ref()?;
-    let part = Part::Items(serving.items.clone().filter(|items| items != former)?);
-    let is_used = (memory.holds)(&Part::Items(Arc::clone(former)));
+fn hand_over_table(table: &mut Option<Arc<str>>, former: Option<&Arc<str>>, memory: &Memory) -> Option<Part> {
+    let former = former?;
+    let part = Part::Table(table.clone().filter(|table| table != former)?);
+    let is_used = (memory.holds)(&Part::Table(Arc::clone(former)));
     if !is_used || (memory.holds)(&part) || memory.tried.contains_key(&part) {
         return None;
     }
-    serving.items = Some(Arc::clone(former));
+    *table = Some(Arc::clone(former));
     Some(part)
 }
 
@@ -96,7 +99,7 @@ mod tests {
         let lacking = hand_over(&mut after, before.as_ref(), &Memory { holds: &holds, has_room: &|_| has_room, tried: &tried });
         let model = |part: Part| match part {
             Part::Model(model) => model,
-            Part::Items(_) => panic!("there are none"),
+            Part::Table(_) | Part::NewItems(..) => panic!("there are none"),
         };
         let slots = after.slots.iter().map(|slot| (slot.id, slot.trained_model_id)).collect();
         (slots, lacking.into_iter().map(model).collect())
@@ -136,22 +139,24 @@ mod tests {
     }
 
     #[test]
-    fn item_metadata_that_is_used_is_replaced_once_the_new_one_is_loaded() {
-        let with = |items: &str| Serving { items: Some(Arc::from(items)), ..serving(&[(1, 10, 1.0)]) };
-        let published = |held: &[&str], tried: HashMap<Part, bool>| {
+    fn metadata_that_is_used_is_replaced_once_the_new_one_is_loaded() {
+        let of_items = |table: &str| Serving { items: Some(Arc::from(table)), ..serving(&[(1, 10, 1.0)]) };
+        let of_users = |table: &str| Serving { users: Some(Arc::from(table)), ..serving(&[(1, 10, 1.0)]) };
+        let published = |(before, mut after): (Serving, Serving), held: &[&str], tried: HashMap<Part, bool>| {
             let holds = |part: &Part| match part {
-                Part::Model(_) => true,
-                Part::Items(items) => held.contains(&items.as_ref()),
+                Part::Model(_) | Part::NewItems(..) => true,
+                Part::Table(table) => held.contains(&table.as_ref()),
             };
-            let mut after = with("new");
-            let lacking =
-                hand_over(&mut after, Some(&with("old")), &Memory { holds: &holds, has_room: &|_| true, tried: &tried });
-            (after.items.unwrap().to_string(), lacking)
+            let lacking = hand_over(&mut after, Some(&before), &Memory { holds: &holds, has_room: &|_| true, tried: &tried });
+            (after.items.or(after.users).unwrap().to_string(), lacking)
         };
-        let new = Part::Items(Arc::from("new"));
-        assert_eq!(published(&["old"], HashMap::new()), ("old".to_owned(), vec![new.clone()]));
-        assert_eq!(published(&["old", "new"], HashMap::new()), ("new".to_owned(), vec![]));
-        assert_eq!(published(&[], HashMap::new()), ("new".to_owned(), vec![]), "no request has asked for it");
-        assert_eq!(published(&["old"], HashMap::from([(new, false)])), ("new".to_owned(), vec![]));
+        let new = Part::Table(Arc::from("new"));
+        for change in [(of_items("old"), of_items("new")), (of_users("old"), of_users("new"))] {
+            let published = |held: &[&str], tried| published(change.clone(), held, tried);
+            assert_eq!(published(&["old"], HashMap::new()), ("old".to_owned(), vec![new.clone()]));
+            assert_eq!(published(&["old", "new"], HashMap::new()), ("new".to_owned(), vec![]));
+            assert_eq!(published(&[], HashMap::new()), ("new".to_owned(), vec![]), "no request has asked for it");
+            assert_eq!(published(&["old"], HashMap::from([(new.clone(), false)])), ("new".to_owned(), vec![]));
+        }
     }
 }

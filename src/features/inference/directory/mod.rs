@@ -1,36 +1,36 @@
-//! What every prediction reads besides its API key, kept in memory: which model answers, how traffic is shared, and item metadata
-//! once a request has used it. The hot path does not query the database.
+//! What every prediction reads besides its API key, kept in memory: which model answers, how traffic is shared, and metadata once
+//! a request has used it. The hot path does not query the database.
 //!
 //! The database announces changes. The state of a project is read again in the background and takes effect at once, except for
 //! models that are not in memory, which are loaded before they get requests. The row of a changed model is read again by the
 //! first request for it, which waits a short time at most: while the database is unavailable or hangs, the last known row is used.
 
 mod handover;
-mod items;
 mod refresher;
 mod store;
+mod tables;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::error::InferenceError;
 use super::model::Serving;
 use crate::features::accounts::{Guarded, Ownership, Principal, Tenant, tenant_of};
 use crate::features::api_keys::KnownKeys;
-use crate::features::item_metadata::ItemTable;
+use crate::features::item_metadata::{ItemTable, Subject};
 use crate::features::models::{ModelCache, TrainedModel};
 use crate::platform::computing::Busy;
 use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Found, Known};
+use crate::platform::places::Places;
 use crate::platform::services::Services;
 
-use self::items::Tables;
+use self::tables::Tables;
 
 /// Entries of each kind that are kept.
 const MOST_ENTRIES: u64 = 10_000;
@@ -64,8 +64,8 @@ struct Shelves {
     tables: Tables,
     /// Held while the served state of a project is decided and published.
     publishing: Mutex<()>,
-    /// Permits for loading deployed models.
-    loading: Semaphore,
+    /// Places for loading what is deployed, of which one tenant gets half.
+    loading: Places,
 }
 
 impl Directory {
@@ -78,7 +78,7 @@ impl Directory {
             projects: Known::new("deployment slots", MOST_ENTRIES),
             tables: Tables::new(services.settings.item_cache_bytes),
             publishing: Mutex::default(),
-            loading: Semaphore::new(refresher::LOADS),
+            loading: Places::new(refresher::LOADS),
         };
         let directory = Self { services: services.clone(), models, shelves: Arc::new(shelves) };
         tokio::spawn(refresher::run(directory.clone(), stop.clone()));
@@ -169,26 +169,31 @@ impl Directory {
         Ok(store::serving(&mut connection, project).await?)
     }
 
-    /// Returns the item metadata of a project; `None` if it has none. `turn` is called only if the table must be read.
-    pub async fn items<W, T>(
+    /// Returns item metadata that is in memory.
+    pub fn held_items(&self, key: &Arc<str>) -> Option<Arc<ItemTable>> {
+        self.shelves.tables.held(key)
+    }
+
+    /// Returns the metadata of a project about a subject; `None` if it has none. `turn` is called only if the table must be read.
+    pub async fn metadata<W, T>(
         &self,
-        serving: &Serving,
-        project: Option<i64>,
+        subject: Subject,
+        (serving, project): (&Serving, Option<i64>),
         turn: impl Fn() -> W,
     ) -> ApiResult<Option<Arc<ItemTable>>>
     where
         W: Future<Output = Result<T, Busy>>,
         T: Send + 'static,
     {
-        let Some(key) = &serving.items else { return Ok(None) };
+        let Some(key) = serving.metadata(subject) else { return Ok(None) };
         let table = self.shelves.tables.get(key, &self.services, &turn).await?;
         let (None, Some(project)) = (&table, project) else { return Ok(table) };
         // It was replaced or deleted, and the change has not reached this process yet.
         let now = known::within(known::LONGEST, self.read_serving(project)).await.map_err(|error| ApiError::from(&error))?;
-        match now.items {
+        match now.metadata(subject) {
             None => Ok(None),
-            Some(now) if now == *key => Err(items::gone()),
-            Some(now) => self.shelves.tables.get(&now, &self.services, &turn).await?.ok_or_else(items::gone).map(Some),
+            Some(now) if now == key => Err(tables::gone()),
+            Some(now) => self.shelves.tables.get(now, &self.services, &turn).await?.ok_or_else(tables::gone).map(Some),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::InferenceError;
 use super::super::model::Serving;
 use super::handover::{Memory, Part, hand_over};
-use super::{Directory, items, store};
+use super::{Directory, store, tables};
 use crate::features::models::Items;
 use crate::platform::db::{Change, ReadError};
 use crate::platform::http::{ApiError, ApiResult};
@@ -29,8 +29,10 @@ const RETRY: Duration = Duration::from_secs(15);
 const REREAD: Duration = Duration::from_secs(1);
 /// Projects that are read at the same time.
 const READS: usize = 4;
-/// Projects for which a part is loaded at the same time, one each.
+/// Projects for which a part is loaded at the same time, one each; at most half of them those of one tenant.
 pub const LOADS: usize = 4;
+/// Projects that wait for such a place at the start: many, so that those of a tenant with slow ones do not keep others from it.
+const AHEAD: usize = 64;
 
 /// Changes that have not been applied yet.
 #[derive(Debug, Default)]
@@ -221,7 +223,7 @@ pub async fn preload(directory: &Directory) {
     });
     // What cannot be read now is read by the first request for it.
     let learning = |project| async move { drop(learn(directory, project).await) };
-    futures_util::stream::iter(projects).for_each_concurrent(LOADS, learning).await;
+    futures_util::stream::iter(projects).for_each_concurrent(AHEAD, learning).await;
     if directory.models.is_full() {
         tracing::warn!("model_cache_bytes is used up; the models of some projects are loaded when asked for");
     }
@@ -260,19 +262,33 @@ fn put(directory: &Directory, project: i64, mark: Mark, mut serving: Serving, tr
         return Some(Vec::new());
     }
     let memory = Memory { holds: &|part| holds(directory, part), has_room: &|part| has_room(directory, part), tried };
-    let lacking = hand_over(&mut serving, before.as_deref(), &memory);
-    let outdated = before.and_then(|before| before.items.clone()).filter(|before| serving.items.as_ref() != Some(before));
+    let mut lacking = hand_over(&mut serving, before.as_deref(), &memory);
+    lacking.extend(outdated_models(directory, project, &serving).filter(|part| !tried.contains_key(part)));
+    let outdated: Vec<Arc<str>> = before.iter().flat_map(|before| before.tables_not_of(&serving)).collect();
     let is_put = shelves.projects.put(mark, [(project, Arc::new(serving))]);
-    if is_put && let Some(outdated) = outdated {
-        shelves.tables.forget(&outdated);
+    if is_put {
+        outdated.iter().for_each(|outdated| shelves.tables.forget(outdated));
     }
     is_put.then_some(lacking)
+}
+
+/// Returns the models of a project in memory, the most recently used first, whose new items are not those of the item metadata that
+/// is served: requests for them should not be the first to notice. They answer until they have been read again.
+fn outdated_models(directory: &Directory, project: i64, serving: &Serving) -> impl Iterator<Item = Part> {
+    let is_outdated = move |model: &i64| {
+        let known = directory.shelves.models.peek(model).filter(|known| known.ownership.project_id == Some(project));
+        known.is_some_and(|known| directory.models.is_outdated(&known.row, known.tenant, Items::Of(serving.items.as_ref())))
+    };
+    let outdated = directory.models.ids().into_iter().rev().filter(is_outdated);
+    outdated.map(move |model| Part::NewItems(model, serving.items.clone()))
 }
 
 fn holds(directory: &Directory, part: &Part) -> bool {
     match part {
         Part::Model(model) => directory.shelves.models.current(model).is_some_and(|known| directory.models.has(&known.row)),
-        Part::Items(key) => directory.shelves.tables.has(key),
+        Part::Table(key) => directory.shelves.tables.has(key),
+        // A model answers with the new items that it has.
+        Part::NewItems(..) => true,
     }
 }
 
@@ -282,12 +298,13 @@ fn has_room(directory: &Directory, part: &Part) -> bool {
     !directory.models.is_full() || matches!(part, Part::Model(model) if is_in_doubt_only(model))
 }
 
-/// Loads a part for a project once a permit is free, and returns whether that succeeded.
+/// Loads a part for a project once its tenant has a place, and returns whether that succeeded.
 async fn load(directory: &Directory, project: i64, part: &Part) -> bool {
-    let _place = directory.shelves.loading.acquire().await;
+    let _place = directory.shelves.loading.turn(party_of(directory, project, part).await).await;
     let loaded = match part {
         Part::Model(model) => load_model(directory, *model).await,
-        Part::Items(key) => load_items(directory, key).await,
+        Part::Table(key) => load_table(directory, key).await,
+        Part::NewItems(model, items) => renew_model(directory, *model, Items::Of(items.as_ref())).await,
     };
     if let Err(error) = &loaded {
         tracing::warn!(project, ?part, %error, "what a project serves cannot be loaded");
@@ -295,9 +312,18 @@ async fn load(directory: &Directory, project: i64, part: &Part) -> bool {
     loaded.is_ok()
 }
 
-async fn load_items(directory: &Directory, key: &Arc<str>) -> ApiResult<()> {
+/// Returns the tenant that a part is loaded for: that of the model, or of a model that the project serves.
+async fn party_of(directory: &Directory, project: i64, part: &Part) -> Option<i64> {
+    let model = match part {
+        Part::Model(model) | Part::NewItems(model, _) => *model,
+        Part::Table(_) => directory.shelves.projects.peek(&project)?.models().next()?,
+    };
+    directory.known_model(model).await.ok().flatten().map(|known| known.tenant.party())
+}
+
+async fn load_table(directory: &Directory, key: &Arc<str>) -> ApiResult<()> {
     let table = directory.shelves.tables.get(key, &directory.services, async || Ok(())).await?;
-    table.map(drop).ok_or_else(items::gone)
+    table.map(drop).ok_or_else(tables::gone)
 }
 
 async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
@@ -309,5 +335,13 @@ async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
     };
     let wanted = (&known.row, known.tenant);
     directory.models.get(&directory.services, wanted, Items::Of(items.as_ref()), async || Ok(())).await?;
+    Ok(())
+}
+
+async fn renew_model(directory: &Directory, model: i64, items: Items<'_>) -> ApiResult<()> {
+    let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
+    let known = known.ok_or(InferenceError::NoModel(model))?;
+    // Not awaited: adding items may take longer than the place to load in may be held.
+    directory.models.renew(&directory.services, (&known.row, known.tenant), items, async || Ok(()));
     Ok(())
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::assignment::Assigner;
 use super::super::model::{Serving, Slot};
-use crate::features::item_metadata;
+use crate::features::item_metadata::{self, Subject};
 use crate::features::projects::UnknownUsers;
 use crate::schema::{deployment_slots, projects};
 
@@ -23,7 +23,7 @@ pub async fn deployed_projects(connection: &mut AsyncPgConnection) -> QueryResul
         .await
 }
 
-/// Reads the active slots and settings of a project, and its newest item metadata.
+/// Reads the active slots and settings of a project, and its newest metadata.
 pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Serving> {
     let active: Vec<(Slot, bool)> = deployment_slots::table
         .filter(deployment_slots::project_id.eq(project))
@@ -34,13 +34,15 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .await?;
     let (shadows, slots): (Vec<_>, Vec<_>) = active.into_iter().partition(|(_, is_shadow)| *is_shadow);
     let (slots, shadows) = [slots, shadows].map(|pairs| pairs.into_iter().map(|(slot, _)| slot).collect()).into();
-    let settings: Option<(UnknownUsers, Option<f64>, Uuid)> = projects::table
+    let settings: Option<(UnknownUsers, Option<f64>, f64, Uuid)> = projects::table
         .find(project)
-        .select((projects::unknown_user, projects::logged_share, projects::assignment_salt))
+        .select((projects::unknown_user, projects::logged_share, projects::new_item_share, projects::assignment_salt))
         .first(connection)
         .await
         .optional()?;
-    let (unknown_users, logged_share, salt) = settings.unwrap_or_default();
-    let items = item_metadata::newest(connection, project).await?.map(Arc::from);
-    Ok(Serving { slots, shadows, logged_share, unknown_users, items, assigner: Assigner::new(salt) })
+    let (unknown_users, logged_share, new_item_share, salt) = settings.unwrap_or_default();
+    let items = item_metadata::newest(connection, project, Subject::Item).await?.map(Arc::from);
+    let users = item_metadata::newest(connection, project, Subject::User).await?.map(Arc::from);
+    let assigner = Assigner::new(salt);
+    Ok(Serving { slots, shadows, logged_share, new_item_share, unknown_users, items, users, assigner })
 }

@@ -55,7 +55,8 @@ pub struct Predictions {
 }
 
 /// Returns the best items for a user that they have not interacted with yet. For an unknown user, returns items from the
-/// interactions sent along, or popular items by the weights of the project, unless the project is set to answer 404.
+/// interactions sent along and from their profile, or popular items by the weights of the project, unless the project is set to
+/// answer 404.
 #[utoipa::path(post, path = "/inference/predict/{model_id}", tag = "inference", operation_id = "create_prediction",
     params(("model_id" = i64, Path)), request_body = inline(PredictRequest),
     responses((status = 200, body = inline(Prediction)), (status = 401, description = "The key is missing or invalid"),
@@ -66,8 +67,9 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (caller, body) = admitted(&request, &inference, "predict", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
-    let (Asker { user_id, interactions }, options) = input::read::<PredictBody>(&body, faults)?;
-    let answer = inference.for_one(&caller, id, user_id.as_deref(), Options::of(interactions, options)).await?;
+    let (Asker { user_id, interactions }, (leads, options)) = input::read::<PredictBody>(&body, faults)?;
+    let options = Options { leads, ..Options::of(interactions, options) };
+    let answer = inference.for_one(&caller, id, user_id.as_deref(), options).await?;
     Prediction::new(id, answer).written(&request)
 }
 

@@ -40,8 +40,9 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (caller, body) = admitted(&request, &inference, Target::OF_PROJECT, "project_id", body).await?;
     let mut faults = Faults::default();
     let project = input::path_id(&request, "project_id", &mut faults);
-    let (Asker { user_id, interactions }, options) = input::read::<PredictBody>(&body, faults)?;
-    let asked = inference.for_project(caller, project, user_id, Options::of(interactions, options));
+    let (Asker { user_id, interactions }, (leads, options)) = input::read::<PredictBody>(&body, faults)?;
+    let options = Options { leads, ..Options::of(interactions, options) };
+    let asked = inference.for_project(caller, project, user_id, options);
     let SlotAnswer { request_id, slot, strategy, items } = asked.await?;
     let (model_id, slot_id, slot_name) = (slot.trained_model_id, slot.id, slot.name);
     let bytes = BYTES_BESIDE_LIST + slot_name.len() + items.bytes();

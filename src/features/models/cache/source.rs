@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::model::TrainedModel;
 use crate::features::accounts::Tenant;
 
 /// The item metadata whose new items a model should have.
@@ -30,6 +31,14 @@ pub struct Wanted<'a> {
     pub id: i64,
     pub signature: &'a str,
     pub items: Items<'a>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Returns the model of a row with the new items of this item metadata; `None` if it has no file.
+    pub fn of(row: &'a TrainedModel, tenant: Tenant, items: Items<'a>) -> Option<Self> {
+        let signature = row.signature.as_deref().filter(|_| row.storage_key.is_some())?;
+        Some(Self { tenant, id: row.id, signature, items })
+    }
 }
 
 /// What a model is made of: its artifact, by its signature, and the prepared form of item metadata with its new items.

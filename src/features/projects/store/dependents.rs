@@ -15,6 +15,7 @@ pub enum Kind {
     Project,
     TrainingData,
     ItemMetaData,
+    FeatureSet,
     SplitConfig,
     EvaluationConfig,
     ModelConfiguration,
@@ -28,6 +29,7 @@ impl Kind {
             Self::Project => "project",
             Self::TrainingData => "training data",
             Self::ItemMetaData => "item metadata",
+            Self::FeatureSet => "feature set",
             Self::SplitConfig => "split config",
             Self::EvaluationConfig => "evaluation config",
             Self::ModelConfiguration => "configuration",
@@ -40,6 +42,7 @@ impl Kind {
             Self::Project => "projects",
             Self::TrainingData => "training_data",
             Self::ItemMetaData => "item_meta_data",
+            Self::FeatureSet => "feature_sets",
             Self::SplitConfig => "split_configs",
             Self::EvaluationConfig => "evaluation_configs",
             Self::ModelConfiguration => "model_configurations",
@@ -52,6 +55,7 @@ impl Kind {
         match self {
             Self::TrainingData => Some("SELECT project_id FROM training_data WHERE id = $1"),
             Self::ItemMetaData => Some("SELECT project_id FROM item_meta_data WHERE id = $1"),
+            Self::FeatureSet => Some("SELECT project_id FROM feature_sets WHERE id = $1"),
             Self::ModelConfiguration => Some("SELECT project_id FROM model_configurations WHERE id = $1"),
             Self::TrainedModel => {
                 Some("SELECT d.project_id FROM training_data d JOIN trained_models m ON m.data_id = d.id WHERE m.id = $1")
@@ -70,7 +74,7 @@ impl Kind {
             Self::TrainingData => "m.data_id = $1",
             Self::ModelConfiguration => "m.configuration_id = $1",
             Self::TrainedModel => "m.id = $1",
-            Self::ItemMetaData | Self::SplitConfig | Self::EvaluationConfig => "false AND m.id = $1",
+            Self::ItemMetaData | Self::FeatureSet | Self::SplitConfig | Self::EvaluationConfig => "false AND m.id = $1",
         }
     }
 
@@ -81,7 +85,19 @@ impl Kind {
             Self::TrainingData => "j.data_id = $1",
             Self::SplitConfig => "j.split_id = $1",
             Self::EvaluationConfig => "j.evaluation_id = $1",
-            Self::ItemMetaData | Self::ModelConfiguration | Self::TrainedModel => "false AND j.id = $1",
+            Self::ItemMetaData | Self::FeatureSet | Self::ModelConfiguration | Self::TrainedModel => "false AND j.id = $1",
+        }
+    }
+
+    /// Returns an SQL condition on a row `f` of `feature_measurements`: whether it is deleted with the object.
+    fn feature_measurements(self) -> &'static str {
+        match self {
+            Self::Project => "f.project_id = $1",
+            Self::TrainingData => "f.data_id = $1",
+            Self::FeatureSet => "f.feature_set_id = $1",
+            Self::ItemMetaData | Self::SplitConfig | Self::EvaluationConfig | Self::ModelConfiguration | Self::TrainedModel => {
+                "false AND f.id = $1"
+            }
         }
     }
 }
@@ -120,16 +136,17 @@ pub async fn made_with(connection: &mut AsyncPgConnection, kind: Kind, id: i64) 
         Kind::TrainingData | Kind::ModelConfiguration => {
             let mut dependents = searches(connection, kind, id, OVER).await?;
             dependents.extend(models(connection, kind, id, TRAINED).await?);
+            dependents.extend(measurements(connection, kind, id, TRAINED).await?);
             Ok(dependents)
         }
-        Kind::Project | Kind::ItemMetaData | Kind::TrainedModel => Ok(Vec::new()),
+        Kind::Project | Kind::ItemMetaData | Kind::FeatureSet | Kind::TrainedModel => Ok(Vec::new()),
     }
 }
 
-/// States of searches and trainings, as lists in SQL.
+/// States of searches, trainings and measurements, as lists in SQL.
 const LIVE: &str = "'PENDING', 'RUNNING'";
 const OVER: &str = "'COMPLETED', 'FAILED', 'CANCELLED'";
-/// A failed training leaves nothing that could be lost.
+/// A failed training or measurement leaves nothing that could be lost.
 const TRAINED: &str = "'COMPLETED'";
 
 /// Lists the background work that reads the object.
@@ -139,6 +156,7 @@ pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     if kind != Kind::TrainedModel {
         dependents.extend(models(connection, kind, id, LIVE).await?);
     }
+    dependents.extend(measurements(connection, kind, id, LIVE).await?);
     Ok(dependents)
 }
 
@@ -157,6 +175,16 @@ async fn models(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states:
         kind.models()
     );
     found(connection, "trained_model", sql, id).await
+}
+
+/// Lists measurements of feature sets in one of the states.
+async fn measurements(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states: &str) -> QueryResult<Vec<Dependent>> {
+    let sql = format!(
+        "SELECT f.id, s.name FROM feature_measurements f JOIN feature_sets s ON s.id = f.feature_set_id \
+         WHERE f.status IN ({states}) AND {} ORDER BY f.id",
+        kind.feature_measurements()
+    );
+    found(connection, "feature_measurements", sql, id).await
 }
 
 /// Lists active slots that serve a model which would be deleted.
@@ -188,7 +216,7 @@ async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64, enab
         Kind::ModelConfiguration => "model_configuration_id",
         Kind::SplitConfig => "split_config_id",
         Kind::EvaluationConfig => "evaluation_config_id",
-        Kind::ItemMetaData | Kind::TrainedModel => return Ok(Vec::new()),
+        Kind::ItemMetaData | Kind::FeatureSet | Kind::TrainedModel => return Ok(Vec::new()),
     };
     let sql = format!(
         "SELECT r.id, p.name FROM retraining_schedules r JOIN projects p ON p.id = r.project_id \

@@ -6,7 +6,8 @@
 //! of a policy is the average number of items of a list that are clicked (or bought).
 //!
 //! Slots are drawn by weight, so an item is shown at a place with the joint probability of all slots that would have put it
-//! there: its propensity. Where the shadow lists the same item at the same place, its reward is weighted by one over that
+//! there: its propensity. If new items get a share of the places, each slot puts an item there with a probability of its own, which
+//! is part of it. Where the shadow lists the same item at the same place, its reward is weighted by one over that
 //! propensity (inverse propensity scores; Horvitz and Thompson 1952). Dividing by the sum of these weights instead of their
 //! expectation gives the self-normalised estimate (Swaminathan and Joachims 2015). The doubly robust one (Dudík, Langford and Li
 //! 2011) starts from what a model of rewards predicts for the shadow's list, and corrects it by the model's errors where they

@@ -39,10 +39,11 @@ fn every_route_has_a_line_and_every_line_a_route() {
     assert!(gone.is_empty(), "not in the API document: {gone:#?}");
 }
 
-/// Returns the path with the ids of the tenant: `{id}` is that of the path's first segment, other parameters go by their name.
+/// Returns the path with the ids of the tenant: `{id}` is that of the path's first segment, other parameters go by their name, also
+/// in the query.
 fn path_of(row: &Row, ids: &Ids) -> String {
     let kind = row.path.split('/').next().unwrap_or_default();
-    let mut path = row.path.to_owned();
+    let mut path = if row.query.is_empty() { row.path.to_owned() } else { format!("{}?{}", row.path, row.query) };
     if path.contains("{id}") {
         let id = ids.get(kind).unwrap_or_else(|| panic!("world.rs makes no {kind}"));
         path = path.replace("{id}", &id.to_string());
@@ -52,7 +53,7 @@ fn path_of(row: &Row, ids: &Ids) -> String {
         let id = ids.get(name).copied().unwrap_or(1);
         path = format!("{start}{id}{end}");
     }
-    if row.query.is_empty() { path } else { format!("{path}?{}", row.query) }
+    path
 }
 
 async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
@@ -60,7 +61,7 @@ async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
     let answer = match row.sends {
         Sends::Nothing if method == Method::GET || method == Method::DELETE => caller.call(method, &path, None).await,
         // A route that requires a form refuses any other body; an empty one gets as far as the check of access.
-        Sends::Nothing if ["training_data/", "item_meta_data/"].iter().any(|kind| path.starts_with(kind)) => {
+        Sends::Nothing if ["training_data/", "item_meta_data/", "user_meta_data/"].iter().any(|kind| path.starts_with(kind)) => {
             caller.send_form(method, &path, multipart::Form::new().text("nothing", "")).await
         }
         Sends::Nothing => caller.call(method, &path, Some(json!({}))).await,

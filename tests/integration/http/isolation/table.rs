@@ -46,7 +46,7 @@ pub enum Rule {
 pub enum Sends {
     Nothing,
     Json(fn(&Ids) -> Value),
-    /// A file of interactions for the project, which also serves as one of item metadata.
+    /// A file of interactions for the project, which also serves as one of item or user metadata.
     File,
 }
 
@@ -128,6 +128,16 @@ fn looking() -> Vec<Row> {
         row("GET", "item_meta_data/{id}/", Object(viewer), 200),
         row("GET", "item_meta_data/{id}/preview/", Object(viewer), 200),
         row("GET", "item_meta_data/{id}/download_file/", Object(viewer), 200),
+        row("GET", "user_meta_data/", List, 200),
+        row("GET", "user_meta_data/{id}/", Object(viewer), 200),
+        row("GET", "user_meta_data/{id}/preview/", Object(viewer), 200),
+        row("GET", "user_meta_data/{id}/download_file/", Object(viewer), 200),
+        row("GET", "feature_sets/", List, 200),
+        row("GET", "feature_sets/{id}/", Object(viewer), 200),
+        row("GET", "feature_sets/columns/", Object(viewer), 200).query("project={project}"),
+        row("GET", "feature_measurements/", List, 200),
+        row("GET", "feature_measurements/{id}/", Object(viewer), 200),
+        row("GET", "item/{item}/", Object(viewer), 200).query("project={project}"),
         row("GET", "split_config/", List, 200),
         row("GET", "split_config/{id}/", Object(viewer), 200),
         row("GET", "evaluation_config/", List, 200),
@@ -268,6 +278,14 @@ fn changing() -> Vec<Row> {
         row("PATCH", "training_data/{id}/", Object(editor), 400),
         row("PUT", "item_meta_data/{id}/", Object(editor), 400),
         row("PATCH", "item_meta_data/{id}/", Object(editor), 200),
+        row("PUT", "user_meta_data/{id}/", Object(editor), 400),
+        row("PATCH", "user_meta_data/{id}/", Object(editor), 200),
+        row("PATCH", "feature_sets/{id}/", Object(editor), 200).json(|_| json!({ "is_current": false })),
+        row("PUT", "item/{item}/", Object(editor), 202).query("project={project}").json(|_| json!({ "title": "new" })),
+        row("PUT", "item/", Object(editor), 202)
+            .query("project={project}")
+            .json(|_| json!({ "items": [{ "item_id": "b", "values": { "title": "B" } }] })),
+        row("DELETE", "item/{item}/", Object(editor), 202).query("project={project}"),
         row("PUT", "split_config/{id}/", Object(editor), 200).json(|_| json!({})),
         row("PATCH", "split_config/{id}/", Object(editor), 200).json(|_| json!({})),
         row("PUT", "evaluation_config/{id}/", Object(editor), 200).json(|_| json!({})),
@@ -294,8 +312,14 @@ fn making() -> Vec<Row> {
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("POST", "project/", People, 201).json(|_| json!({ "name": "new", "user_column": "u", "item_column": "i" })),
+        // Before the next file of items, which has other columns.
+        row("POST", "feature_sets/preview/", Below(Role::Viewer), 200).json(feature_set),
+        row("POST", "feature_sets/", Below(editor), 201).json(feature_set),
+        row("POST", "feature_measurements/", Below(editor), 201)
+            .json(|ids| json!({ "feature_set": ids["feature_sets"], "data": ids["training_data"] })),
         row("POST", "training_data/", Below(editor), 201).file(),
         row("POST", "item_meta_data/", Below(editor), 201).file(),
+        row("POST", "user_meta_data/", Below(editor), 201).file(),
         row("POST", "split_config/", Anybody, 201).json(|_| json!({})),
         row("POST", "evaluation_config/", Anybody, 201).json(|_| json!({})),
         row("POST", "split_config/", Below(editor), 201).json(|ids| json!({ "project": ids["project"] })),
@@ -313,16 +337,25 @@ fn making() -> Vec<Row> {
     ]
 }
 
+fn feature_set(ids: &Ids) -> Value {
+    let spec = json!({ "version": 1, "fields": [{ "column": "title", "kind": "category", "options": { "min_count": 1 } }] });
+    json!({ "project": ids["project"], "name": "new", "spec": spec })
+}
+
 fn removing() -> Vec<Row> {
     use Rule::{Object, ObjectForPeople};
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("DELETE", "deployment_slot/{id}/", Object(editor), 204),
+        row("DELETE", "feature_measurements/{id}/", Object(editor), 204),
+        row("DELETE", "feature_sets/{id}/", Object(editor), 204),
         // A finished search refers to them.
         row("DELETE", "split_config/{id}/", Object(editor), 409),
         row("DELETE", "evaluation_config/{id}/", Object(editor), 409),
         row("DELETE", "item_meta_data/{id}/unlink_file/", Object(editor), 200),
         row("DELETE", "item_meta_data/{id}/", Object(editor), 204),
+        row("DELETE", "user_meta_data/{id}/unlink_file/", Object(editor), 200),
+        row("DELETE", "user_meta_data/{id}/", Object(editor), 204),
         row("DELETE", "trained_model/{id}/unlink_file/", Object(editor), 200),
         row("DELETE", "trained_model/{id}/", Object(editor), 204),
         row("DELETE", "parameter_tuning_job/{id}/", Object(editor), 204),

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::sparse::Csr;
-use row::{Best, Sums};
+pub(super) use row::{Best, Sums};
 
 /// A sparse matrix whose values are replaced by others, in double precision.
 pub(super) struct Weighted<'a> {

@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 const SPARE: usize = 1024;
 
 /// The sums of a row. All are zero between two rows.
-pub(super) struct Sums<S> {
+pub(in crate::algorithms) struct Sums<S> {
     sums: Vec<S>,
     /// Columns that were zero when they were added to; only kept while few are.
     columns: Vec<u32>,
@@ -74,7 +74,7 @@ impl<S: Copy + Default + PartialEq + AddAssign> Sums<S> {
 }
 
 /// Selects the greatest `k` values of a row, equal ones by smaller column.
-pub(super) struct Best {
+pub(in crate::algorithms) struct Best {
     k: usize,
     held: Vec<(f64, u32)>,
     /// The k-th value and column held when they were last cut back; a new one must be better.

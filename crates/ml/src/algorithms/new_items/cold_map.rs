@@ -3,12 +3,15 @@
 //! After any fit, ridge regression finds the map from the features of the items to their vectors, weighted by n / (n + κ) with n
 //! the interactions of an item: the vector of an item that few users know is mostly noise. An item without interactions then gets
 //! the vector that its features predict (Gantner, Drumond, Freudenthaler, Rendle & Schmidt-Thieme 2010, "Learning
-//! attribute-to-feature mappings for cold-start recommendations", there for factors learnt by BPR).
+//! attribute-to-feature mappings for cold-start recommendations", there for factors learnt by BPR), in the length in which it is
+//! listed as often as trained items are.
 
-use super::penalty::best_penalty;
-use super::ridge::Ridge;
+use std::sync::Arc;
+
+use super::linear_map::{Lesson, LinearMap};
+use super::penalty::{Comparison, for_items};
 use super::sides::Sides;
-use super::target::{Target, predict_one};
+use super::target::Target;
 use crate::algorithms::recommender::Recommender;
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
@@ -20,102 +23,116 @@ const KAPPA: f32 = 1.0;
 
 /// The fitted map.
 pub struct ColdMap {
-    n_features: usize,
-    /// Length of what is predicted.
-    width: usize,
-    /// A row of `width` for each feature, and one for the constant.
-    weights: Vec<f32>,
+    map: LinearMap,
     /// For models of weights between items: the two sides that stand for the weights, by rows of half the width.
-    pub(super) sides: Option<Sides>,
-    /// The penalty that ranks items held out best.
-    pub penalty: f32,
+    pub(in crate::algorithms) sides: Option<Arc<Sides>>,
 }
 
 impl std::fmt::Debug for ColdMap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ColdMap").field("n_features", &self.n_features).field("width", &self.width).finish_non_exhaustive()
+        f.debug_struct("ColdMap").field("width", &self.width()).finish_non_exhaustive()
     }
 }
 
 impl ColdMap {
     /// Learns the map from the items of a model: their encoded features, by rows, and the interactions that the model learnt
-    /// from. Returns `None` for models without vectors of items, and for those that learnt such a map themselves.
+    /// from. Of models that learnt such a map themselves it is that one. Returns `None` for models without vectors of items.
     pub fn fit(model: &dyn Recommender, features: &Csr, interactions: &Csr, ctx: &Context) -> MlResult<Option<Self>> {
-        if features.n_rows != model.n_items() || interactions.n_cols != model.n_items() {
-            return Err(MlError::BadInput("features and items of the model differ in number".into()));
-        }
-        if model.item_feature_map().is_some() {
-            return Ok(None);
-        }
-        let Some(target) = Target::of(model, ctx)? else { return Ok(None) };
-        let counts = interactions.column_counts();
-        let weights: Vec<f32> = counts.iter().map(|&n| n as f32 / (n as f32 + KAPPA)).collect();
-        let penalty = best_penalty(model, &target, features, &weights, interactions, ctx)?;
-        let ridge = Ridge::new(features, &weights);
-        let start = vec![0f32; ridge.n_coefficients() * target.width];
-        let weights = ridge.solve(&target.vectors, target.width, penalty, &start, ctx)?;
-        Ok(Some(ColdMap { n_features: features.n_cols, width: target.width, weights, sides: target.sides, penalty }))
+        ColdMapFitter::new(model, interactions, ctx)?.map(|fitter| fitter.fit(features, ctx)).transpose()
     }
 
     /// Computes the vectors of items with these features, by rows.
     pub fn vectors(&self, features: &Csr) -> MlResult<Vec<f32>> {
-        predict(&self.weights, self.width, features)
+        self.map.vectors(features)
+    }
+
+    /// Computes the vectors of items with these features, by rows, unless it has to stop.
+    pub(super) fn vectors_within(&self, features: &Csr, ctx: &Context) -> MlResult<Vec<f32>> {
+        self.map.vectors_within(features, ctx)
+    }
+
+    /// Returns the penalty that ranks items held out best.
+    pub fn penalty(&self) -> f32 {
+        self.map.penalty
     }
 
     /// Returns the length of a predicted vector.
     pub(super) fn width(&self) -> usize {
-        self.width
+        self.map.width
     }
 
     /// Adds the map to a container.
     pub fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
-        out.f32s("cold.weights", &[self.n_features + 1, self.width], &self.weights);
-        out.metadata("cold.penalty", &self.penalty.to_string());
-        if let Some(Sides { known, scored, width }) = &self.sides {
-            out.f32s("cold.known", &[known.len() / width, *width], known);
-            out.f32s("cold.scored", &[scored.len() / width, *width], scored);
+        self.map.save(out, "cold");
+        if let Some(sides) = &self.sides {
+            sides.save(out, "cold");
         }
     }
 
     /// Reads back the map of a model; `None` where the container has none.
     pub fn load(input: &TensorReader<'_>, model: &dyn Recommender, n_features: usize) -> MlResult<Option<Self>> {
-        if !input.has("cold.weights") {
-            return Ok(None);
-        }
-        let bad = |what: &str| MlError::BadArtifact(format!("the map of new items {what}"));
-        let (shape, weights) = input.f32s("cold.weights")?;
-        let &[rows, width] = shape.as_slice() else { return Err(bad("is not a matrix")) };
-        if rows != n_features + 1 || width == 0 {
-            return Err(bad("does not fit the features"));
-        }
-        let penalty = input.metadata("cold.penalty")?.parse().map_err(|_| bad("has a penalty that is not a number"))?;
+        let Some(map) = LinearMap::load(input, "cold", n_features)? else { return Ok(None) };
         let sides = match model.factors() {
-            Some(factors) if factors.width == width => None,
-            None if width % 2 == 0 && (width / 2).is_multiple_of(crate::simd::PAD) => {
-                let shape = [model.n_items(), width / 2];
-                let side = |name: &str| input.f32s_shaped(name, &shape);
-                Some(Sides { known: side("cold.known")?, scored: side("cold.scored")?, width: width / 2 })
-            }
-            _ => return Err(bad("does not fit the model")),
+            Some(factors) if factors.width == map.width => None,
+            None if map.width % 2 == 0 => Some(Arc::new(Sides::load(input, "cold", model.n_items(), map.width / 2)?)),
+            _ => return Err(MlError::BadArtifact("the map of new items does not fit the model".into())),
         };
-        Ok(Some(ColdMap { n_features, width, weights, sides, penalty }))
+        Ok(Some(ColdMap { map, sides }))
     }
 
     /// Returns the bytes held on the heap.
     pub fn heap_bytes(&self) -> u64 {
-        let sides = self.sides.as_ref().map_or(0, |sides| sides.known.len() + sides.scored.len());
-        (self.weights.len() + sides) as u64 * 4
+        self.map.heap_bytes() + self.sides.as_ref().map_or(0, |sides| sides.heap_bytes())
     }
 }
 
-/// Computes the vectors of items with these features, by rows.
-pub(super) fn predict(weights: &[f32], width: usize, features: &Csr) -> MlResult<Vec<f32>> {
-    let known = (weights.len() / width).saturating_sub(1);
-    if features.n_cols != known {
-        return Err(MlError::BadInput(format!("{} features, the map has {known}", features.n_cols)));
+/// What maps of one model from several sets of features have in common.
+pub struct ColdMapFitter {
+    target: Target,
+    /// The weight of each item.
+    weights: Vec<f32>,
+    comparison: Comparison,
+    /// The map that the model learnt together with the vectors.
+    own: Option<Vec<f32>>,
+}
+
+impl std::fmt::Debug for ColdMapFitter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ColdMapFitter").field("n_items", &self.weights.len()).finish_non_exhaustive()
     }
-    let mut vectors = vec![0f32; features.n_rows * width];
-    let rows = vectors.chunks_exact_mut(width).enumerate();
-    rows.for_each(|(row, vector)| predict_one(weights, features.row(row), vector));
-    Ok(vectors)
+}
+
+impl ColdMapFitter {
+    /// Takes what a model learnt about its items from these interactions. Returns `None` where [`ColdMap::fit`] does.
+    pub fn new(model: &dyn Recommender, interactions: &Csr, ctx: &Context) -> MlResult<Option<Self>> {
+        if interactions.n_cols != model.n_items() {
+            return Err(MlError::BadInput("interactions and items of the model differ in number".into()));
+        }
+        let Some(target) = Target::of(model, ctx)? else { return Ok(None) };
+        let counts = interactions.column_counts();
+        let weights: Vec<f32> = counts.iter().map(|&n| n as f32 / (n as f32 + KAPPA)).collect();
+        let comparison = Comparison::of_items(model, &target, &weights, interactions, ctx)?;
+        let own = model.item_feature_map().map(<[f32]>::to_vec);
+        Ok(Some(ColdMapFitter { target, weights, comparison, own }))
+    }
+
+    /// Learns the map from these features of the items, with the penalty that is best for them. Features other than those that the
+    /// model has learnt from are refused, if it has.
+    pub fn fit(&self, features: &Csr, ctx: &Context) -> MlResult<ColdMap> {
+        if features.n_rows != self.weights.len() {
+            return Err(MlError::BadInput("features and items of the model differ in number".into()));
+        }
+        let Target { vectors, width, scored, sides } = &self.target;
+        if let Some(own) = &self.own {
+            let map = LinearMap::of(own.clone(), features.n_cols, *width)?;
+            let scale = ctx.install(|| self.comparison.scale_of_map(own, *width, features));
+            return Ok(ColdMap { map: map.scaled(scored.clone(), scale), sides: None });
+        }
+        let bytes = LinearMap::bytes_to_fit(features, *width, ctx.threads);
+        ctx.require_memory("the map from the features of items", bytes)?;
+        let best = for_items(&self.comparison, &self.target, features, ctx)?;
+        let lesson = Lesson { features, vectors, width: *width, weights: &self.weights };
+        let map = LinearMap::fit(lesson, best.penalty, ctx)?.scaled(scored.clone(), best.scale);
+        Ok(ColdMap { map, sides: sides.clone() })
+    }
 }

@@ -5,7 +5,9 @@
 //! extended one.
 
 mod cold_map;
+mod exposure;
 mod factors;
+mod linear_map;
 mod penalty;
 mod ridge;
 mod sides;
@@ -16,8 +18,11 @@ mod tests;
 
 use std::ops::Deref;
 
-pub use cold_map::ColdMap;
+pub use cold_map::{ColdMap, ColdMapFitter};
+pub(super) use linear_map::{Lesson, LinearMap};
+pub(super) use penalty::penalty_for_users;
 pub(super) use ridge::Ridge;
+pub(super) use sides::Sides;
 pub(super) use target::predict_one;
 
 use super::recommender::Recommender;
@@ -46,25 +51,67 @@ impl<'a> Deref for Base<'a> {
     }
 }
 
-/// Extends a model by items with these encoded features. A model that learnt from features itself needs no map.
-///
-/// Fails for models that neither have a map nor learn from features.
+/// What a model needs to know about new items, computed before it is changed.
+pub struct Extension(Found);
+
+enum Found {
+    /// The whole model with them.
+    Model(Box<dyn Recommender>),
+    /// Their factors, of this width.
+    Factors(Vec<f32>, usize),
+    /// For models of weights between items: both vectors of each.
+    Sides(Vec<f32>),
+}
+
+impl Extension {
+    /// Computes what it takes to extend a model by items with these encoded features. A model that learnt from features itself
+    /// needs no map, but with its [`ColdMap`] new items are listed as often as others. Asks for the memory of the extended model first.
+    ///
+    /// Fails for models that neither have a map nor learn from features.
+    pub fn of(base: &dyn Recommender, map: Option<&ColdMap>, features: &Csr, ctx: &Context) -> MlResult<Self> {
+        if let Some(model) = base.with_new_items(features, ctx)? {
+            return Ok(Extension(Found::Model(model)));
+        }
+        let require = |width: usize| {
+            // The vectors, and those of all items.
+            let rows = 2 * features.n_rows + base.n_items();
+            ctx.require_memory("the vectors of new items", rows as u64 * width as u64 * 4)
+        };
+        if let (None, Some(weights), Some(factors)) = (map, base.item_feature_map(), base.factors()) {
+            require(factors.width)?;
+            let vectors = linear_map::predict(weights, factors.width, features, ctx)?;
+            return Ok(Extension(Found::Factors(vectors, factors.width)));
+        }
+        let map = map.ok_or_else(unable)?;
+        require(map.width())?;
+        let vectors = map.vectors_within(features, ctx)?;
+        match &map.sides {
+            Some(_) => Ok(Extension(Found::Sides(vectors))),
+            None if base.factors().is_some_and(|own| own.width == map.width()) => {
+                Ok(Extension(Found::Factors(vectors, map.width())))
+            }
+            None => Err(unable()),
+        }
+    }
+
+    /// Adds the items to the model that it was computed for, with the same map.
+    pub fn add_to<'a>(self, base: Base<'a>, map: Option<&ColdMap>) -> MlResult<Box<dyn Recommender + 'a>> {
+        match (self.0, map.and_then(|map| map.sides.as_deref())) {
+            (Found::Model(model), _) => Ok(model),
+            (Found::Factors(vectors, width), _) => Ok(Box::new(ExtendedFactors::new(base, &vectors, width).ok_or_else(unable)?)),
+            (Found::Sides(vectors), Some(sides)) => Ok(Box::new(ExtendedSimilarity::new(base, sides, &vectors))),
+            (Found::Sides(_), None) => Err(unable()),
+        }
+    }
+}
+
+fn unable() -> MlError {
+    MlError::BadInput("this model cannot recommend items that it was not trained on".into())
+}
+
+/// Extends a model by items with these encoded features, see [`Extension::of`].
 pub fn extend<'a>(base: Base<'a>, map: Option<&ColdMap>, features: &Csr, ctx: &Context) -> MlResult<Box<dyn Recommender + 'a>> {
-    if let Some(model) = base.with_new_items(features, ctx)? {
-        return Ok(model);
-    }
-    let unable = || MlError::BadInput("this model cannot recommend items that it was not trained on".into());
-    if let (Some(weights), Some(factors)) = (base.item_feature_map(), base.factors()) {
-        let width = factors.width;
-        let vectors = cold_map::predict(weights, width, features)?;
-        return Ok(Box::new(ExtendedFactors::new(base, &vectors, width).ok_or_else(unable)?));
-    }
-    let map = map.ok_or_else(unable)?;
-    let vectors = map.vectors(features)?;
-    match &map.sides {
-        Some(sides) => Ok(Box::new(ExtendedSimilarity::new(base, sides, &vectors))),
-        None => Ok(Box::new(ExtendedFactors::new(base, &vectors, map.width()).ok_or_else(unable)?)),
-    }
+    Extension::of(&*base, map, features, ctx)?.add_to(base, map)
 }
 
 /// Predicts the popularity of items from their features: regresses the logarithm of the interactions of trained items, and

@@ -56,6 +56,13 @@ impl Ridge {
         Ridge { objects, by_feature: rows.transpose(), rows, squares, solved: SOLVED }
     }
 
+    /// Returns the bytes of the problem, and of what the threads that solve it work with.
+    pub fn bytes(features: &Csr, threads: usize) -> u64 {
+        let (n_objects, n_features) = (features.n_rows as u64, features.n_cols as u64 + 1);
+        let of_thread = (n_objects + 5 * n_features) * TOGETHER as u64 * 4;
+        2 * features.bytes() + (n_objects + n_features) * 32 + threads as u64 * of_thread
+    }
+
     /// Solves less accurately, for solutions that are only compared.
     pub fn for_comparison(self) -> Self {
         Ridge { solved: COMPARED, ..self }

@@ -8,10 +8,11 @@ use rayon::prelude::*;
 use crate::algorithms::recommender::ItemWeights;
 use crate::algorithms::singular::{random_block, times, turned};
 use crate::context::Context;
-use crate::error::MlResult;
+use crate::error::{MlError, MlResult};
 use crate::linalg::{self, Dense, Pencil};
-use crate::simd::{Kernels, padded};
+use crate::simd::{Kernels, PAD, padded};
 use crate::sparse::Csr;
+use crate::tensors::{TensorReader, TensorWriter};
 
 /// Columns of the product. A map from features is smooth: what finer structure the weights have, features do not explain.
 const RANK: usize = 128;
@@ -23,7 +24,7 @@ const SEED: u64 = 1;
 const ROWS: usize = 64;
 
 /// Two matrices by rows of `width` whose product approximates the weights between items.
-pub(super) struct Sides {
+pub(in crate::algorithms) struct Sides {
     /// What knowing an item means.
     pub known: Vec<f32>,
     /// What an item is scored by.
@@ -57,6 +58,42 @@ impl Sides {
         let mut meaning = vec![0f32; self.width];
         Kernels::detect().add_rows(&self.known, items, values, &mut meaning);
         meaning
+    }
+
+    /// Computes what items behind these are scored by, from weights between all of them.
+    pub fn scored_behind(&self, weights: &Csr) -> Vec<f32> {
+        let n_own = self.known.len() / self.width;
+        let mut scored = vec![0f32; weights.n_cols.saturating_sub(n_own) * self.width];
+        for (row, known) in self.known.chunks_exact(self.width).enumerate() {
+            let (items, values) = weights.row(row);
+            let first = items.partition_point(|&item| (item as usize) < n_own);
+            for (&item, weight) in items[first..].iter().zip(&values[first..]) {
+                let to = &mut scored[(item as usize - n_own) * self.width..][..self.width];
+                to.iter_mut().zip(known).for_each(|(to, known)| *to += weight * known);
+            }
+        }
+        scored
+    }
+
+    /// Adds both to a container, under names that begin with `prefix`.
+    pub fn save<'a>(&'a self, out: &mut TensorWriter<'a>, prefix: &str) {
+        let shape = [self.known.len() / self.width, self.width];
+        out.f32s(&format!("{prefix}.known"), &shape, &self.known);
+        out.f32s(&format!("{prefix}.scored"), &shape, &self.scored);
+    }
+
+    /// Reads both back.
+    pub fn load(input: &TensorReader<'_>, prefix: &str, n_items: usize, width: usize) -> MlResult<Self> {
+        if width == 0 || !width.is_multiple_of(PAD) {
+            return Err(MlError::BadArtifact(format!("the width of {prefix}.known is not a multiple of {PAD}")));
+        }
+        let side = |name: &str| input.f32s_shaped(&format!("{prefix}.{name}"), &[n_items, width]);
+        Ok(Sides { known: side("known")?, scored: side("scored")?, width })
+    }
+
+    /// Returns the bytes held on the heap.
+    pub fn heap_bytes(&self) -> u64 {
+        (self.known.len() + self.scored.len()) as u64 * 4
     }
 }
 

@@ -19,7 +19,12 @@ impl<'a> ExtendedSimilarity<'a> {
     /// Appends the vectors of new items: for each, what knowing it means, then what it is scored by.
     pub fn new(base: Base<'a>, sides: &Sides, vectors: &[f32]) -> Self {
         let width = sides.width;
-        let (mut known, mut scored) = (sides.known.clone(), sides.scored.clone());
+        let extended = |side: &[f32]| {
+            let mut all = Vec::with_capacity(side.len() + vectors.len() / 2);
+            all.extend_from_slice(side);
+            all
+        };
+        let (mut known, mut scored) = (extended(&sides.known), extended(&sides.scored));
         for both in vectors.chunks_exact(2 * width) {
             known.extend_from_slice(&both[..width]);
             scored.extend_from_slice(&both[width..]);

@@ -1,6 +1,7 @@
 //! What a model learnt about its items, as vectors that features can predict.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::sides::Sides;
 use crate::algorithms::recommender::{Factors, Recommender};
@@ -17,7 +18,7 @@ pub(super) struct Target {
     /// The part of a row whose product with the vector of a user is the score.
     pub scored: Range<usize>,
     /// For models of weights between items.
-    pub sides: Option<Sides>,
+    pub sides: Option<Arc<Sides>>,
 }
 
 impl Target {
@@ -31,7 +32,7 @@ impl Target {
         let width = sides.width;
         let rows = sides.known.chunks_exact(width).zip(sides.scored.chunks_exact(width));
         let vectors = rows.flat_map(|(known, scored)| [known, scored]).flatten().copied().collect();
-        Ok(Some(Target { vectors, width: 2 * width, scored: width..2 * width, sides: Some(sides) }))
+        Ok(Some(Target { vectors, width: 2 * width, scored: width..2 * width, sides: Some(Arc::new(sides)) }))
     }
 
     /// Computes the vector of a user with this history.

@@ -108,7 +108,7 @@ fn vectors_that_follow_from_features_are_predicted() {
     let error = squares(&mut found.iter().zip(&wanted).map(|(a, b)| a - b));
     let mean = |at: usize| wanted.iter().skip(at).step_by(WIDTH).sum::<f32>() / 100.0;
     let spread = squares(&mut wanted.iter().enumerate().map(|(at, value)| value - mean(at % WIDTH)));
-    assert!(error < 0.3 * spread, "{error} of {spread} with penalty {}", map.penalty);
+    assert!(error < 0.3 * spread, "{error} of {spread} with penalty {}", map.penalty());
     assert!(map.vectors(&Csr::empty(1, 11)).is_err(), "another number of features");
 }
 
@@ -248,7 +248,7 @@ fn a_map_that_was_saved_does_the_same() {
         let (model, map, new) = mapped(algorithm);
         let bytes = saved(&map);
         let read = ColdMap::load(&TensorReader::open(&bytes).unwrap(), &*model, new.n_cols).unwrap().unwrap();
-        assert_eq!((read.vectors(&new).unwrap(), read.penalty), (map.vectors(&new).unwrap(), map.penalty), "{algorithm}");
+        assert_eq!((read.vectors(&new).unwrap(), read.penalty()), (map.vectors(&new).unwrap(), map.penalty()), "{algorithm}");
         assert_eq!(read.heap_bytes(), map.heap_bytes());
         let scores = |map: &ColdMap| {
             let extended = extend(Base::Borrowed(&*model), Some(map), &new, &context()).unwrap();
@@ -323,5 +323,30 @@ fn what_an_extension_holds_is_counted() {
         let (none, all) = (bytes(&new.rows(0..0)), bytes(&new));
         assert!(none >= model.heap_bytes(), "{algorithm}");
         assert_eq!(all - none, (new.n_rows * map.width() * 4) as u64, "{algorithm}");
+    }
+}
+
+#[test]
+fn what_an_extension_takes_is_asked_for_before() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use crate::context::Lack;
+    for algorithm in MODELS {
+        let (model, map, new) = mapped(algorithm);
+        let asked = Arc::new(AtomicU64::new(0));
+        let within = |most: u64| {
+            let asked = Arc::clone(&asked);
+            let source = move |bytes| {
+                asked.fetch_max(bytes, Ordering::Relaxed);
+                if bytes <= most { Ok(()) } else { Err(Lack { available: most, is_passing: false }) }
+            };
+            let ctx = Context::new(0, 1).with_memory_source(Arc::new(source));
+            extend(Base::Borrowed(&*model), Some(&map), &new, &ctx).map(|extended| extended.heap_bytes())
+        };
+        let taken = within(u64::MAX).unwrap() - model.heap_bytes();
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((taken..3 * taken).contains(&asked), "{algorithm}: {asked} for {taken}");
+        assert!(matches!(within(asked - 1), Err(MlError::MemoryBudget { .. })), "{algorithm}");
     }
 }

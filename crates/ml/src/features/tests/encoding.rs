@@ -190,3 +190,34 @@ fn threads_and_repetition_change_no_bit() {
     let one = run(1);
     assert!(run(1) == one && run(2) == one && run(7) == one);
 }
+
+#[test]
+fn a_wide_sparse_table_encodes_like_one_that_names_every_missing_value() {
+    const COLUMNS: usize = 60;
+    let columns: Vec<String> = (0..COLUMNS).map(|column| format!("c{column}")).collect();
+    let (mut sparse, mut dense) = (FeatureTableBuilder::new(columns.clone()), FeatureTableBuilder::new(columns.clone()));
+    for row in 0..COLUMNS * 10 {
+        let at = row % COLUMNS;
+        let value = if at.is_multiple_of(2) { json!(format!("v{}", row % 3)) } else { json!(row) };
+        let id = format!("{row:04}");
+        dense.push(&id, (0..COLUMNS).map(|column| (column, if column == at { value.clone() } else { Value::Null })));
+        sparse.push(&id, [(at, value)]);
+    }
+    let (sparse, dense) = (sparse.finish().0, dense.finish().0);
+    assert!(sparse.heap_bytes() <= dense.heap_bytes());
+    assert_eq!(summarize(&sparse), summarize(&dense));
+    let kind = |column: usize| if column.is_multiple_of(2) { "category" } else { "number" };
+    let fields: Vec<Value> = columns.iter().zip(0..).map(|(name, at)| json!({"column": name, "kind": kind(at)})).collect();
+    let (of_sparse, of_dense) = (fit(json!(fields), &sparse).unwrap(), fit(json!(fields), &dense).unwrap());
+    assert_eq!(of_sparse, of_dense);
+    assert_eq!(encoded(&of_sparse, &sparse), encoded(&of_dense, &dense));
+}
+
+#[test]
+fn encoding_takes_no_more_memory_than_is_asked_for() {
+    let (table, fields) = of_every_kind(300);
+    let encoder = fit(fields, &table).unwrap();
+    let (asked, taken) = (encoder.bytes_to_encode(&table, &all(&table)), encoded(&encoder, &table).bytes());
+    // In parts, and then joined.
+    assert!((2 * taken..30 * taken).contains(&asked), "{asked} for {taken}");
+}

@@ -1,4 +1,4 @@
-//! Bad input is refused by a sentence that names column and item.
+//! Bad input is refused by a sentence that names column and id.
 
 use super::*;
 
@@ -13,20 +13,20 @@ fn refused_kind(kind: &str, values: &[Value]) -> String {
 #[test]
 fn values_that_cannot_be_encoded_are_named() {
     for (kind, values, wanted) in [
-        ("number", vec![json!(1), json!("cheap")], "column \"a\": item \"000001\" has \"cheap\", which is not a number"),
-        ("number", vec![json!("NaN")], "column \"a\": item \"000000\" has NaN, which is not a finite number"),
-        ("number", vec![json!(1), json!("-inf")], "item \"000001\" has -inf"),
+        ("number", vec![json!(1), json!("cheap")], "column \"a\": id \"000001\" has \"cheap\", which is not a number"),
+        ("number", vec![json!("NaN")], "column \"a\": id \"000000\" has NaN, which is not a finite number"),
+        ("number", vec![json!(1), json!("-inf")], "id \"000001\" has -inf"),
         ("number", vec![json!(true)], "has \"true\", which is not a number"),
-        ("time", vec![json!("2019-02-30")], "column \"a\": item \"000000\" has \"2019-02-30\", which is not a date"),
-        ("category", vec![json!({"x": 1})], "column \"a\": item \"000000\" has a JSON object"),
-        ("text", vec![json!([["x"]])], "column \"a\": item \"000000\" has an array inside an array"),
+        ("time", vec![json!("2019-02-30")], "column \"a\": id \"000000\" has \"2019-02-30\", which is not a date"),
+        ("category", vec![json!({"x": 1})], "column \"a\": id \"000000\" has a JSON object"),
+        ("text", vec![json!([["x"]])], "column \"a\": id \"000000\" has an array inside an array"),
         ("vector", vec![json!([1, "x"])], "has \"x\", which is not a number"),
         ("vector", vec![json!([1, null])], "has a vector in which a number is missing"),
         ("vector", vec![json!(vec![0.5; 4097])], "has a vector of 4097 numbers; at most 4096 are possible"),
         (
             "vector",
             vec![json!([1, 2, 3]), json!(null), json!([1, 2])],
-            "column \"a\": the vector of item \"000002\" has 2 numbers, those before it 3",
+            "column \"a\": the vector of id \"000002\" has 2 numbers, those before it 3",
         ),
     ] {
         let found = refused_kind(kind, &values);
@@ -41,7 +41,7 @@ fn the_first_bad_value_is_named_on_any_number_of_threads() {
     let number = spec(json!([{"column": "a", "kind": "number"}]));
     for threads in [1, 2, 5] {
         let error = Encoder::fit(&number, &table, &all(&table), NOW, &Context::new(0, threads)).unwrap_err();
-        assert!(error.to_string().contains("item \"000999\""), "{error}");
+        assert!(error.to_string().contains("id \"000999\""), "{error}");
     }
 }
 
@@ -49,7 +49,7 @@ fn the_first_bad_value_is_named_on_any_number_of_threads() {
 fn empty_columns_are_refused() {
     for kind in ["text", "category", "number", "time", "vector"] {
         let found = refused_kind(kind, &[json!(null), json!(" ")]);
-        assert!(found.starts_with("column \"a\" is empty for all training items"), "{kind}: {found}");
+        assert!(found.starts_with("column \"a\" is empty in all rows of the training"), "{kind}: {found}");
     }
     let table = table(&[json!("x"), json!("y")]);
     let derived = json!([{"column": "a", "kind": "category", "derive": [{"extract": {"pattern": "\\d"}}]}]);
@@ -86,7 +86,7 @@ fn wrong_widths_and_rows_are_refused_when_encoding() {
     let encoder = fit(json!([{"column": "a", "kind": "vector"}]), &table).unwrap();
     let wrong = FeatureTable::one("17", json!({"a": [1, 2, 3]}).as_object().unwrap());
     let found = encoder.encode(&wrong, &[Some(0)], &ctx()).unwrap_err().to_string();
-    assert_eq!(found, "column \"a\": the vector of item \"17\" has 3 numbers, and the model was trained with 2");
+    assert_eq!(found, "column \"a\": the vector of id \"17\" has 3 numbers, and the model was trained with 2");
     assert!(encoder.encode(&table, &[Some(1)], &ctx()).is_err());
     assert!(Encoder::fit(encoder.spec(), &table, &[Some(1)], NOW, &ctx()).is_err());
 }
@@ -95,7 +95,7 @@ fn wrong_widths_and_rows_are_refused_when_encoding() {
 fn logarithms_of_negative_numbers_are_refused() {
     let fields = json!([{"column": "a", "kind": "number", "options": {"log": true}}]);
     let found = refused(fields, &table(&[json!(1), json!(-3)]));
-    assert!(found.contains("item \"000001\" has -3, and negative numbers have no logarithm"), "{found}");
+    assert!(found.contains("id \"000001\" has -3, and negative numbers have no logarithm"), "{found}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod encoding;
 mod errors;
 mod guesses;
+mod preview;
 mod storing;
 
 use serde_json::{Value, json};

@@ -114,7 +114,11 @@ fn new_and_unknown_items_rank_by_their_features() {
         for warmup in [0, 100] {
             let params = with(described(json!({"train_epochs": 20, "feature_warmup_epochs": warmup})), solver);
             let model = fit_to(&train, &features, &params).unwrap();
-            assert!(ColdMap::fit(&*model, &features, &train, &context).unwrap().is_none(), "it has a map of its own");
+            let map = ColdMap::fit(&*model, &features, &train, &context).unwrap().unwrap();
+            let (scaled, own) = (map.vectors(&features).unwrap(), map_and_priors(&*model, &features).1);
+            let own = own.chunks_exact(K).next().unwrap();
+            let ratio = |at: usize| scaled[at] / own[at];
+            assert!((0..K).all(|at| own[at].abs() < 1e-3 || (ratio(at) / ratio(0) - 1.0).abs() < 1e-3), "its own map, scaled");
             let extended = extend(Base::Borrowed(&*model), None, &features.rows(0..3), &context).unwrap();
             let mut scores = vec![0f32; 33];
             for user in 0..45u32 {

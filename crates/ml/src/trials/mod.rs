@@ -1,23 +1,25 @@
 //! Running a trial: fit on the training part of a split, stop early where the algorithm learns in epochs, evaluate on the rest.
 
+mod outcome;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::algorithms::{self, Control, Recommender, TrainInput};
-use super::cold_start::{ColdBaseline, WarmSide};
-use super::context::Context;
-use super::error::{MlError, MlResult};
-use super::evaluate::{ByNovelty, Comparison, Evaluation, evaluate};
-use super::metrics::Metric;
-use super::normal;
-use super::registry;
-use super::search_space::SearchSpace;
-use super::sparse::Csr;
-use super::splits::Split;
-use super::tuning::{Sampler, Study, Suggestion, TrialState};
-use super::weights::Weights;
+use crate::algorithms::{self, Control, Recommender, TrainInput};
+use crate::cold_start::{ColdBaseline, WarmSide};
+use crate::context::Context;
+use crate::error::{MlError, MlResult};
+use crate::evaluate::{ByNovelty, Evaluation, evaluate};
+use crate::metrics::Metric;
+use crate::new_users::judge_profiles;
+use crate::registry;
+use crate::search_space::SearchSpace;
+use crate::sparse::Csr;
+use crate::splits::Split;
+use crate::tuning::{Sampler, Study, Suggestion, TrialState};
+use crate::weights::Weights;
+pub use outcome::{BesideNewItems, Quality, TrialOutcome};
 
 /// The most epochs a trial may take, unless the algorithm takes more by default.
 const MOST_EPOCHS: u32 = 128;
@@ -31,82 +33,6 @@ const NOTABLE: f64 = 0.002;
 /// The parameter that early stopping learns.
 const EPOCHS: &str = "train_epochs";
 const POPULARITY: &str = "TopPopRecommender";
-
-/// The outcome of a trial.
-#[derive(Debug, Clone)]
-pub struct TrialOutcome {
-    /// Complete, pruned or failed.
-    pub state: TrialState,
-    /// The score; only a complete trial has one.
-    pub score: Option<f64>,
-    /// The parameters, with those learnt during the trial.
-    pub params: Map<String, Value>,
-    /// Every metric at the study's cutoff; of new items only, where the split holds out items.
-    pub metrics: BTreeMap<Metric, f64>,
-    /// The quality for the other items and for all together, where the split holds out items.
-    pub beside_new_items: Option<BesideNewItems>,
-    /// 95 % confidence interval of the score over users.
-    pub interval: Option<(f64, f64)>,
-    /// The score of each evaluated user, if the metric is one of single users; needed by [`TrialOutcome::compare`].
-    pub per_user: Vec<f32>,
-    /// Scores during the trial, by epoch.
-    pub intermediate: Vec<(u32, f64)>,
-    /// Why it was pruned or failed.
-    pub note: Option<String>,
-}
-
-/// The quality of a trial on a split that holds out items, beside that for new items alone.
-#[derive(Debug, Clone)]
-pub struct BesideNewItems {
-    /// Metrics of the items that the model was trained on; `None` where none of their interactions is held out.
-    pub warm: Option<BTreeMap<Metric, f64>>,
-    /// Metrics of all items in one list.
-    pub mixed: BTreeMap<Metric, f64>,
-    /// Share of the places in those lists that new items hold.
-    pub cold_share: f64,
-}
-
-impl TrialOutcome {
-    /// Creates the outcome of a trial that ended in an error.
-    pub fn failed(note: String) -> Self {
-        Self::without_score(TrialState::Failed, note)
-    }
-
-    /// Creates the outcome of a trial that was given up.
-    pub fn pruned(note: String) -> Self {
-        Self::without_score(TrialState::Pruned, note)
-    }
-
-    /// Compares the scores of two complete trials user by user; both must have been evaluated on the same split.
-    ///
-    /// The interval takes the mean over users as normally distributed. `None` when the metric is not one of single users,
-    /// or when the scores of a trial were dropped.
-    pub fn compare(&self, other: &TrialOutcome) -> Option<Comparison> {
-        let n = self.per_user.len();
-        if n < 2 || n != other.per_user.len() {
-            return None;
-        }
-        let differences = || self.per_user.iter().zip(&other.per_user).map(|(a, b)| f64::from(*a) - f64::from(*b));
-        let mean = differences().sum::<f64>() / n as f64;
-        let variance = differences().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n as f64 - 1.0);
-        let reach = normal::REACH_OF_95_PERCENT * (variance / n as f64).sqrt();
-        Some(Comparison { difference: mean, interval: (mean - reach, mean + reach), tied: mean.abs() <= reach })
-    }
-
-    fn without_score(state: TrialState, note: String) -> Self {
-        Self {
-            state,
-            score: None,
-            params: Map::new(),
-            metrics: BTreeMap::new(),
-            beside_new_items: None,
-            interval: None,
-            per_user: Vec::new(),
-            intermediate: Vec::new(),
-            note: Some(note),
-        }
-    }
-}
 
 /// Creates a study of the named algorithms over their default search spaces.
 pub fn study<N: AsRef<str>>(names: &[N], sampler: Sampler, seed: u64) -> MlResult<Study> {
@@ -187,7 +113,10 @@ struct Trial<'a> {
 impl<'a> Trial<'a> {
     fn new(suggestion: &'a Suggestion, split: &'a Split, metric: Metric, cutoff: usize, context: &'a Context) -> MlResult<Self> {
         let (weights, params) = Weights::default().overridden(&suggestion.params)?;
-        let train = split.weighed_train(&weights);
+        let mut train = split.weighed_train(&weights);
+        if let Some(new_users) = split.new_users() {
+            train = Cow::Owned(new_users.others(&train));
+        }
         let weights = weights.to_params();
         let is_described = split.item_features().is_some() || split.has_cold_items();
         let warm = if is_described { Some(WarmSide::new(split, &train)?) } else { None };
@@ -199,11 +128,15 @@ impl<'a> Trial<'a> {
     }
 
     fn judge(&self, model: &dyn Recommender) -> MlResult<Judged> {
+        if let Some(new_users) = self.split.new_users() {
+            let evaluation = judge_profiles(new_users, model, &self.train, &self.split.train, self.cutoff, self.context)?;
+            return Ok(Judged { evaluation, others: None });
+        }
         match self.warm.as_ref().filter(|_| self.split.has_cold_items()) {
             Some(warm) => Judged::of_new_items(warm.judge(model, self.cutoff, self.context)?),
             None => {
                 let evaluation = evaluate(model, &self.train, &self.split.held_out, self.cutoff, self.context)?;
-                Ok(Judged { evaluation, beside_new_items: None })
+                Ok(Judged { evaluation, others: None })
             }
         }
     }
@@ -222,18 +155,26 @@ impl<'a> Trial<'a> {
 struct Judged {
     /// Of new items only, where the split holds out items.
     evaluation: Evaluation,
-    beside_new_items: Option<BesideNewItems>,
+    /// All but the new items alone, where the split holds out items.
+    others: Option<ByNovelty>,
 }
 
 impl Judged {
-    fn of_new_items(found: ByNovelty) -> MlResult<Self> {
+    fn of_new_items(mut found: ByNovelty) -> MlResult<Self> {
         let missing = || MlError::EmptyInput("no user has held-out interactions with new items".into());
-        let beside = BesideNewItems {
-            warm: found.warm.map(|warm| warm.metrics),
-            mixed: found.mixed.metrics,
+        let evaluation = found.cold.take().ok_or_else(missing)?;
+        Ok(Judged { evaluation, others: Some(found) })
+    }
+
+    /// Takes the metrics of the others; their intervals need some time, so this is done once for each trial.
+    fn beside_new_items(&self, metric: Metric) -> Option<BesideNewItems> {
+        let found = self.others.as_ref()?;
+        Some(BesideNewItems {
+            warm: found.warm.as_ref().map(|warm| Quality::of(warm, metric)),
+            mixed: Quality::of(&found.mixed, metric),
             cold_share: found.cold_share,
-        };
-        Ok(Judged { evaluation: found.cold.ok_or_else(missing)?, beside_new_items: Some(beside) })
+            cold_share_interval: found.cold_share_interval,
+        })
     }
 }
 
@@ -257,7 +198,7 @@ fn complete(params: Map<String, Value>, judged: &Judged, metric: Metric, interme
         score: Some(evaluation.get(metric)),
         params,
         metrics: evaluation.metrics.clone(),
-        beside_new_items: judged.beside_new_items.clone(),
+        beside_new_items: judged.beside_new_items(metric),
         interval: evaluation.interval(metric),
         per_user: evaluation.per_user.iter().filter_map(|user| user.get(metric)).map(|score| score as f32).collect(),
         intermediate,

@@ -2,13 +2,21 @@
 //!
 //! For every item the `top_k` most similar others are kept; a user's score for it is the sum over those the user knows. Keeping few
 //! matters more than how similarity is measured. It needs no interactions to be trained.
+//!
+//! A new item gets neighbours among the trained items alone, and nothing changes between those. New items are not compared with
+//! each other: they may be many more than the trained ones, and users know hardly any of them.
+
+mod nearest;
 
 use std::sync::Arc;
+
+use nearest::{Groups, Index};
 
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
 use super::{
-    AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, Recommender, TrainInput, TrainShape,
+    AlgorithmInfo, EpochHook, ItemWeights, Kind, MatrixAlgorithm, Model, NewItems, ParameterSpec, Params, Recommender,
+    TrainInput, TrainShape,
 };
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
@@ -69,7 +77,7 @@ fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Mo
 impl ContentKnn {
     /// Finds the neighbours of all items.
     fn new(top_k: usize, n_users: usize, features: Csr, ctx: &Context) -> MlResult<Self> {
-        let similarity = SparseSimilarity::new(n_users, weights(&features, features.n_rows, top_k, ctx)?);
+        let similarity = SparseSimilarity::new(n_users, weights(&features, top_k, ctx)?);
         Ok(ContentKnn { top_k, own: Arc::new(Own { features, similarity }), extended: None })
     }
 
@@ -78,44 +86,73 @@ impl ContentKnn {
     }
 }
 
-/// Computes the weights between items; row: the item known, column: the item scored. Every item has its `top_k` neighbours among
-/// the first `n_own` items, and as many among the others: new items must not displace those that users know.
-fn weights(features: &Csr, n_own: usize, top_k: usize, ctx: &Context) -> MlResult<Csr> {
+/// Computes the weights between items; row: the item known, column: the item scored.
+fn weights(features: &Csr, top_k: usize, ctx: &Context) -> MlResult<Csr> {
     let n = features.n_rows;
     let left = Weighted::plain(features);
     let lengths: Vec<f64> = left.row_squares().into_iter().map(f64::sqrt).collect();
-    let mut scored = Csr::empty(n, n);
+    let by_feature = features.transpose();
     // An item is its own nearest neighbour, and dropped.
     let keep = top_k.saturating_add(1);
-    let nearest = |from: usize, to: usize| {
-        let some = features.rows(from..to).transpose();
-        let length = |row: usize, column: usize| lengths[row] * lengths[from + column];
-        top_rows(&left, &Weighted::plain(&some), keep, ctx, &|row, column, dot| dot / length(row, column))
-    };
-    let (own, new) = (nearest(0, n_own)?, if n_own < n { nearest(n_own, n)? } else { Csr::empty(n, 0) });
+    let cosine = |row: usize, column: usize, dot: f64| dot / (lengths[row] * lengths[column]);
+    let nearest = top_rows(&left, &Weighted::plain(&by_feature), keep, ctx, &cosine)?;
+    let mut scored = Csr::empty(n, n);
     for row in 0..n {
-        for (part, offset) in [(&own, 0), (&new, n_own)] {
-            let (columns, values) = part.row(row);
-            let others = columns.iter().map(|&column| column + offset as u32).zip(values);
-            let mut others: Vec<(u32, f32)> =
-                others.filter(|(column, _)| *column as usize != row).map(|(c, &v)| (c, v)).collect();
-            if others.len() > top_k {
-                drop_least(&mut others);
-            }
-            scored.indices.extend(others.iter().map(|(column, _)| *column));
-            scored.values.extend(others.iter().map(|(_, value)| *value));
+        let (columns, values) = nearest.row(row);
+        let mut others: Vec<(u32, f32)> =
+            columns.iter().copied().zip(values.iter().copied()).filter(|(column, _)| *column as usize != row).collect();
+        if others.len() > top_k {
+            drop_least(&mut others);
         }
+        scored.indices.extend(others.iter().map(|(column, _)| *column));
+        scored.values.extend(others.iter().map(|(_, value)| *value));
         scored.indptr[row + 1] = scored.indices.len();
     }
     Ok(scored.transpose())
 }
 
-/// Drops the least similar: an item without features, or of the other part, was not its own neighbour.
+/// Drops the least similar: an item without features was not its own neighbour.
 fn drop_least(others: &mut Vec<(u32, f32)>) {
     let least = others.iter().enumerate().min_by(|a, b| a.1.1.total_cmp(&b.1.1).then(b.0.cmp(&a.0)));
     if let Some((at, _)) = least {
         others.remove(at);
     }
+}
+
+/// Adds new items behind the trained ones to weights between those: knowing a neighbour of a new item counts for it, and
+/// knowing the new item for its neighbours. `neighbours` has a row for each group of new items.
+fn with_neighbours(own: &Csr, neighbours: &Csr, groups: &[u32]) -> Csr {
+    let n_own = own.n_rows;
+    let n = n_own + groups.len();
+    let mut ends: Vec<usize> = (0..n_own).map(|row| own.row_len(row)).collect();
+    for group in groups {
+        neighbours.row_indices(*group as usize).iter().for_each(|item| ends[*item as usize] += 1);
+    }
+    ends.extend(groups.iter().map(|group| neighbours.row_len(*group as usize)));
+    let mut all = Csr::empty(n, n);
+    for (row, len) in ends.iter().enumerate() {
+        all.indptr[row + 1] = all.indptr[row] + len;
+    }
+    (all.indices, all.values) = (vec![0; all.indptr[n]], vec![0.0; all.indptr[n]]);
+    let mut places = all.indptr[..n_own].to_vec();
+    for (row, place) in places.iter_mut().enumerate() {
+        let (columns, values) = own.row(row);
+        all.indices[*place..][..columns.len()].copy_from_slice(columns);
+        all.values[*place..][..values.len()].copy_from_slice(values);
+        *place += columns.len();
+    }
+    for (new, group) in groups.iter().enumerate() {
+        let (items, cosines) = neighbours.row(*group as usize);
+        for (item, cosine) in items.iter().zip(cosines) {
+            let place = &mut places[*item as usize];
+            (all.indices[*place], all.values[*place]) = ((n_own + new) as u32, *cosine);
+            *place += 1;
+        }
+        let start = all.indptr[n_own + new];
+        all.indices[start..][..items.len()].copy_from_slice(items);
+        all.values[start..][..items.len()].copy_from_slice(cosines);
+    }
+    all
 }
 
 impl Recommender for ContentKnn {
@@ -143,10 +180,25 @@ impl Recommender for ContentKnn {
         self.similarity().contributions(history, items)
     }
 
-    /// Finds the neighbours of the new items, as training on all of them would.
+    fn item_weights(&self) -> Option<ItemWeights<'_>> {
+        self.similarity().item_weights()
+    }
+
+    /// Finds the neighbours of the new items among the trained ones.
     fn with_new_items(&self, features: &Csr, ctx: &Context) -> MlResult<Option<Model>> {
-        let own = &self.own.features;
-        let weights = weights(&own.followed_by(features)?, own.n_rows, self.top_k, ctx)?;
+        let Own { features: own, similarity } = &*self.own;
+        if features.n_cols != own.n_cols {
+            return Err(MlError::BadInput(format!("{} features, the trained items have {}", features.n_cols, own.n_cols)));
+        }
+        let groups = Groups::of(features, ctx)?;
+        let n_neighbours = features.n_rows * self.top_k.min(own.n_rows);
+        // Of a weight, index and value: in both directions, beside those of the trained items.
+        let weights = similarity.heap_bytes() + (2 * n_neighbours + own.n_rows + features.n_rows) as u64 * 8;
+        let search = Index::bytes(own, groups.firsts.len(), self.top_k, ctx.threads);
+        ctx.require_memory("the neighbours of new items", weights + search)?;
+        let found = Index::new(own).nearest(&groups, self.top_k, ctx)?;
+        let Some(ItemWeights::Sparse(between)) = similarity.item_weights() else { return Ok(None) };
+        let weights = with_neighbours(between, &found.neighbours, &groups.of_items);
         let extended = Some(SparseSimilarity::new(self.n_users(), weights));
         Ok(Some(Box::new(ContentKnn { top_k: self.top_k, own: Arc::clone(&self.own), extended })))
     }
@@ -207,6 +259,21 @@ mod tests {
             assert_eq!(own, all[..5], "{item}");
         }
         extended.similar_items(5, &mut all).unwrap();
-        assert!((all[6] - 0.01f32.cos()).abs() < 1e-6 && (all[0] - 0.05f32.cos()).abs() < 1e-6, "{all:?}");
+        // The nearest two of the trained ones, both 0.05 away, and no new one.
+        assert!((all[0] - 0.05f32.cos()).abs() < 1e-6 && (all[1] - 0.05f32.cos()).abs() < 1e-6, "{all:?}");
+        assert_eq!(all[2..], [0.0; 5]);
+        extended.similar_items(1, &mut all).unwrap();
+        assert!((all[5] - 0.05f32.cos()).abs() < 1e-6 && (all[6] - 0.04f32.cos()).abs() < 1e-6, "{all:?}");
+    }
+
+    #[test]
+    fn adding_items_ends_when_it_is_told_to_or_lacks_memory() {
+        use crate::context::{Interrupt, Lack};
+        let model = fitted(&[0.1, 0.2, 0.4], 2);
+        let new = features(&[0.15]);
+        let late = Context::new(0, 1).with_interrupt(Arc::new(|| Some(Interrupt::TimeOut)));
+        assert_eq!(model.with_new_items(&new, &late).err(), Some(MlError::TimedOut));
+        let poor = Context::new(0, 1).with_memory_source(Arc::new(|_| Err(Lack { available: 0, is_passing: false })));
+        assert!(matches!(model.with_new_items(&new, &poor), Err(MlError::MemoryBudget { .. })));
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
+mod new_users;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -249,6 +251,28 @@ fn new_items_are_evaluated_beside_what_needs_no_model() {
     ] {
         let complaint = folder.complaint(command);
         assert!(complaint.contains(wanted), "{command}: {complaint}");
+    }
+}
+
+#[test]
+fn each_column_is_worth_what_new_items_lose_without_it() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("items.csv"), described()).unwrap();
+    let command = "evaluate --train all.csv --items items.csv --algorithm RP3beta --cutoff 3 --field-worth";
+    let found = folder.json(&format!("{command} --split CI --json"));
+    assert_eq!((&found["n_folds"], &found["cutoff"], &found["algorithm"]), (&3.into(), &3.into(), &"RP3betaRecommender".into()));
+    let baselines: Vec<&Value> = found["baselines"].as_array().unwrap().iter().map(|beside| &beside["baseline"]).collect();
+    assert_eq!(baselines, ["random", "popularity_from_features", "content_knn"]);
+    let fields = found["fields"].as_array().unwrap();
+    assert_eq!(fields.iter().map(|field| &field["column"]).collect::<Vec<_>>(), ["taste", "colours"]);
+    let [taste, colours] = [0, 1].map(|at: usize| fields[at]["worth"]["mean"].as_f64().unwrap());
+    assert!(taste > 0.0 && taste > colours, "{found}");
+    assert!(fields[0]["kind"] == "category" && fields[0]["is_noise"].is_boolean(), "{found}");
+    let printed = String::from_utf8(folder.run(&format!("{command} --split CI")).stdout).unwrap();
+    assert!(printed.lines().any(|line| line.starts_with("taste (category)") && line.contains("+0.")), "{printed}");
+    for (options, wanted) in [("--split RG", "choose --split CI or TI"), ("", "--split")] {
+        let complaint = folder.complaint(format!("{command} {options}").trim_end());
+        assert!(complaint.contains(wanted), "{options}: {complaint}");
     }
 }
 

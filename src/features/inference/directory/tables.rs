@@ -1,4 +1,4 @@
-//! Item metadata in memory: one table for each upload that requests use, bounded in bytes.
+//! Metadata of items and users in memory: one table for each upload that requests use, bounded in bytes.
 
 use std::sync::Arc;
 
@@ -21,11 +21,13 @@ const AFTER_NO_MEMORY: u64 = 60;
 fn in_words(unread: &Unread) -> ApiError {
     match unread {
         Unread::Memory(shortage) => {
-            tracing::error!(%shortage, "item metadata is not loaded");
+            tracing::error!(%shortage, "metadata is not loaded");
             let message = format!("The item metadata cannot be read now: {shortage}.");
             ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
         }
-        Unread::Gone | Unread::File(_) => ApiError::unavailable(&format!("item metadata cannot be read: {unread}")),
+        Unread::Gone | Unread::File(_) | Unread::Stopped(_) => {
+            ApiError::unavailable(&format!("item metadata cannot be read: {unread}"))
+        }
     }
 }
 
@@ -63,13 +65,18 @@ impl Tables {
         let (key, turn) = (Arc::clone(key), turn().await?);
         let read = move || {
             let _turn = turn;
-            cache.try_get_with_by_ref(&key, || read_within(&blobs, &key, &promise).map(Arc::new))
+            cache.try_get_with_by_ref(&key, || read_within(&blobs, &key, &promise, || Ok(())).map(Arc::new))
         };
         match tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))? {
             Ok(table) => Ok(Some(table)),
             Err(error) if matches!(*error, Unread::Gone) => Ok(None),
             Err(error) => Err(in_words(&error)),
         }
+    }
+
+    /// Returns a table that is in memory.
+    pub fn held(&self, key: &Arc<str>) -> Option<Arc<ItemTable>> {
+        self.0.get(key)
     }
 
     /// Returns whether the table is in memory.
@@ -80,5 +87,7 @@ impl Tables {
     /// Drops a table that no request will need again.
     pub fn forget(&self, key: &str) {
         self.0.invalidate(key);
+        // The cache frees memory when it is used, and it may not be used for long.
+        self.0.run_pending_tasks();
     }
 }

@@ -1,0 +1,2 @@
+DROP TABLE feature_measurements;
+DROP TABLE feature_sets;

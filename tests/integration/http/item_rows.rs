@@ -1,0 +1,340 @@
+//! Single rows of item metadata: set, read and removed by item, and in use a few seconds later.
+
+use recotem::features::item_metadata::MergeItemChanges;
+use recotem::platform::queue::{EnqueueOptions, JobState, enqueue};
+use reqwest::Method;
+use reqwest::multipart::Form;
+use serde_json::{Map, Value, json};
+
+use crate::support::tastes::{Shop, place};
+use crate::support::{Caller, Jobs, TestApp};
+
+async fn project_of(caller: &Caller) -> i64 {
+    caller.post("project/", json!({ "name": "P", "user_column": "user", "item_column": "item" })).await.expect(201).id()
+}
+
+async fn key(caller: &Caller, project: i64, scope: &str) -> Caller {
+    let body = json!({ "project": project, "name": scope, "scopes": [scope] });
+    let made = caller.post("api_keys/", body).await.expect(201);
+    caller.with_key(made.body["key"].as_str().expect("a key"))
+}
+
+/// A caller's item metadata in one project.
+struct Items<'a> {
+    caller: &'a Caller,
+    project: i64,
+}
+
+impl Items<'_> {
+    fn path(&self, item: &str) -> String {
+        format!("item/{item}/?project={}", self.project)
+    }
+
+    async fn put(&self, item: &str, values: Value) {
+        let answer = self.caller.put(&self.path(item), values).await.expect(202);
+        assert_eq!(answer.body["is_pending"], true);
+    }
+
+    async fn row(&self, item: &str) -> Value {
+        self.caller.get(&self.path(item)).await.expect(200).body
+    }
+
+    /// Returns the only item metadata of the project.
+    async fn only(&self) -> Value {
+        let listed = self.caller.get(&format!("item_meta_data/?project={}", self.project)).await.expect(200).body;
+        assert_eq!(listed["count"], 1, "{listed}");
+        listed["results"][0].clone()
+    }
+}
+
+async fn waiting(app: &TestApp) -> i64 {
+    app.count("SELECT count(*) FROM item_changes").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_is_recommended_once_its_row_arrives_and_no_longer_once_that_is_removed() {
+    let app = TestApp::start_with_worker().await;
+    let shop = Shop::open(&app).await;
+    shop.describe(&[]).await;
+    let model = shop.train("IALS", json!({ "n_components": 4, "alpha0": 0.1 })).await;
+    assert_eq!(model["status"], "COMPLETED", "{model}");
+    let owner = Items { caller: &shop.prepared.user, project: shop.prepared.project };
+    let writer = shop.program.with_key(&shop.prepared.key("writer", "write").await);
+    let ask = json!({ "user_id": "u0", "cutoff": 60 });
+    let listed = async || {
+        app.wake().await;
+        place(&shop.listed(&model, ask.clone()).await, "new 1").is_some()
+    };
+    assert!(!listed().await);
+
+    // The project is that of the key.
+    let set = writer.put("item/new%201/", json!({ "colour": "colour 0" })).await.expect(202).body;
+    assert_eq!(set, json!({ "item_id": "new 1", "values": { "colour": "colour 0" }, "is_pending": true }));
+    app.soon("the new item is recommended", async || listed().await).await;
+    let list = shop.listed(&model, ask.clone()).await;
+    let at = place(&list, "new 1").expect("listed");
+    assert_eq!(list[at]["cold"], true);
+    let row = owner.row("new%201").await;
+    assert_eq!(row, json!({ "item_id": "new 1", "values": { "colour": "colour 0" }, "is_pending": false }));
+    let made = owner.only().await;
+    let report = &made["report"];
+    assert_eq!([&report["rows_total"], &report["rows_kept"], &report["items"]], [&json!(49); 3], "{report}");
+    assert_eq!(waiting(&app).await, 0);
+
+    writer.delete("item/new%201/").await.expect(202);
+    owner.caller.get(&owner.path("new%201")).await.expect(404);
+    app.soon("the item without a row is not recommended", async || !listed().await).await;
+    writer.delete("item/new%201/").await.expect(404);
+    assert_eq!(owner.only().await["report"]["items"], 48);
+    let lines = "SELECT count(*) FROM audit_log WHERE resource LIKE 'item%'";
+    assert_eq!(app.count(lines).await, 1, "the audit log has the upload and no line for each row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_changes_decides_about_filters() {
+    let app = TestApp::start_with_worker().await;
+    let shop = Shop::open(&app).await;
+    shop.describe(&[]).await;
+    let model = shop.train("IALS", json!({ "n_components": 4, "alpha0": 0.1 })).await;
+    let owner = Items { caller: &shop.prepared.user, project: shop.prepared.project };
+    let cheap = json!({ "user_id": "u0", "cutoff": 60, "exclude_seen": false, "with_metadata": true,
+        "filter": { "field": "price", "op": "le", "value": 7 } });
+    let path = format!("/inference/predict/{}", model["id"]);
+    // The column is not known yet.
+    shop.program.post(&path, cheap.clone()).await.expect(422);
+    let found = async || {
+        app.wake().await;
+        let answer = shop.program.post(&path, cheap.clone()).await;
+        answer.body["items"].as_array().map(|list| list.iter().map(|one| one["item_id"].clone()).collect::<Vec<_>>())
+    };
+    owner.put("t0-1", json!({ "colour": "colour 0", "price": 5, "tags": ["a", "b"] })).await;
+    app.soon("the cheap item is found", async || found().await == Some(vec![json!("t0-1")])).await;
+    let answer = shop.program.post(&path, cheap.clone()).await.expect(200).body;
+    assert_eq!(answer["items"][0]["metadata"], json!({ "colour": "colour 0", "price": 5, "tags": ["a", "b"] }));
+    owner.put("t0-1", json!({ "colour": "colour 0", "price": 9 })).await;
+    app.soon("it is not cheap any more", async || found().await == Some(Vec::new())).await;
+    // A row is set as a whole.
+    assert_eq!(owner.row("t0-1").await["values"], json!({ "colour": "colour 0", "price": 9 }));
+    assert_eq!(owner.only().await["valid_columns_list_json"], json!(["colour", "price", "tags"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_alone_are_item_metadata_and_can_be_downloaded() {
+    let app = TestApp::start_with_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    let rows = json!({ "items": [
+        { "item_id": 7, "values": { "title": "Seven", "price": 1.5 } },
+        { "item_id": "a/b c", "values": { "title": "old" } },
+        { "item_id": "a/b c", "values": { "title": "Slash", "tags": ["x", 2, true] } },
+        { "item_id": "x.json", "values": {} },
+    ] });
+    let answer = user.put(&format!("item/?project={}", items.project), rows).await.expect(202);
+    assert_eq!(answer.body, json!({ "accepted": 4 }));
+    assert_eq!(items.row("a%2Fb%20c").await["values"], json!({ "title": "Slash", "tags": ["x", 2, true] }));
+    app.idle().await;
+
+    let made = items.only().await;
+    assert_eq!((&made["basename"], &made["status"]), (&json!("items-by-api.jsonl"), &json!("ready")));
+    assert_eq!(made["report"]["items"], 3);
+    let path = format!("item_meta_data/{}/", made["id"]);
+    let lines = user.get(&format!("{path}download_file/")).await.expect(200).bytes;
+    let lines: Vec<Value> = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines.contains(&json!({ "item": "7", "title": "Seven", "price": 1.5 })), "{lines:?}");
+    assert_eq!(user.get(&format!("{path}preview/")).await.expect(200).body["total_rows"], 3);
+    assert_eq!(items.row("x.json").await, json!({ "item_id": "x.json", "values": {}, "is_pending": false }));
+
+    user.delete(&items.path("7")).await.expect(202);
+    app.idle().await;
+    let changed = items.only().await;
+    assert_eq!((&changed["id"], &changed["report"]["rows_total"]), (&made["id"], &json!(2)));
+    let lines = user.get(&format!("{path}download_file/")).await.expect(200).bytes;
+    assert!(!String::from_utf8_lossy(&lines).contains("Seven"));
+    // The file and its prepared form, and nothing of the former ones.
+    let files = app.files();
+    assert_eq!(files.len(), 2, "{files:?}");
+    let root = app.services.settings.data_dir.join("files");
+    let on_disk: u64 = files.iter().map(|key| std::fs::metadata(root.join(key)).expect("a file").len()).sum();
+    let organisations = user.get("organisation/").await.expect(200).body;
+    assert_eq!(organisations["results"][0]["stored_bytes"], json!(on_disk));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_what_was_never_merged_leaves_no_metadata() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    user.delete(&items.path("a")).await.expect(404);
+    items.put("a", json!({ "title": "A" })).await;
+    user.delete(&items.path("a")).await.expect(202);
+    user.get(&items.path("a")).await.expect(404);
+    user.delete(&items.path("a")).await.expect(404);
+    app.work();
+    app.idle().await;
+    assert_eq!(user.get("item_meta_data/").await.expect(200).body["count"], 0);
+    assert_eq!((waiting(&app).await, app.files().len()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_replaces_the_changes_before_it_and_those_after_it_apply_to_it() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    let first = user.upload_items(items.project, "a.csv", "item,title\na,A\n").await.expect(201).id();
+    items.put("before", json!({ "title": "before" })).await;
+    user.upload_items(items.project, "b.csv", "item,title\nb,B\n").await.expect(201);
+    user.get(&items.path("before")).await.expect(404);
+    assert_eq!(waiting(&app).await, 0);
+    items.put("after", json!({ "title": "after" })).await;
+    // This one is not in use.
+    let file = reqwest::multipart::Part::bytes(b"item,title\nc,C\n".to_vec()).file_name("c.csv");
+    let form = Form::new().part("file", file);
+    user.send_form(Method::PATCH, &format!("item_meta_data/{first}/"), form).await.expect(200);
+    assert_eq!(waiting(&app).await, 1);
+
+    // Large enough to be prepared by a job.
+    items.put("before", json!({ "title": "before" })).await;
+    let lines = (0..4_500).map(|number| format!("i{number},{}\n", "x".repeat(1_000)));
+    let large: String = std::iter::once("item,title\n".to_owned()).chain(lines).collect();
+    let large = user.upload_items(items.project, "large.csv", large).await.expect(201);
+    assert_eq!(large.body["status"], "preparing");
+    assert_eq!(items.row("before").await["is_pending"], true, "the former rows are in use until it is ready");
+    items.put("later", json!({ "title": "later" })).await;
+    items.put("i7", json!({ "title": "Seven" })).await;
+    app.work();
+    app.idle().await;
+    assert_eq!(waiting(&app).await, 0);
+    for gone in ["before", "after", "b"] {
+        user.get(&items.path(gone)).await.expect(404);
+    }
+    for (there, title) in [("later", "later"), ("i7", "Seven")] {
+        let row = items.row(there).await;
+        assert_eq!((&row["values"], &row["is_pending"]), (&json!({ "title": title }), &json!(false)));
+    }
+    let read = user.get(&format!("item_meta_data/{}/", large.id())).await.expect(200).body;
+    assert_eq!((&read["report"]["items"], &read["basename"]), (&json!(4_501), &json!("large.csv")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_dies_at_the_end_leaves_the_form_in_use_and_the_changes_waiting() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    user.upload_items(items.project, "a.csv", "item,title\na,A\n").await.expect(201);
+    let mut before = app.files();
+    before.sort();
+    app.execute(
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the server died'; END $$;
+         CREATE TRIGGER dies BEFORE DELETE ON item_changes FOR EACH ROW EXECUTE FUNCTION die()",
+    )
+    .await;
+    items.put("b", json!({ "title": "B" })).await;
+    app.work();
+    app.wake().await;
+    let has_failed = async || app.unfinished_jobs().await.iter().any(|job| job.state == JobState::Retryable);
+    app.soon("the merge fails", has_failed).await;
+    assert_eq!(items.row("b").await["is_pending"], true);
+    assert_eq!(items.row("a").await, json!({ "item_id": "a", "values": { "title": "A" }, "is_pending": false }));
+    let mut files = app.files();
+    files.sort();
+    assert_eq!(files, before);
+
+    app.execute("DROP FUNCTION die CASCADE").await;
+    app.idle().await;
+    assert_eq!(items.row("b").await["is_pending"], false);
+    assert_eq!(items.only().await["report"]["items"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merges_that_run_twice_and_at_once_lose_nothing() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    for round in 0..3 {
+        let rows: Vec<Value> =
+            (0..50).map(|row| json!({ "item_id": format!("{round}-{row}"), "values": { "n": row } })).collect();
+        user.put(&format!("item/?project={}", items.project), json!({ "items": rows })).await.expect(202);
+        let mut connection = app.services.db.conn().await.expect("a connection");
+        for _ in 0..3 {
+            let job = MergeItemChanges { project_id: items.project };
+            enqueue(&mut connection, &job, EnqueueOptions::default()).await.expect("it is added");
+        }
+        if round == 0 {
+            app.work();
+        }
+    }
+    app.idle().await;
+    assert_eq!(waiting(&app).await, 0);
+    assert_eq!(items.only().await["report"]["items"], 150);
+    assert_eq!(items.row("2-49").await, json!({ "item_id": "2-49", "values": { "n": 49 }, "is_pending": false }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_a_row_is_refused_in_words() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    let path = items.path("a");
+    user.put("item/a/", json!({})).await.fault("project");
+    user.put("item/a/?project=x", json!({})).await.fault("project");
+    app.user("eve").await.put(&path, json!({})).await.expect(404);
+    app.user("eve2").await.get(&path).await.expect(404);
+    for (scope, put, get) in [("read", 403, 404), ("write", 202, 403), ("predict", 403, 403)] {
+        let caller = key(&user, items.project, scope).await;
+        caller.get("item/z/").await.expect(get);
+        caller.put("item/z/", json!({})).await.expect(put);
+    }
+    user.put(&path, json!({ "item": "b" })).await.fault("item");
+    user.put(&path, json!({ "title": { "en": "A" } })).await.fault("title");
+    user.put(&path, json!({ "title": "x".repeat(70_000) })).await.fault("non_field_errors");
+    user.put(&items.path(&"x".repeat(1_001)), json!({})).await.fault("item_id");
+    user.get(&items.path("%20")).await.fault("item_id");
+    let batch = format!("item/?project={}", items.project);
+    let rows = |rows: Vec<Value>| json!({ "items": rows });
+    user.put(&batch, json!({})).await.fault("items");
+    user.put(&batch, rows(vec![json!({}); 1_001])).await.fault("items");
+    let good = json!({ "item_id": "good", "values": { "n": 1 } });
+    let faults = user.put(&batch, rows(vec![good, json!({ "item_id": "bad" })])).await.expect(400).body;
+    assert_eq!(faults["items"][0], json!({}));
+    assert!(faults["items"][1]["values"].is_array(), "{faults}");
+    user.get(&items.path("good")).await.expect(404);
+
+    // All columns together.
+    let columns: Vec<String> = (0..999).map(|column| format!("c{column}")).collect();
+    let file = format!("item,{}\na{}\n", columns.join(","), ",1".repeat(999));
+    user.upload_items(items.project, "wide.csv", file).await.expect(201);
+    items.put("a", json!({ "c0": 1, "one more": 1 })).await;
+    let refused = user.put(&path, json!({ "one more": 1, "too many": 1 })).await;
+    assert!(refused.fault("non_field_errors").contains("there would be 1001"), "{}", refused.body);
+    let wide: Map<String, Value> = (0..1_001).map(|column| (format!("w{column}"), json!(1))).collect();
+    user.put(&path, Value::Object(wide)).await.fault("non_field_errors");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_limited_and_counts_among_the_stored_bytes() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_stored_bytes_per_organisation = 1_000).await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    items.put("a", json!({ "title": "x".repeat(600) })).await;
+    let refused = user.put(&items.path("b"), json!({ "title": "x".repeat(600) })).await.expect(507);
+    assert_eq!(refused.body["code"], "too_many_stored_bytes");
+    user.get(&items.path("b")).await.expect(404);
+    // In place of the former row.
+    items.put("a", json!({ "title": "y".repeat(700) })).await;
+    user.delete(&items.path("a")).await.expect(202);
+    items.put("b", json!({ "title": "x".repeat(600) })).await;
+
+    app.execute(&format!(
+        "INSERT INTO item_changes (project_id, item_id, bytes)
+         SELECT {}, 'i' || number, 0 FROM generate_series(1, 99998) AS number",
+        items.project
+    ))
+    .await;
+    let refused = user.put(&items.path("c"), json!({})).await.expect(429);
+    assert_eq!(refused.body["code"], "too_many_item_changes");
+    assert!(refused.body["detail"].as_str().is_some_and(|text| text.contains("100000") && text.contains("upload a whole file")));
+    assert!(!refused.header("retry-after").is_empty());
+    // One that waits can still be replaced.
+    items.put("b", json!({ "title": "z" })).await;
+}
