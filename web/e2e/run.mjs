@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { launch, watchedPage } from './browser.mjs'
 import { edges } from './edges.mjs'
+import { features } from './features.mjs'
 import { journey } from './journey.mjs'
 import { people } from './people.mjs'
 import { predictions } from './predictions.mjs'
@@ -35,6 +36,9 @@ const PICTURED_STEPS = [
   'train-sessions',
   'session-answer',
   'past-traffic',
+  'features-guessed',
+  'features-edited',
+  'features-measured',
 ]
 
 export async function run(baseUrl, password) {
@@ -59,6 +63,7 @@ export async function run(baseUrl, password) {
     const project = seen.overview
     Object.assign(seen, await people(page, baseUrl, onStep), await traffic(page, baseUrl, project, onStep))
     Object.assign(seen, await predictions(page, baseUrl, project, key, onStep))
+    Object.assign(seen, await features(page, baseUrl, project, key, onStep))
     if (process.env.PICTURES !== '0') {
       const paths = {
         ...seen,

@@ -22,10 +22,53 @@ const EVENTS = ['', 'view', 'view', 'view', 'add_to_cart', 'purchase']
 export const ODD_USER = '007'
 export const ODD_ITEMS = ['a/b c', 'Sigur Rós', '0042']
 
+const idOf = (item) => ODD_ITEMS[item] ?? String(item)
+const GENRE_NAMES = [
+  'action',
+  'animation',
+  'comedy',
+  'crime',
+  'documentary',
+  'drama',
+  'fantasy',
+  'horror',
+  'musical',
+  'romance',
+  'thriller',
+  'western',
+]
+const WORDS = [
+  'Autumn',
+  'Bridge',
+  'City',
+  'Door',
+  'Evening',
+  'Forest',
+  'Garden',
+  'Harbour',
+  'Island',
+  'July',
+  'Key',
+]
+
+/** The CSV text of an item file: genres are what users like, and nothing else says anything. */
+export function sampleItems(seed = 21) {
+  const random = generator(seed)
+  const word = () => WORDS[Math.floor(random() * WORDS.length)]
+  const rows = ['item_id,title,genre,year,link']
+  for (let item = 0; item < ITEMS; item += 1) {
+    const year = 1930 + Math.floor(random() * 70)
+    const link = `https://films.example/${item}`
+    rows.push(
+      `${idOf(item)},The ${word()} of ${word()} ${item},${GENRE_NAMES[item % GENRES]},${year},${link}`,
+    )
+  }
+  return rows.join('\n') + '\n'
+}
+
 /** The CSV text, with two rows that cannot be read. */
 export function sampleCsv(seed = 20) {
   const random = generator(seed)
-  const itemName = (i) => ODD_ITEMS[i] ?? String(i)
   const byGenre = Array.from({ length: GENRES }, () => [])
   for (let item = 0; item < ITEMS; item += 1) byGenre[item % GENRES].push(item)
   // A small number to a high power prefers the head of a list: the long tail.
@@ -45,7 +88,7 @@ export function sampleCsv(seed = 20) {
       if (seen.size === before && random() < 0.9) continue
       time += Math.floor(random() * 600)
       const rating = 1 + Math.floor(random() * 5)
-      rows.push(`${user},${itemName(item)},${rating},${time},${EVENTS[rating]}`)
+      rows.push(`${user},${idOf(item)},${rating},${time},${EVENTS[rating]}`)
       if (seen.size === before) break
     }
   }

@@ -26,6 +26,7 @@ const NARROW_TOO = [
   'comparison',
   'ab-test',
   'retraining',
+  'features',
 ]
 
 /**

@@ -7,6 +7,7 @@ const ITEMS = [
   '007,Goldfinger,action,1964,Guy Hamilton,UK,110',
   'Sigur Rós,Heima,documentary,2007,Dean DeBlois,Iceland,97',
 ].join('\n')
+const PEOPLE = ['user_id,age,country', '1,20s,Japan', '2,30s,UK', 'stranger 1,20s,Japan'].join('\n')
 
 /** What answers requests, in a project that has a model: item titles, slots, a test between them, retraining. */
 export async function traffic(page, baseUrl, project, onStep = () => {}) {
@@ -29,6 +30,12 @@ export async function traffic(page, baseUrl, project, onStep = () => {}) {
   await id('preview-table').waitFor()
   await onStep('item-preview')
   await page.keyboard.press('Escape')
+  await id('user-file-input').setInputFiles({
+    name: 'people.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(PEOPLE),
+  })
+  await id('user-data-row').waitFor()
 
   await page.goto(`${baseUrl}${project}/deployments`)
   for (const name of ['Front page', 'Challenger']) {

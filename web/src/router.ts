@@ -9,6 +9,8 @@ declare module 'vue-router' {
     open?: boolean
     /** Message key of the page's title. */
     title?: string
+    /** Whether it uses the whole width of a large screen. */
+    wide?: boolean
   }
 }
 
@@ -96,6 +98,13 @@ export const routes: RouteRecordRaw[] = [
           page('', 'overview', () => import('./pages/OverviewPage.vue'), 'nav.overview'),
           page('data', 'data', () => import('./pages/DataPage.vue'), 'data.title'),
           page(`data/:dataId${ID}`, 'data-detail', () => import('./pages/DataDetailPage.vue'), 'data.title'),
+          {
+            path: 'features',
+            name: 'features',
+            component: () => import('./pages/FeaturesPage.vue'),
+            props: (to) => ids(to.params),
+            meta: { title: 'features.title', wide: true },
+          },
           page('tuning', 'tuning', () => import('./pages/TuningPage.vue'), 'tuning.title'),
           page('tuning/new', 'tuning-new', () => import('./pages/TuningWizardPage.vue'), 'wizard.title'),
           page(`tuning/:jobId${ID}`, 'job', () => import('./pages/JobPage.vue'), 'tuning.title'),

@@ -35,22 +35,49 @@ const JOB = {
   task_links: [],
 }
 
+const open = (job: object, split?: object) =>
+  openPage('job', JobPage, {
+    address: '/projects/3/tuning/4',
+    user: MEMBER,
+    answers: {
+      'GET parameter_tuning_job/4/': job,
+      'GET parameter_tuning_job/4/trials/': [],
+      'GET task_log/': list([]),
+      'GET project/3/': { id: 3, name: 'Shop', organisation: 5 },
+      ...(split && { 'GET split_config/2/': split }),
+    },
+  })
+
 it('a search says what it was asked for and does not do', async () => {
-  const open = (job: object) =>
-    openPage('job', JobPage, {
-      address: '/projects/3/tuning/4',
-      user: MEMBER,
-      answers: {
-        'GET parameter_tuning_job/4/': job,
-        'GET parameter_tuning_job/4/trials/': [],
-        'GET task_log/': list([]),
-        'GET project/3/': { id: 3, name: 'Shop', organisation: 5 },
-      },
-    })
   const warned = await open({ ...JOB, warnings: [WARNING] })
   expect(warned.id('job-warning').text()).toBe(WARNING)
   warned.page.unmount()
   const plain = await open({ ...JOB, warnings: [] })
   expect(plain.has('job-warning')).toBe(false)
   plain.page.unmount()
+})
+
+it('a search for models of new items names its baseline and what it holds out', async () => {
+  const split = { id: 2, scheme: 'TI', heldout_ratio: 0.1, heldout_item_ratio: 0.25 }
+  const cold_baselines = [
+    {
+      name: 'popularity_from_features',
+      score: { mean: 0.1, low: 0.09, high: 0.11 },
+      beside_new_items: null,
+    },
+  ]
+  const { page, id } = await open({ ...JOB, best_score: 0.2, baseline_score: 0.1, cold_baselines }, split)
+  expect(id('job-progress').text()).toContain('+100% vs. popularity from features')
+  expect(id('job-split').text()).toBe('New items, by time · 25%')
+  expect(page.text()).toContain('Measured on new items only.')
+  page.unmount()
+
+  const known = await open(
+    { ...JOB, best_score: 0.2, baseline_score: 0.1, cold_baselines: null },
+    { ...split, scheme: 'RG' },
+  )
+  expect(known.id('job-progress').text()).toContain('+100% vs. popularity')
+  expect(known.id('job-progress').text()).not.toContain('features')
+  expect(known.id('job-split').text()).toBe('Random · 10%')
+  known.page.unmount()
 })

@@ -1,6 +1,6 @@
 import { mount } from '@vue/test-utils'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { ColumnNote, DataReport, ItemColumn } from '@/api/types'
+import type { ColumnNote, DataReport, MetaDataColumn } from '@/api/types'
 import DataReportView from '@/components/DataReport.vue'
 import { i18n } from '@/i18n'
 import { en } from '@/i18n/en'
@@ -104,7 +104,7 @@ describe('the report says in words how a file was read', () => {
   })
 })
 
-const COLUMNS: ItemColumn[] = [
+const COLUMNS: MetaDataColumn[] = [
   {
     name: 'price',
     kind: 'number',
@@ -149,7 +149,7 @@ it('item metadata names its columns of numbers and the cells that are none', asy
       'GET item_meta_data/': [file],
     },
   })
-  expect(page.findAll('[data-testid="item-column"]').map((column) => column.text())).toEqual([
+  expect(page.findAll('[data-testid="meta-data-column"]').map((column) => column.text())).toEqual([
     'price123 (Number)',
     'cost (Text)',
     'title (Text)',

@@ -19,6 +19,7 @@ const project: Project = {
   event_column: null,
   event_weights: { view: 0.2, purchase: 5 },
   half_life_days: null,
+  new_item_share: 0,
   warnings: [],
   unknown_user: 'fallback',
   logged_share: null,
@@ -70,6 +71,18 @@ describe('unsaved changes', () => {
       expect(mistakesIn(edited({ logging: 'share', loggedPercent })).fields).toEqual({
         logged_share: 'settings.logRange',
       })
+  })
+
+  it('know the share of places for new items', () => {
+    expect(settingsForm(project).newItemPercent).toBe(0)
+    expect(settingsForm({ ...project, new_item_share: 0.07 }).newItemPercent).toBe(7)
+    expect(changedSettings({ ...project, new_item_share: 0.07 }, edited({ newItemPercent: 7 }))).toEqual({})
+    expect(changedSettings(project, edited({ newItemPercent: 10 }))).toEqual({ new_item_share: 0.1 })
+    for (const newItemPercent of [null, -1, 31])
+      expect(mistakesIn(edited({ newItemPercent })).fields).toEqual({
+        new_item_share: 'settings.newItemsRange',
+      })
+    expect(mistakesIn(edited({ newItemPercent: 30 })).fields).toEqual({})
   })
 
   it('keep whatever a type is called', () => {

@@ -2,6 +2,7 @@ import { QueryClient, VueQueryPlugin } from '@tanstack/vue-query'
 import { flushPromises, mount } from '@vue/test-utils'
 import PrimeVue from 'primevue/config'
 import ConfirmationService from 'primevue/confirmationservice'
+import InputNumber from 'primevue/inputnumber'
 import ToastService from 'primevue/toastservice'
 import { afterEach, expect, it, vi } from 'vitest'
 import { createMemoryHistory, createRouter, RouterView } from 'vue-router'
@@ -120,5 +121,21 @@ it('a mistake that can be seen here is not sent', async () => {
   expect(sent).toEqual([])
   await id('settings-discard').trigger('click')
   expect((id('settings-name').element as HTMLInputElement).value).toBe('Shop')
+  page.unmount()
+})
+
+it('the share of places for new items is a percentage here and a fraction for the server', async () => {
+  const { page, id, save, sent } = await open((body) => [200, { ...PROJECT, ...body }])
+  const input = id('new-item-share')
+  expect((input.element as HTMLInputElement).value).toBe('0 %')
+  expect(page.get('#new-item-share-hint').text()).toContain('logged')
+  expect(input.attributes('aria-describedby')).toBe('new-item-share-hint')
+  page
+    .findAllComponents(InputNumber)
+    .find((field) => field.props('inputId') === 'new-item-share')
+    ?.vm.$emit('update:modelValue', 12.5)
+  await flushPromises()
+  await save()
+  expect(sent).toEqual([{ new_item_share: 0.125 }])
   page.unmount()
 })

@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll } from './client'
+import { queryKeyOf, routeOf, type Subject } from './meta-data'
 import { readTrials } from './trials'
 import type { TrainedModel, Trial, TuningJob } from './types'
 
@@ -59,19 +60,21 @@ export const useDataPreview = (id: Id) =>
     staleTime: Infinity,
   })
 
-export const useItemData = (project: Id) =>
+export const useMetaData = (subject: Subject, project: Id) =>
   useQuery({
-    queryKey: computed(() => ['item-data', 'of', toValue(project)]),
-    queryFn: ({ signal }) => listAll('/item_meta_data/', { query: { project: num(project) }, signal }),
+    queryKey: computed(() => [queryKeyOf(subject), 'of', toValue(project)]),
+    queryFn: ({ signal }) => listAll(routeOf(subject), { query: { project: num(project) }, signal }),
     enabled: known(project),
     refetchInterval: (query) => (query.state.data?.some((row) => row.status === 'preparing') ? 2_000 : false),
   })
 
-export const useItemDataPreview = (id: Id) =>
+export const useItemData = (project: Id) => useMetaData('items', project)
+
+export const useMetaDataPreview = (subject: Subject, id: Id) =>
   useQuery({
-    queryKey: computed(() => ['item-data', toValue(id), 'preview']),
+    queryKey: computed(() => [queryKeyOf(subject), toValue(id), 'preview']),
     queryFn: ({ signal }) =>
-      get('/item_meta_data/{id}/preview/', { path: { id: num(id) }, query: { n_rows: 50 }, signal }),
+      get(`${routeOf(subject)}{id}/preview/`, { path: { id: num(id) }, query: { n_rows: 50 }, signal }),
     enabled: known(id),
     staleTime: Infinity,
   })

@@ -13,7 +13,7 @@ type Interval = [low: number, high: number]
 /* Words of state, as the document lists them. */
 export type DataStatus = Schemas['TrainingDataStatus']
 export type EventType = Schemas['EventType']
-export type SplitScheme = Schemas['SplitScheme']
+export type SplitScheme = Schemas['SplitScheme'] | 'CI' | 'TI'
 export type TargetMetric = Schemas['TargetMetric']
 export type JobStatus = Schemas['TuningJobStatus']
 export type TrialStatus = Schemas['TrialStatus']
@@ -27,7 +27,7 @@ export type ScheduledData = Schemas['DataSource']
 export type RunCause = Schemas['RetrainingRunCause']
 
 export type User = Schemas['UserDetails']
-export type Project = Sent<Schemas['Project']>
+export type Project = Sent<Schemas['Project']> & { new_item_share?: number }
 export type NewProject = Pick<
   Project,
   'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'
@@ -35,7 +35,7 @@ export type NewProject = Pick<
   Partial<Pick<Project, 'organisation'>>
 /** The settings of a project that can change. */
 export type ProjectSettings = Omit<NewProject, 'organisation'> &
-  Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user' | 'logged_share'>
+  Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user' | 'logged_share' | 'new_item_share'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
@@ -56,13 +56,40 @@ export type TrainingData = With<
 
 export type DataPreview = Answer<'get', '/training_data/{id}/preview/'>
 
-export type SplitConfig = With<Sent<Schemas['SplitConfig']>, { scheme: SplitScheme }>
-export type NewSplitConfig = Pick<SplitConfig, 'scheme' | 'heldout_ratio' | 'test_user_ratio' | 'random_seed'>
+export type SplitConfig = With<
+  Sent<Schemas['SplitConfig']>,
+  { scheme: SplitScheme; heldout_item_ratio?: number }
+>
+/** Each scheme has the shares that it uses. */
+export type NewSplitConfig = Pick<Schemas['SplitConfig'], 'scheme' | 'test_user_ratio' | 'random_seed'> &
+  Partial<Pick<SplitConfig, 'heldout_ratio' | 'heldout_item_ratio'>>
 
 export type EvaluationConfig = With<Sent<Schemas['EvaluationConfig']>, { target_metric: TargetMetric }>
 export type NewEvaluationConfig = Pick<EvaluationConfig, 'cutoff' | 'target_metric'>
 
-export type TuningJob = With<Sent<Schemas['TuningJob']>, { status: JobStatus; warnings?: string[] }>
+/** A mean with its 95 % interval. */
+export interface Estimate {
+  mean: number
+  low: number
+  high: number
+}
+/** The target metric of known items, and of all items in one list, where new items hold a share of the places. */
+export interface BesideNewItems {
+  warm: Estimate | null
+  mixed: Estimate
+  cold_share: Estimate
+}
+/** What recommendations of new items have to beat. */
+export interface ColdBaseline {
+  name: 'random' | 'popularity_from_features' | 'content_knn'
+  score: Estimate
+  beside_new_items: BesideNewItems | null
+}
+
+export type TuningJob = With<
+  Sent<Schemas['TuningJob']>,
+  { status: JobStatus; warnings?: string[]; cold_baselines?: ColdBaseline[] | null }
+>
 export type NewTuningJob = Pick<
   TuningJob,
   | 'data'
@@ -85,6 +112,7 @@ export type Trial = With<
     status: TrialStatus
     interval: Interval | null
     metrics: Record<string, number> | null
+    beside_new_items?: BesideNewItems | null
   }
 >
 
@@ -95,8 +123,8 @@ export type TrainedModel = With<
   { status: JobStatus; metrics: Record<string, number> | null; lineage: Values | null }
 >
 
-/** The title is a readable name, if the server knows one from item metadata. */
-export type ScoredItem = Schemas['ScoredItem'] & { title?: string | null }
+/** The title is a readable name, if the server knows one from item metadata. A `cold` item is not in the training data. */
+export type ScoredItem = Schemas['ScoredItem'] & { title?: string | null; cold?: boolean }
 
 export type AlgorithmParameter = Sent<Schemas['Parameter']>
 export type Algorithm = With<Sent<Schemas['Algorithm']>, { parameters: AlgorithmParameter[] }>
@@ -129,14 +157,14 @@ export type AuditEntry = With<
 
 export type ColumnNote = Sent<Schemas['ColumnNote']>
 export type LateTimes = Sent<Schemas['LateTimes']>
-export type ItemColumn = Schemas['ColumnReport']
+export type MetaDataColumn = Schemas['ColumnReport']
 /** Reports of older files have no columns and no notes. */
-export type ItemDataReport = With<
+export type MetaDataReport = With<
   Sent<Schemas['MetaDataReport']>,
-  { columns?: ItemColumn[]; notes?: ColumnNote[] }
+  { columns?: MetaDataColumn[]; notes?: ColumnNote[] }
 >
-/** A file with metadata of items: titles, categories, prices. */
-export type ItemData = With<Sent<Schemas['ItemMetaData']>, { report: ItemDataReport | null }>
+/** A file with metadata: titles, categories and prices of items, or profiles of users. */
+export type MetaData = With<Sent<Schemas['ItemMetaData']>, { report: MetaDataReport | null }>
 
 /** A slot with a model that answers a share of the requests. */
 export type DeploymentSlot = Sent<Schemas['DeploymentSlot']>
@@ -208,7 +236,7 @@ export interface Sharper {
   ApiKey: ApiKey
   AuditEntry: AuditEntry
   EvaluationConfig: EvaluationConfig
-  ItemMetaData: ItemData
+  ItemMetaData: MetaData
   OffPolicyComparison: OffPolicyComparison
   RetrainingRun: RetrainingRun
   RetrainingSchedule: RetrainingSchedule

@@ -1,5 +1,29 @@
-/** Findings in files: how they were read, and what is conspicuous in them. */
+/** Metadata of items and users, and findings in files: how they were read, and what is conspicuous in them. */
 export const reading = {
+  metaData: {
+    columns: 'Columns',
+    previewNamed: 'Preview of “{name}”',
+    kindOf: '{column}: {kind}',
+    downloadNamed: 'Download “{name}”',
+    items: {
+      title: 'Item metadata',
+      lead: 'Titles, categories, prices and other attributes of your items. Recommendations then show item names, and new items can be recommended.',
+      empty: 'No item metadata yet. It is optional: without it, items are shown by ID.',
+      unnamed: 'Item metadata {id}',
+      deleteTitle: 'Delete this item metadata?',
+      deleteText: '“{name}” will be permanently deleted. Items will be shown by ID again.',
+    },
+    users: {
+      title: 'User metadata',
+      lead: 'Age groups, countries, interests and other attributes of your users. People without history get recommendations by their profile.',
+      empty:
+        'No user metadata yet. It is optional: without it, recommendations are based on interactions only.',
+      unnamed: 'User metadata {id}',
+      deleteTitle: 'Delete this user metadata?',
+      deleteText:
+        '“{name}” will be permanently deleted. People without history will no longer get recommendations by their profile.',
+    },
+  },
   reading: {
     title: 'Import details',
     examples: ' ({examples})',

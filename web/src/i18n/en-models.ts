@@ -9,6 +9,8 @@ export const models = {
       'Random walks between users and items that penalise popular items. Often strong on the long tail.',
     DenseSLIM:
       'Learns a weight for every pair of items in one exact step. Accurate, but memory grows with the square of the number of items.',
+    ContentKNN:
+      'Recommends items whose metadata resembles that of the items a user already knows. Needs item metadata, and can recommend new items.',
     TopPop: 'The most popular items for everyone: the baseline that other algorithms have to beat.',
     VMISKNN:
       'Recommends what came next in recent sessions similar to the current one, without knowing the user. Needs a time column. Each user in the data is one session.',
@@ -91,6 +93,8 @@ export const models = {
     resultsFor: 'Recommendations for {id}',
     resultsForItems: 'Recommendations for {n} item | Recommendations for {n} items',
     similarTo: 'Similar to {id}',
+    cold: 'New',
+    coldHint: 'Not in the training data; recommended for its metadata',
     nothing: 'Nothing to recommend: all items are already known, or the ID is not in the data.',
     unknownUser: 'The user “{id}” is not in the data this model was trained on. Try “By items” instead.',
     unknownItem: 'The item “{id}” is not in the data this model was trained on.',

@@ -228,6 +228,7 @@ export const people = {
     project: 'Project',
     training_data: 'Data',
     item_meta_data: 'Item metadata',
+    user_meta_data: 'User metadata',
     split_config: 'Test split',
     evaluation_config: 'Metric',
     model_configuration: 'Configuration',
@@ -238,6 +239,8 @@ export const people = {
     ab_test: 'A/B test',
     retraining_schedule: 'Retraining schedule',
     retraining_run: 'Retraining run',
+    feature_sets: 'Feature set',
+    feature_measurements: 'Feature measurement',
   },
   blocked: {
     title: 'Still in use',

@@ -1,4 +1,5 @@
 import { reading } from './en-data'
+import { features } from './en-features'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
@@ -52,6 +53,7 @@ export const en = {
     allProjects: 'All projects',
     overview: 'Overview',
     data: 'Data',
+    features: 'Features',
     tuning: 'Tuning',
     models: 'Models',
     deployments: 'Deployments',
@@ -180,19 +182,6 @@ export const en = {
     preparingTitle: 'Reading the file',
     preparingText: 'Rows are being validated and stored. This page updates automatically.',
   },
-  itemData: {
-    title: 'Item metadata',
-    lead: 'Titles, categories, prices and other attributes of your items. Recommendations then show item names.',
-    empty: 'No item metadata yet. It is optional: without it, items are shown by ID.',
-    columns: 'Columns',
-    preview: 'Preview',
-    previewNamed: 'Preview of “{name}”',
-    kindOf: '{column}: {kind}',
-    unnamed: 'Item metadata {id}',
-    downloadNamed: 'Download “{name}”',
-    deleteTitle: 'Delete this item metadata?',
-    deleteText: '“{name}” will be permanently deleted. Items will be shown by ID again.',
-  },
   report: {
     title: 'Summary',
     noReport: 'No report is available for this file.',
@@ -253,6 +242,13 @@ export const en = {
     },
     logShare: 'Share of requests (%)',
     logRange: 'Enter a number greater than 0 and up to 100.',
+    newItems: 'New items',
+    newItemsLead:
+      'Items without interactions seldom reach the top of a list. This gives them a start. Applies to all recommendation requests immediately.',
+    newItemShare: 'Share of places for new items',
+    newItemShareHint:
+      'With this probability, a place goes to a new item drawn at random, likelier the better its score. The probabilities are logged, so that comparisons of models stay valid. With 0%, new items are listed by their score only.',
+    newItemsRange: 'Enter a number between 0 and 30.',
     byEvent: 'By event type',
     byEventLead:
       'A purchase often says more than a view. Unlisted types have weight 1; types with weight 0 are ignored.',
@@ -362,6 +358,7 @@ export const en = {
     text: 'This page does not exist. It may have been deleted, or the address is wrong.',
     home: 'Go to projects',
   },
+  ...features,
   ...models,
   ...people,
   ...reading,

@@ -1,6 +1,30 @@
 import type { Messages } from './en'
 
-export const reading: Pick<Messages, 'reading'> = {
+export const reading: Pick<Messages, 'metaData' | 'reading'> = {
+  metaData: {
+    columns: '列',
+    previewNamed: '「{name}」のプレビュー',
+    kindOf: '{column}：{kind}',
+    downloadNamed: '「{name}」をダウンロード',
+    items: {
+      title: 'アイテム情報',
+      lead: '名称、カテゴリ、価格などのアイテムの属性です。登録すると、推薦結果に名称が表示され、新着アイテムも推薦できるようになります。',
+      empty: 'アイテム情報はまだありません。登録は任意です。登録しない場合、アイテムは ID で表示されます。',
+      unnamed: 'アイテム情報 {id}',
+      deleteTitle: 'アイテム情報を削除しますか？',
+      deleteText: '「{name}」が完全に削除されます。アイテムは ID で表示されるようになります。',
+    },
+    users: {
+      title: 'ユーザー情報',
+      lead: '年代、国、興味などのユーザーの属性です。行動履歴のないユーザーにも、プロフィールに基づいて推薦できるようになります。',
+      empty:
+        'ユーザー情報はまだありません。登録は任意です。登録しない場合、行動履歴だけに基づいて推薦します。',
+      unnamed: 'ユーザー情報 {id}',
+      deleteTitle: 'ユーザー情報を削除しますか？',
+      deleteText:
+        '「{name}」が完全に削除されます。行動履歴のないユーザーには、プロフィールに基づく推薦ができなくなります。',
+    },
+  },
   reading: {
     title: '読み取り結果',
     examples: '（{examples}）',

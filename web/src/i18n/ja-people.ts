@@ -245,6 +245,7 @@ export const people: Pick<
     project: 'プロジェクト',
     training_data: '学習データ',
     item_meta_data: 'アイテム情報',
+    user_meta_data: 'ユーザー情報',
     split_config: '評価用の分割',
     evaluation_config: '評価指標',
     model_configuration: '構成',
@@ -255,6 +256,8 @@ export const people: Pick<
     ab_test: 'A/B テスト',
     retraining_schedule: '再学習スケジュール',
     retraining_run: '再学習の実行',
+    feature_sets: '特徴量セット',
+    feature_measurements: '特徴量の効果測定',
   },
   blocked: {
     title: '使用中です',

@@ -38,6 +38,28 @@ export const refusalsInJapanese: Refusals = {
     user_inactive: 'このアカウントは無効になっています。',
   },
   sentences: {
+    'no row has a value': 'すべての行が空です',
+    'all rows have the same value, so it tells no item from another':
+      'すべての行が同じ値のため、アイテムを区別できません',
+    'each row has its own value, so it is a name of the item and makes no two alike':
+      '行ごとに異なる値のため、似たアイテムを見つける手がかりになりません',
+    'the values are links': 'リンク（URL）です',
+    'the values have different forms, or are JSON objects':
+      '値の形式がそろっていないか、JSON オブジェクトです',
+    'each value is a list of {width} numbers, as embeddings are': '埋め込みのような、{0} 個の数値の並びです',
+    'each value is a date': 'すべての値が日付です',
+    'each value is a date, not counting {odd} that cannot be read': '日付です（読み取れない値 {0} 件を除く）',
+    'whole numbers of which there are few, as codes are': 'コードのような、少ない種類の整数です',
+    'each value is a number': 'すべての値が数値です',
+    'each value is a number, not counting {odd} that cannot be read':
+      '数値です（読み取れない値 {0} 件を除く）',
+    'lists of values that come back in other rows': 'ほかの行にも現れる値のリストです',
+    'values that come back in other rows': 'ほかの行にも現れる値です',
+    'most values differ and have words in common': '値は異なりますが、共通の単語があります',
+    'extract: the pattern is longer than {LONGEST_PATTERN} bytes':
+      '正規表現は {0} バイト以内で入力してください。',
+    'extract: {pattern:?} is not a regular expression that can be used: {reason}':
+      '使用できない正規表現です（{1}）。',
     'This field is required.': '必須項目です。',
     'This field may not be null.': '必須項目です。',
     'This field may not be blank.': '入力してください。',

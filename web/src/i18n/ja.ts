@@ -1,5 +1,6 @@
 import type { Messages } from './en'
 import { reading } from './ja-data'
+import { features } from './ja-features'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
@@ -53,6 +54,7 @@ export const ja: Messages = {
     allProjects: 'プロジェクト一覧',
     overview: '概要',
     data: '学習データ',
+    features: '特徴量',
     tuning: 'チューニング',
     models: 'モデル',
     deployments: 'デプロイ',
@@ -181,19 +183,6 @@ export const ja: Messages = {
     preparingTitle: 'ファイルを読み込み中',
     preparingText: '行を検証して保存しています。この画面は自動的に更新されます。',
   },
-  itemData: {
-    title: 'アイテム情報',
-    lead: '名称、カテゴリ、価格などのアイテムの属性です。登録すると、推薦結果に名称が表示されます。',
-    empty: 'アイテム情報はまだありません。登録は任意です。登録しない場合、アイテムは ID で表示されます。',
-    columns: '列',
-    preview: 'プレビュー',
-    previewNamed: '「{name}」のプレビュー',
-    kindOf: '{column}：{kind}',
-    unnamed: 'アイテム情報 {id}',
-    downloadNamed: '「{name}」をダウンロード',
-    deleteTitle: 'アイテム情報を削除しますか？',
-    deleteText: '「{name}」が完全に削除されます。アイテムは ID で表示されるようになります。',
-  },
   report: {
     title: 'データの内容',
     noReport: 'このファイルのレポートはありません。',
@@ -259,6 +248,13 @@ export const ja: Messages = {
     },
     logShare: '記録するリクエストの割合（%）',
     logRange: '0 より大きく 100 以下の数を入力してください。',
+    newItems: '新着アイテム',
+    newItemsLead:
+      '行動履歴のないアイテムは上位に入りにくいため、露出の機会を設けます。すべての推薦リクエストにすぐに適用されます。',
+    newItemShare: '新着アイテムの枠',
+    newItemShareHint:
+      'リストの各枠に、この確率で新着アイテムを抽選で表示します（スコアが高いほど当たりやすくなります）。表示した確率を記録するため、モデルの比較は引き続き有効です。0% の場合、新着アイテムはスコア順でのみ表示されます。',
+    newItemsRange: '0 から 30 の間で入力してください。',
     byEvent: 'イベントの種類による重み',
     byEventLead:
       '購入は閲覧よりも強い関心を示すことがあります。一覧にない種類の重みは 1 です。重み 0 の種類は使用しません。',
@@ -368,6 +364,7 @@ export const ja: Messages = {
     text: 'ページが存在しません。削除されたか、アドレスが間違っている可能性があります。',
     home: 'プロジェクト一覧へ',
   },
+  ...features,
   ...models,
   ...people,
   ...reading,

@@ -26,6 +26,14 @@ export function useFormat() {
         maximumFractionDigits: 1,
       }),
   )
+  const difference = computed(
+    () =>
+      new Intl.NumberFormat(locale.value, {
+        signDisplay: 'exceptZero',
+        minimumFractionDigits: 3,
+        maximumFractionDigits: 3,
+      }),
+  )
   const short = computed(() => new Intl.NumberFormat(locale.value, { maximumSignificantDigits: 2 }))
   const days = computed(
     () => new Intl.NumberFormat(locale.value, { style: 'unit', unit: 'day', unitDisplay: 'long', ...DAYS }),
@@ -51,6 +59,8 @@ export function useFormat() {
     points: (value: number) => t('common.points', { n: short.value.format(value * 100) }),
     /** Formats a difference of two shares, in percentage points. */
     signedPoints: (value: number) => t('common.points', { n: signedNumber.value.format(value * 100) }),
+    /** Formats a difference of two scores. */
+    signedScore: (value: number) => difference.value.format(value),
     score: (value: number | null | undefined, digits = 4) =>
       value === null || value === undefined ? '–' : value.toFixed(digits),
     when: (value: string | null | undefined) => show(moment.value, value),

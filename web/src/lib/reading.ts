@@ -1,5 +1,5 @@
 import { useI18n } from 'vue-i18n'
-import type { ColumnNote, ItemColumn, LateTimes } from '@/api/types'
+import type { ColumnNote, MetaDataColumn, LateTimes } from '@/api/types'
 import { useFormat } from './format'
 
 /** A sentence about a file; some are warnings. */
@@ -65,8 +65,8 @@ export function useReading() {
     return [...all.filter((remark) => remark.warns), ...all.filter((remark) => !remark.warns)]
   }
 
-  /** Returns remarks about conspicuous columns of item metadata. */
-  function columnRemarks(columns: ItemColumn[]): Remark[] {
+  /** Returns remarks about conspicuous columns of metadata. */
+  function columnRemarks(columns: MetaDataColumn[]): Remark[] {
     return columns.flatMap((column) => {
       const values = {
         column: column.name,

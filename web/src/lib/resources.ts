@@ -11,6 +11,7 @@ export const RESOURCES = [
   'project',
   'training_data',
   'item_meta_data',
+  'user_meta_data',
   'split_config',
   'evaluation_config',
   'model_configuration',
@@ -21,6 +22,8 @@ export const RESOURCES = [
   'ab_test',
   'retraining_schedule',
   'retraining_run',
+  'feature_sets',
+  'feature_measurements',
 ] as const
 
 export function useResourceName() {

@@ -5,6 +5,9 @@ export const MAX_WEIGHT = 1e6
 export const MIN_HALF_LIFE = 0.001
 export const MAX_HALF_LIFE = 36_500
 
+/** The largest share of places that the server reserves for new items, in per cent. */
+export const MAX_NEW_ITEM_PERCENT = 30
+
 /** The initial value of the half-life field: a season. */
 const USUAL_HALF_LIFE = 90
 
@@ -27,6 +30,7 @@ export interface SettingsForm {
   logging: Logging
   /** The percentage of lists, while `logging` is `share`. */
   loggedPercent: number | null
+  newItemPercent: number | null
 }
 
 /** When lists are logged: while a shadow slot is active, always a share of them, or never. */
@@ -44,8 +48,11 @@ export const settingsForm = (project: Project): SettingsForm => ({
   halfLife: project.half_life_days ?? USUAL_HALF_LIFE,
   unknown_user: project.unknown_user,
   logging: project.logged_share === null ? 'auto' : project.logged_share === 0 ? 'never' : 'share',
-  loggedPercent: Number(((project.logged_share || 1) * 100).toFixed(3)),
+  loggedPercent: percentOf(project.logged_share || 1),
+  newItemPercent: percentOf(project.new_item_share ?? 0),
 })
+
+const percentOf = (share: number) => Number((share * 100).toFixed(3))
 
 function loggedShare(form: SettingsForm): number | null {
   if (form.logging === 'auto') return null
@@ -64,6 +71,7 @@ function settingsOf(form: SettingsForm): ProjectSettings {
     half_life_days: form.fades ? form.halfLife : null,
     unknown_user: form.unknown_user,
     logged_share: loggedShare(form),
+    new_item_share: (form.newItemPercent ?? 0) / 100,
   }
 }
 
@@ -114,6 +122,9 @@ export function mistakesIn(form: SettingsForm): Mistakes {
     !(form.loggedPercent !== null && form.loggedPercent > 0 && form.loggedPercent <= 100)
   )
     fields.logged_share = 'settings.logRange'
+  const { newItemPercent } = form
+  if (!(newItemPercent !== null && newItemPercent >= 0 && newItemPercent <= MAX_NEW_ITEM_PERCENT))
+    fields.new_item_share = 'settings.newItemsRange'
   return { fields, weights }
 }
 

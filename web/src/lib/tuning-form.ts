@@ -1,4 +1,5 @@
-import type { SplitScheme, TargetMetric } from '@/api/types'
+import type { NewSplitConfig, SplitScheme, TargetMetric } from '@/api/types'
+import { holdsOutItems } from './new-items'
 
 /** The fields of the search wizard, with defaults that suit most data. */
 export interface TuningForm {
@@ -6,6 +7,7 @@ export interface TuningForm {
   algorithms: string[]
   scheme: SplitScheme
   heldoutRatio: number
+  heldoutItemRatio: number
   testUserRatio: number
   seed: number
   metric: TargetMetric
@@ -24,6 +26,7 @@ export const newTuningForm = (): TuningForm => ({
   algorithms: [],
   scheme: 'RG',
   heldoutRatio: 0.2,
+  heldoutItemRatio: 0.2,
   testUserRatio: 0.5,
   seed: 42,
   metric: 'ndcg',
@@ -36,3 +39,24 @@ export const newTuningForm = (): TuningForm => ({
   train: true,
   searchWeights: false,
 })
+
+/** Returns the split without the fields that its scheme does not use. */
+export function splitOf(form: TuningForm): NewSplitConfig {
+  const { scheme, heldoutRatio, heldoutItemRatio, testUserRatio, seed } = form
+  return {
+    // The API document may know fewer schemes.
+    scheme: scheme as NewSplitConfig['scheme'],
+    ...(scheme === 'TI' ? {} : { heldout_ratio: heldoutRatio }),
+    ...(holdsOutItems(scheme) ? { heldout_item_ratio: heldoutItemRatio } : {}),
+    test_user_ratio: testUserRatio,
+    random_seed: seed,
+  }
+}
+
+const isPart = (ratio: number) => ratio > 0 && ratio < 1
+
+/** Returns whether the shares that the scheme uses are possible. */
+export function canSplit(form: TuningForm): boolean {
+  const { heldout_ratio: interactions, heldout_item_ratio: items } = splitOf(form)
+  return [interactions, items].every((ratio) => ratio === undefined || isPart(ratio))
+}

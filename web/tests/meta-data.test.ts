@@ -28,7 +28,7 @@ const FILE = {
   status: 'ready',
   valid_columns_list_json: ['sku', 'title', 'a', 'b', 'c', 'd', 'e', 'f'],
 }
-const open = (role: string, files: unknown[]) =>
+const open = (role: string, files: unknown[], profiles: unknown[] = []) =>
   openPage('data', DataPage, {
     address: '/projects/3/data',
     user: MEMBER,
@@ -37,6 +37,8 @@ const open = (role: string, files: unknown[]) =>
       'GET organisation/': [{ id: 5, name: 'Books', role, is_personal: false }],
       'GET training_data/': [],
       'GET item_meta_data/': files,
+      'GET user_meta_data/': profiles,
+      'GET user_meta_data/9/preview/': { columns: ['user', 'age'], rows: [['u1', '20s']], total_rows: 1 },
       'GET item_meta_data/8/preview/': { columns: ['sku', 'title'], rows: [['007', 'Dune']], total_rows: 1 },
     },
   })
@@ -65,6 +67,7 @@ it('viewers are offered no changes', async () => {
   const { page, has } = await open('viewer', [FILE])
   expect(has('delete-item-data')).toBe(false)
   expect(has('item-file-input')).toBe(false)
+  expect(has('user-file-input')).toBe(false)
   page.unmount()
 })
 
@@ -72,5 +75,21 @@ it('none is fine', async () => {
   const { page, has } = await open('editor', [])
   expect(has('no-item-data')).toBe(true)
   expect(has('item-file-input')).toBe(true)
+  page.unmount()
+})
+
+it('profiles of users are listed beside items, and looked into', async () => {
+  const profile = { ...FILE, id: 9, basename: 'people.csv', valid_columns_list_json: ['age'] }
+  const { page, id, has } = await open('editor', [], [profile])
+  expect(has('no-item-data')).toBe(true)
+  expect(has('user-file-input')).toBe(true)
+  const section = page.get('[aria-labelledby="user-data-title"]')
+  expect(section.get('h2').text()).toBe('User metadata')
+  expect(section.text()).toContain('People without history get recommendations by their profile.')
+  expect(id('user-data-row').get('a').attributes('href')).toBe('/api/v1/user_meta_data/9/download_file/')
+  await id('user-data-preview').trigger('click')
+  await settle()
+  expect(id('preview-table').text()).toContain('20s')
+  expect(id('column-role').text()).toBe('user')
   page.unmount()
 })
