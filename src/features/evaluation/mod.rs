@@ -7,7 +7,7 @@ mod routes;
 mod service;
 mod store;
 
-pub use model::{EvaluationConfig, EvaluationFields, Scheme, SplitConfig, TargetMetric};
+pub use model::{Estimate, EvaluationConfig, EvaluationFields, Scheme, SplitConfig, TargetMetric};
 pub use routes::{Docs, routes};
 pub use service::{bring_evaluation, bring_split, evaluation_for, split_for};
 pub use store::{find_evaluation, find_evaluations, find_split};

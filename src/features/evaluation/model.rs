@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ml::metrics::Metric;
@@ -183,6 +183,21 @@ impl EvaluationFields {
 impl Default for EvaluationFields {
     fn default() -> Self {
         Self::read(&mut FieldReader::default(), Write::Create)
+    }
+}
+
+/// A mean over users with its 95 % confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Estimate {
+    pub mean: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Estimate {
+    /// Creates the estimate from what the engine measured.
+    pub fn new(mean: f64, (low, high): (f64, f64)) -> Self {
+        Self { mean, low, high }
     }
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::ml::field_worth::{Estimate, FieldWorth, SpecWorth};
+use crate::features::evaluation::Estimate;
+use crate::ml::field_worth::{self, FieldWorth, SpecWorth};
 use crate::platform::http::body::{Id, Text};
 use crate::platform::{request_fields, wire_enum};
 use crate::schema::feature_measurements;
@@ -99,20 +100,11 @@ pub struct MeasurementResult {
     /// The length of the lists.
     cutoff: usize,
     /// Quality of the lists of new items with all fields.
-    ndcg: Quality,
+    ndcg: Estimate,
     /// The same without a model: `random`, `popularity_from_features` and `content_knn`.
-    baselines: BTreeMap<String, Quality>,
+    baselines: BTreeMap<String, Estimate>,
     /// The fields of the spec, in its order.
     fields: Vec<MeasuredField>,
-}
-
-/// A mean over users, and its 95 % confidence interval.
-#[derive(Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = MeasuredQuality)]
-pub struct Quality {
-    mean: f64,
-    low: f64,
-    high: f64,
 }
 
 /// What one field is worth.
@@ -130,16 +122,13 @@ pub struct MeasuredField {
     is_noise: bool,
 }
 
-impl From<Estimate> for Quality {
-    fn from(estimate: Estimate) -> Self {
-        let (low, high) = estimate.interval;
-        Self { mean: estimate.mean, low, high }
-    }
+fn estimate(measured: field_worth::Estimate) -> Estimate {
+    Estimate::new(measured.mean, measured.interval)
 }
 
 impl From<FieldWorth> for MeasuredField {
     fn from(field: FieldWorth) -> Self {
-        let Quality { mean: worth, low, high } = field.worth.into();
+        let Estimate { mean: worth, low, high } = estimate(field.worth);
         Self { field: field.field, column: field.column, worth, low, high, is_noise: field.is_noise }
     }
 }
@@ -152,8 +141,8 @@ impl MeasurementResult {
             n_items,
             n_cold,
             cutoff: worth.cutoff,
-            ndcg: worth.whole.into(),
-            baselines: worth.baselines.into_iter().map(|one| (one.baseline.to_owned(), one.quality.into())).collect(),
+            ndcg: estimate(worth.whole),
+            baselines: worth.baselines.into_iter().map(|one| (one.baseline.to_owned(), estimate(one.quality))).collect(),
             fields: worth.fields.into_iter().map(MeasuredField::from).collect(),
         }
     }

@@ -3,28 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::features::evaluation::Estimate;
 use crate::ml::cold_start::ColdBaseline;
 use crate::ml::trials::{self, Quality, TrialOutcome};
 
-/// A mean over users with its 95 % confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Estimate {
-    pub mean: f64,
-    pub low: f64,
-    pub high: f64,
+/// Returns a score as an estimate; metrics that are not of single users have no interval.
+fn estimate(score: f64, interval: Option<(f64, f64)>) -> Estimate {
+    Estimate::new(score, interval.unwrap_or((score, score)))
 }
 
-impl Estimate {
-    fn new(mean: f64, interval: Option<(f64, f64)>) -> Self {
-        let (low, high) = interval.unwrap_or((mean, mean));
-        Self { mean, low, high }
-    }
-}
-
-impl From<&Quality> for Estimate {
-    fn from(quality: &Quality) -> Self {
-        Self::new(quality.score, quality.interval)
-    }
+fn of_quality(quality: &Quality) -> Estimate {
+    estimate(quality.score, quality.interval)
 }
 
 /// The target metric for all but the new items alone.
@@ -41,9 +30,9 @@ pub struct BesideNewItems {
 impl From<&trials::BesideNewItems> for BesideNewItems {
     fn from(found: &trials::BesideNewItems) -> Self {
         Self {
-            warm: found.warm.as_ref().map(Estimate::from),
-            mixed: Estimate::from(&found.mixed),
-            cold_share: Estimate::new(found.cold_share, Some(found.cold_share_interval)),
+            warm: found.warm.as_ref().map(of_quality),
+            mixed: of_quality(&found.mixed),
+            cold_share: Estimate::new(found.cold_share, found.cold_share_interval),
         }
     }
 }
@@ -65,7 +54,7 @@ impl ColdBaselineScore {
     pub fn new(name: ColdBaseline, outcome: &TrialOutcome) -> Self {
         Self {
             name,
-            score: Estimate::new(outcome.score.unwrap_or_default(), outcome.interval),
+            score: estimate(outcome.score.unwrap_or_default(), outcome.interval),
             beside_new_items: outcome.beside_new_items.as_ref().map(BesideNewItems::from),
         }
     }

@@ -1,12 +1,13 @@
 /**
- * Feature sets and measurements of their fields: types of the bodies and every call. `schema.d.ts` does not describe these
- * addresses, so they are written here; with the document's, only the types and `Untyped` change.
+ * Feature sets and measurements of their fields: every call, and the content of a spec, which the API document calls an object.
  */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll, patch, post, remove } from './client'
+import type { Sent } from './contract'
 import { known, num, type Id } from './queries'
-import type { JobStatus } from './types'
+import type { components } from './schema'
+import type { Estimate, With } from './types'
 
 export type FieldKind = 'text' | 'category' | 'number' | 'time' | 'vector'
 
@@ -38,119 +39,29 @@ export interface Field {
   options?: FieldOptions
 }
 
-export interface FeatureSpec {
-  version: 1
-  fields: Field[]
-}
+export type FeatureSpec = { version: 1; fields: Field[] }
+
+type Schemas = components['schemas']
 
 /** An immutable version of a named spec. */
-export interface FeatureSet {
-  id: number
-  project: number
-  name: string
-  target: 'items'
-  version: number
-  spec: FeatureSpec
-  spec_sha256: string
-  is_current: boolean
-  created_by: number | null
-  ins_datetime: string
-}
-
-export interface NewFeatureSet {
-  project: number
-  name: string
-  spec: FeatureSpec
-  is_current: boolean
-}
-
+export type FeatureSet = With<Sent<Schemas['FeatureSet']>, { spec: FeatureSpec }>
 /** A column of the newest item metadata. The guessed kind is null for a column to leave out. */
-export interface FeatureColumn {
-  column: string
-  kind: FieldKind | null
-  reason: string
-  coverage: number
-  n_distinct: number
-  examples: string[]
-}
-
-export interface FeatureColumns {
-  item_meta_data: number
-  n_items: number
-  columns: FeatureColumn[]
-  /** The guessed spec. */
-  spec: FeatureSpec
-}
-
-export interface EncodedField {
-  column: string
-  kind: FieldKind
-  /** The heaviest terms first; `n_terms` may be more. */
-  terms: { term: string; weight: number }[]
-  n_terms: number
-}
-
-export interface FeaturePreview {
-  items: { item_id: string; fields: EncodedField[] }[]
-  /** In the order of the fields of the spec. */
-  fields: { column: string; n_columns: number; empty_share: number }[]
-  neighbours: {
-    item_id: string
-    items: { item_id: string; score: number; terms: string[] }[]
-  } | null
-}
-
-/** A mean with its 95 % interval. */
-export interface Estimate {
-  mean: number
-  low: number
-  high: number
-}
-
+export type FeatureColumn = With<Sent<Schemas['FeatureColumn']>, { kind: FieldKind | null }>
+export type FeatureColumns = With<Schemas['FeatureColumns'], { columns: FeatureColumn[]; spec: FeatureSpec }>
+export type EncodedField = With<Schemas['EncodedItemField'], { kind: FieldKind }>
+export type FeaturePreview = With<
+  Schemas['FeaturePreview'],
+  { items: { item_id: string; fields: EncodedField[] }[] }
+>
 /** How much the ndcg of new items falls when the field is left out, with its 95 % interval. */
-export interface Worth {
-  field: number
-  column: string
-  worth: number
-  low: number
-  high: number
-  is_noise: boolean
-}
-
-export interface MeasurementResult {
-  n_users: number
-  n_items: number
-  n_cold: number
-  cutoff: number
-  ndcg: Estimate
-  baselines: { random: Estimate; popularity_from_features: Estimate; content_knn: Estimate }
-  fields: Worth[]
-}
-
-export interface FeatureMeasurement {
-  id: number
-  project: number
-  feature_set: number
-  data: number
-  algorithm: string
-  status: JobStatus
-  progress: { done: number; total: number } | null
-  error: string | null
-  ins_datetime: string
-  end_datetime: string | null
-  result: MeasurementResult | null
-}
-
-interface Call {
-  path?: { id: number }
-  query?: Record<string, string | number>
-  body?: unknown
-  signal?: AbortSignal
-}
-type Untyped = <Answer>(address: string, call?: Call) => Promise<Answer>
-const untyped = { get, listAll, post, patch, remove } as unknown as Record<
-  'get' | 'listAll' | 'post' | 'patch' | 'remove',
-  Untyped
+export type Worth = Schemas['MeasuredField']
+export type MeasurementResult = With<
+  Schemas['MeasurementResult'],
+  { baselines: Record<'random' | 'popularity_from_features' | 'content_knn', Estimate> }
+>
+export type FeatureMeasurement = With<
+  Sent<Schemas['FeatureMeasurement']>,
+  { result: MeasurementResult | null }
 >
 
 const MEASUREMENT_POLL_MS = 2_000
@@ -163,8 +74,7 @@ export const isActiveMeasurement = (row: FeatureMeasurement) =>
 export const useFeatureSets = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['feature-sets', 'of', toValue(project)]),
-    queryFn: ({ signal }) =>
-      untyped.listAll<FeatureSet[]>('/feature_sets/', { query: { project: num(project) }, signal }),
+    queryFn: ({ signal }) => listAll('/feature_sets/', { query: { project: num(project) }, signal }),
     enabled: known(project),
   })
 
@@ -172,8 +82,7 @@ export const useFeatureSets = (project: Id) =>
 export const useFeatureColumns = (project: Id, preparing: MaybeRefOrGetter<boolean>) =>
   useQuery({
     queryKey: computed(() => ['feature-columns', toValue(project)]),
-    queryFn: ({ signal }) =>
-      untyped.get<FeatureColumns>('/feature_sets/columns/', { query: { project: num(project) }, signal }),
+    queryFn: ({ signal }) => get('/feature_sets/columns/', { query: { project: num(project) }, signal }),
     enabled: known(project),
     refetchInterval: () => (toValue(preparing) ? COLUMNS_POLL_MS : false),
   })
@@ -181,31 +90,30 @@ export const useFeatureColumns = (project: Id, preparing: MaybeRefOrGetter<boole
 export const useFeatureMeasurements = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['feature-measurements', 'of', toValue(project)]),
-    queryFn: ({ signal }) =>
-      untyped.listAll<FeatureMeasurement[]>('/feature_measurements/', {
-        query: { project: num(project) },
-        signal,
-      }),
+    queryFn: ({ signal }) => listAll('/feature_measurements/', { query: { project: num(project) }, signal }),
     enabled: known(project),
     refetchInterval: (query) => (query.state.data?.some(isActiveMeasurement) ? MEASUREMENT_POLL_MS : false),
   })
 
-export const createFeatureSet = (body: NewFeatureSet) => untyped.post<FeatureSet>('/feature_sets/', { body })
+export const createFeatureSet = (body: {
+  project: number
+  name: string
+  spec: FeatureSpec
+  is_current: boolean
+}) => post('/feature_sets/', { body })
 
 export const makeFeatureSetCurrent = (id: number) =>
-  untyped.patch<FeatureSet>('/feature_sets/{id}/', { path: { id }, body: { is_current: true } })
+  patch('/feature_sets/{id}/', { path: { id }, body: { is_current: true } })
 
-export const deleteFeatureSet = (id: number) =>
-  untyped.remove<undefined>('/feature_sets/{id}/', { path: { id } })
+export const deleteFeatureSet = (id: number) => remove('/feature_sets/{id}/', { path: { id } })
 
 export const previewFeatures = (
   body: { project: number; spec: FeatureSpec; item_id?: string },
   signal: AbortSignal,
-) => untyped.post<FeaturePreview>('/feature_sets/preview/', { body, signal })
+) => post('/feature_sets/preview/', { body, signal })
 
 export const startMeasurement = (body: { feature_set: number; data: number; algorithm: string }) =>
-  untyped.post<FeatureMeasurement>('/feature_measurements/', { body })
+  post('/feature_measurements/', { body })
 
 /** Deletes a measurement, and cancels it if it waits or runs. */
-export const deleteMeasurement = (id: number) =>
-  untyped.remove<undefined>('/feature_measurements/{id}/', { path: { id } })
+export const deleteMeasurement = (id: number) => remove('/feature_measurements/{id}/', { path: { id } })

@@ -2872,15 +2872,6 @@ export interface components {
              */
             worth: number;
         };
-        /** @description A mean over users, and its 95 % confidence interval. */
-        MeasuredQuality: {
-            /** Format: double */
-            high: number;
-            /** Format: double */
-            low: number;
-            /** Format: double */
-            mean: number;
-        };
         /** @description The steps of a measurement. */
         MeasurementProgress: {
             /** Format: int64 */
@@ -2892,7 +2883,7 @@ export interface components {
         MeasurementResult: {
             /** @description The same without a model: `random`, `popularity_from_features` and `content_knn`. */
             baselines: {
-                [key: string]: components["schemas"]["MeasuredQuality"];
+                [key: string]: components["schemas"]["Estimate"];
             };
             /** @description The length of the lists. */
             cutoff: number;
@@ -2904,7 +2895,7 @@ export interface components {
             /** @description The number of users with new items. */
             n_users: number;
             /** @description Quality of the lists of new items with all fields. */
-            ndcg: components["schemas"]["MeasuredQuality"];
+            ndcg: components["schemas"]["Estimate"];
         };
         /**
          * @description The state of a measurement.

@@ -4,16 +4,17 @@
  * Ids of users and items are always exact strings.
  */
 import type { Answer, Sent, Values } from './contract'
+import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
 import type { components } from './schema'
 
 type Schemas = components['schemas']
-type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
+export type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
 type Interval = [low: number, high: number]
 
 /* Words of state, as the document lists them. */
 export type DataStatus = Schemas['TrainingDataStatus']
 export type EventType = Schemas['EventType']
-export type SplitScheme = Schemas['SplitScheme'] | 'CI' | 'TI'
+export type SplitScheme = Schemas['SplitScheme']
 export type TargetMetric = Schemas['TargetMetric']
 export type JobStatus = Schemas['TuningJobStatus']
 export type TrialStatus = Schemas['TrialStatus']
@@ -27,7 +28,7 @@ export type ScheduledData = Schemas['DataSource']
 export type RunCause = Schemas['RetrainingRunCause']
 
 export type User = Schemas['UserDetails']
-export type Project = Sent<Schemas['Project']> & { new_item_share?: number }
+export type Project = Sent<Schemas['Project']>
 export type NewProject = Pick<
   Project,
   'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'
@@ -56,10 +57,7 @@ export type TrainingData = With<
 
 export type DataPreview = Answer<'get', '/training_data/{id}/preview/'>
 
-export type SplitConfig = With<
-  Sent<Schemas['SplitConfig']>,
-  { scheme: SplitScheme; heldout_item_ratio?: number }
->
+export type SplitConfig = With<Sent<Schemas['SplitConfig']>, { scheme: SplitScheme }>
 /** Each scheme has the shares that it uses. */
 export type NewSplitConfig = Pick<Schemas['SplitConfig'], 'scheme' | 'test_user_ratio' | 'random_seed'> &
   Partial<Pick<SplitConfig, 'heldout_ratio' | 'heldout_item_ratio'>>
@@ -67,24 +65,13 @@ export type NewSplitConfig = Pick<Schemas['SplitConfig'], 'scheme' | 'test_user_
 export type EvaluationConfig = With<Sent<Schemas['EvaluationConfig']>, { target_metric: TargetMetric }>
 export type NewEvaluationConfig = Pick<EvaluationConfig, 'cutoff' | 'target_metric'>
 
-/** A mean with its 95 % interval. */
-export interface Estimate {
-  mean: number
-  low: number
-  high: number
-}
-/** The target metric of known items, and of all items in one list, where new items hold a share of the places. */
-export interface BesideNewItems {
-  warm: Estimate | null
-  mixed: Estimate
-  cold_share: Estimate
-}
+export type Estimate = Schemas['Estimate']
+export type BesideNewItems = Sent<Schemas['BesideNewItems']>
 /** What recommendations of new items have to beat. */
-export interface ColdBaseline {
-  name: 'random' | 'popularity_from_features' | 'content_knn'
-  score: Estimate
-  beside_new_items: BesideNewItems | null
-}
+export type ColdBaseline = With<
+  Schemas['ColdBaselineScore'],
+  { name: 'random' | 'popularity_from_features' | 'content_knn'; beside_new_items: BesideNewItems | null }
+>
 
 export type TuningJob = With<
   Sent<Schemas['TuningJob']>,
@@ -124,7 +111,7 @@ export type TrainedModel = With<
 >
 
 /** The title is a readable name, if the server knows one from item metadata. A `cold` item is not in the training data. */
-export type ScoredItem = Schemas['ScoredItem'] & { title?: string | null; cold?: boolean }
+export type ScoredItem = Schemas['ScoredItem'] & { title?: string | null }
 
 export type AlgorithmParameter = Sent<Schemas['Parameter']>
 export type Algorithm = With<Sent<Schemas['Algorithm']>, { parameters: AlgorithmParameter[] }>
@@ -236,6 +223,10 @@ export interface Sharper {
   ApiKey: ApiKey
   AuditEntry: AuditEntry
   EvaluationConfig: EvaluationConfig
+  FeatureColumns: FeatureColumns
+  FeatureMeasurement: FeatureMeasurement
+  FeaturePreview: FeaturePreview
+  FeatureSet: FeatureSet
   ItemMetaData: MetaData
   OffPolicyComparison: OffPolicyComparison
   RetrainingRun: RetrainingRun

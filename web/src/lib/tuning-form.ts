@@ -44,8 +44,7 @@ export const newTuningForm = (): TuningForm => ({
 export function splitOf(form: TuningForm): NewSplitConfig {
   const { scheme, heldoutRatio, heldoutItemRatio, testUserRatio, seed } = form
   return {
-    // The API document may know fewer schemes.
-    scheme: scheme as NewSplitConfig['scheme'],
+    scheme,
     ...(scheme === 'TI' ? {} : { heldout_ratio: heldoutRatio }),
     ...(holdsOutItems(scheme) ? { heldout_item_ratio: heldoutItemRatio } : {}),
     test_user_ratio: testUserRatio,

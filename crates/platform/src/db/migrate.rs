@@ -39,3 +39,23 @@ async fn run_under_lock(url: &str) -> Result<usize, DbError> {
         .map(|versions| versions.len())
         .map_err(|error| DbError::Migration(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::migration::{Migration, MigrationSource};
+    use diesel::pg::Pg;
+
+    use super::*;
+
+    #[test]
+    fn each_migration_has_a_number_of_its_own() {
+        let all: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().unwrap();
+        let names: Vec<String> = all.iter().map(|one| one.name().to_string()).collect();
+        let mut numbers: Vec<String> = all.iter().map(|one| one.name().version().to_string()).collect();
+        let n_all = numbers.len();
+        numbers.sort();
+        numbers.dedup();
+        // The harness runs one of two with the same number, and never the other.
+        assert_eq!(numbers.len(), n_all, "two of {names:?} have the same number");
+    }
+}
