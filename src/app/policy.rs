@@ -157,6 +157,8 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/ping/", GET, UNCOUNTED),
     ("/project/", LIST, MEMBERS),
     ("/project/{id}/", ONE, MEMBERS),
+    ("/project/{id}/items/", GET, MEMBERS),
+    ("/project/{id}/users/", GET, MEMBERS),
     ("/project_summary/{id}/", GET, MEMBERS),
     ("/retraining_run/", GET, MEMBERS),
     ("/retraining_run/{id}/", GET, MEMBERS),

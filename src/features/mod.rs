@@ -25,6 +25,9 @@ pub mod item_metadata;
 /// What the columns of item metadata mean, in versions.
 pub mod feature_sets;
 
+/// The items and users of a project, listed and searched.
+pub mod catalogue;
+
 /// What is held out to evaluate models, and what is measured.
 pub mod evaluation;
 
@@ -77,6 +80,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         datasets::Docs::openapi(),
         item_metadata::Docs::openapi(),
         feature_sets::Docs::openapi(),
+        catalogue::Docs::openapi(),
         evaluation::Docs::openapi(),
         model_configs::Docs::openapi(),
         models::Docs::openapi(),

@@ -32,5 +32,5 @@ pub use routes::{
     project_for_upload, routes,
 };
 pub use service::{PREVIEWS, Upload, blocking, in_turn, is_prepared_at_once, load_log, remove_files};
-pub use store::find;
+pub use store::{find, newest_ready};
 pub use under_way::UploadsUnderWay;

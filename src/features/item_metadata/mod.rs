@@ -19,9 +19,9 @@ mod table;
 pub use cells::{boolean_of, number_of};
 pub use changes::MergeItemChanges;
 pub use columns::{ColumnKind, ColumnReport, Columns};
-pub use lookup::Rows;
 #[cfg(test)]
 pub use lookup::tests::{prepared_bytes, prepared_rows};
+pub use lookup::{Rows, each_row};
 pub use model::{ItemMetaData, Metadata, OfItems, PrepareItemMetadata, Subject};
 pub use opening::{Unread, read_opened, read_within};
 pub use routes::{Docs, routes};

@@ -9,6 +9,7 @@ mod audit;
 mod bad_days;
 mod barriers;
 mod bodies;
+mod catalogue;
 mod concurrency;
 mod configs;
 mod contract_accounts;

@@ -1157,6 +1157,46 @@ export interface paths {
         patch: operations["update_project"];
         trace?: never;
     };
+    "/api/v1/project/{id}/items/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the items of a project, those with most interactions first: the items of its newest training data that is ready, and those
+         *     that only its item metadata has. Ids of more than 1,024 bytes are left out. Changed rows are listed a few seconds later.
+         */
+        get: operations["list_project_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/project/{id}/users/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the users of a project, those with most interactions first: the users of its newest training data that is ready. Ids of
+         *     more than 1,024 bytes are left out.
+         */
+        get: operations["list_project_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/project_summary/{id}/": {
         parameters: {
             query?: never;
@@ -3510,6 +3550,50 @@ export interface components {
             })[];
         };
         /** @description One page of results. */
+        Page_ProjectItem: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** @description Address of a picture, from the column of pictures; null without one. */
+                image_url?: string | null;
+                /**
+                 * Format: int32
+                 * @description Interactions in the newest training data that is ready.
+                 */
+                interactions: number;
+                item_id: string;
+                /** @description From the column of titles of the item metadata; null without one, or without a row of the item. */
+                title?: string | null;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_ProjectUser: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /**
+                 * Format: int32
+                 * @description Interactions in the newest training data that is ready.
+                 */
+                interactions: number;
+                user_id: string;
+            }[];
+        };
+        /** @description One page of results. */
         Page_RetrainingRun: {
             /**
              * Format: int64
@@ -3927,6 +4011,19 @@ export interface components {
             unknown_user: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
+        /** @description An item of a project. */
+        ProjectItem: {
+            /** @description Address of a picture, from the column of pictures; null without one. */
+            image_url?: string | null;
+            /**
+             * Format: int32
+             * @description Interactions in the newest training data that is ready.
+             */
+            interactions: number;
+            item_id: string;
+            /** @description From the column of titles of the item metadata; null without one, or without a row of the item. */
+            title?: string | null;
+        };
         /** @description The numbers of objects in a project. */
         ProjectSummary: {
             /** Format: date-time */
@@ -3937,6 +4034,15 @@ export interface components {
             n_data: number;
             /** Format: int64 */
             n_models: number;
+        };
+        /** @description A user of a project. */
+        ProjectUser: {
+            /**
+             * Format: int32
+             * @description Interactions in the newest training data that is ready.
+             */
+            interactions: number;
+            user_id: string;
         };
         /**
          * @description Whether the process is ready for traffic.
@@ -19939,6 +20045,208 @@ export interface operations {
             /** @description The disk of the server is nearly full (`disk_full`) */
             507: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_project_items: {
+        parameters: {
+            query?: {
+                /** @description The start of an id, or a part of a title in any case and width; the item with this id comes first */
+                q?: string;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "image_url": null,
+                     *           "interactions": 1,
+                     *           "item_id": "i1",
+                     *           "title": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ProjectItem"];
+                };
+            };
+            /** @description `q` is too long */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it, or there is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_project_users: {
+        parameters: {
+            query?: {
+                /** @description The start of an id; the user with this id comes first */
+                q?: string;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "interactions": 1,
+                     *           "user_id": "u1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ProjectUser"];
+                };
+            };
+            /** @description `q` is too long */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it, or there is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -118,6 +118,8 @@ fn looking() -> Vec<Row> {
     vec![
         row("GET", "project/", List, 200),
         row("GET", "project/{id}/", Object(viewer), 200),
+        row("GET", "project/{id}/items/", Object(viewer), 200),
+        row("GET", "project/{id}/users/", Object(viewer), 200),
         row("GET", "project_summary/{id}/", Object(viewer), 200),
         row("GET", "training_data/", List, 200),
         row("GET", "training_data/{id}/", Object(viewer), 200),
