@@ -62,6 +62,7 @@ mod shadows;
 mod slots;
 mod stored_bytes;
 mod story;
+mod studio;
 mod tenants;
 mod tuning;
 mod unread_answers;
