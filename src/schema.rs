@@ -149,6 +149,7 @@ table! {
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
+        requests_per_minute -> Nullable<Integer>,
     }
 }
 
@@ -190,6 +191,7 @@ table! {
         stored_bytes -> BigInt,
         subject -> Text,
         superseded_changes -> BigInt,
+        id_column -> Nullable<Text>,
     }
 }
 
@@ -518,6 +520,33 @@ table! {
 }
 
 table! {
+    studio_runs (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        name -> Text,
+        goal -> Text,
+        budget_seconds -> Integer,
+        mapping -> Jsonb,
+        state -> Text,
+        stage -> Text,
+        stages -> Jsonb,
+        warnings -> Jsonb,
+        error -> Nullable<Text>,
+        training_data_id -> Nullable<BigInt>,
+        item_meta_data_id -> Nullable<BigInt>,
+        user_meta_data_id -> Nullable<BigInt>,
+        tuning_job_id -> Nullable<BigInt>,
+        trained_model_id -> Nullable<BigInt>,
+        slot_id -> Nullable<BigInt>,
+        demo_key_id -> Nullable<BigInt>,
+        result -> Nullable<Jsonb>,
+        ins_datetime -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     task_logs (id) {
         id -> BigInt,
         job_id -> Nullable<BigInt>,
@@ -560,6 +589,7 @@ joinable!(slot_changes -> projects (project_id));
 joinable!(conversion_events -> projects (project_id));
 joinable!(retraining_schedules -> projects (project_id));
 joinable!(retraining_runs -> projects (project_id));
+joinable!(studio_runs -> projects (project_id));
 
 allow_tables_to_appear_in_same_query!(
     organisations,
@@ -593,5 +623,6 @@ allow_tables_to_appear_in_same_query!(
     recommendation_log,
     retraining_schedules,
     retraining_runs,
+    studio_runs,
     task_logs,
 );

@@ -64,6 +64,9 @@ pub mod inference;
 /// What another model would have earned, estimated from past traffic.
 pub mod off_policy;
 
+/// From files to an endpoint in one call.
+pub mod studio;
+
 /// WebSockets that report the state of searches and trainings.
 pub mod live_updates;
 
@@ -93,5 +96,6 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         retraining::Docs::openapi(),
         inference::Docs::openapi(),
         off_policy::Docs::openapi(),
+        studio::Docs::openapi(),
     ]
 }

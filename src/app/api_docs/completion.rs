@@ -17,6 +17,7 @@ const TAGS: &[(&str, &str)] = &[
     ("organisation", "People who share projects, and their roles."),
     ("invitation", "Invitations to an organisation."),
     ("project", "A project names the columns of its data and holds everything below it."),
+    ("studio", "From files to an endpoint in one call."),
     ("api_keys", "Keys for programs; each belongs to one project."),
     ("training_data", "Files of interactions."),
     ("item_meta_data", "Files that describe items."),

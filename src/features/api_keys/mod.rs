@@ -11,3 +11,4 @@ pub use known::KnownKeys;
 pub use model::scopes_of;
 pub use routes::{Docs, routes};
 pub use service::{KnownKey, NotedUses, PREFIX, authenticate, create_for};
+pub use store::{delete, set_requests_per_minute};

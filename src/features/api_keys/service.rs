@@ -147,7 +147,8 @@ pub async fn usable(services: &Services, concerned: Option<&Concerned>, most: i6
 
 fn grant_of(row: &ApiKey, organisation_id: i64) -> KeyGrant {
     let (prefix, scopes) = (row.key_prefix.clone(), row.granted());
-    KeyGrant { id: row.id, prefix, project_id: row.project_id, organisation_id, scopes }
+    let requests_per_minute = row.requests_per_minute.and_then(|most| usize::try_from(most).ok());
+    KeyGrant { id: row.id, prefix, project_id: row.project_id, organisation_id, scopes, requests_per_minute }
 }
 
 /// Turns a duplicate name of a key within a project into a 400.

@@ -129,6 +129,12 @@ pub async fn update(
         .await
 }
 
+/// Limits the predictions of a key in a minute, below what others may send.
+pub async fn set_requests_per_minute(connection: &mut AsyncPgConnection, id: i64, most: i32) -> QueryResult<()> {
+    let set = api_keys::requests_per_minute.eq(most);
+    diesel::update(api_keys::table.find(id)).set(set).execute(connection).await.map(drop)
+}
+
 pub async fn revoke(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::update(api_keys::table.find(id)).set(api_keys::is_active.eq(false)).execute(connection).await?;
     Ok(())

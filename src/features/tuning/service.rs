@@ -1,5 +1,6 @@
 //! Decisions about searches: what a job may request, when it is over, and what it leads to.
 
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
@@ -136,22 +137,23 @@ pub async fn create_asked(
 pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, TuningError> {
     let mut connection = services.db.conn().await?;
     let (id, now) = (job.id, services.clock.now());
-    let ended = connection
-        .transaction(async move |connection| -> Result<bool, TuningError> {
-            let ended = store::end(connection, id, SearchStatus::Cancelled, Some("Cancelled by a user."), now).await?;
-            if ended {
-                store::abandon_trials(connection, id, None, "The job was cancelled.", now).await?;
-                queue::cancel_group(connection, &TuningJob::group(id)).await?;
-                task_logs::write(connection, line(id, None), "The job was cancelled.").await?;
-                store::announce(connection, id).await?;
-            }
-            Ok(ended)
-        })
-        .await?;
+    let ended = connection.transaction(async move |connection| cancel_in(connection, id, now).await).await?;
     if !ended {
         return Err(TuningError::Over(job.status));
     }
     store::find(&mut connection, id).await?.ok_or(TuningError::Database(diesel::result::Error::NotFound))
+}
+
+/// Cancels a job in the caller's transaction; false if it was over.
+pub async fn cancel_in(connection: &mut AsyncPgConnection, id: i64, now: DateTime<Utc>) -> Result<bool, TuningError> {
+    let ended = store::end(connection, id, SearchStatus::Cancelled, Some("Cancelled by a user."), now).await?;
+    if ended {
+        store::abandon_trials(connection, id, None, "The job was cancelled.", now).await?;
+        queue::cancel_group(connection, &TuningJob::group(id)).await?;
+        task_logs::write(connection, line(id, None), "The job was cancelled.").await?;
+        store::announce(connection, id).await?;
+    }
+    Ok(ended)
 }
 
 /// Deletes a job that is over, with its trials and its log.

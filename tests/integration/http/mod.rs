@@ -63,6 +63,7 @@ mod shadows;
 mod slots;
 mod stored_bytes;
 mod story;
+mod studio;
 mod tenants;
 mod tuning;
 mod unread_answers;

@@ -16,6 +16,7 @@ use recotem::features::item_metadata::Subject;
 use recotem::features::models::{ModelStatus, TrainedModel};
 use recotem::features::projects::UnknownUsers;
 use recotem::features::retraining::{CatchUp, DataSource, RunCause, RunStatus};
+use recotem::features::studio::{Goal, Stage, StudioState};
 use recotem::features::tuning::{SearchStatus, TrialStatus};
 use recotem::platform::db::in_full;
 use recotem::platform::queue::JobState;
@@ -46,6 +47,9 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("retraining_schedules.data_source", DataSource::words()),
         ("slot_changes.action", SlotChangeAction::words()),
         ("split_configs.scheme", Scheme::words()),
+        ("studio_runs.goal", Goal::words()),
+        ("studio_runs.stage", Stage::words()),
+        ("studio_runs.state", StudioState::words()),
         ("trained_models.status", ModelStatus::words()),
         ("training_data.status", TrainingDataStatus::words()),
         ("trials.state", TrialStatus::words()),

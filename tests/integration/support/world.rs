@@ -59,6 +59,11 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     ids.extend(metadata(owner, project, data).await);
     let change = format!("({project}, 'c', '{{\"title\": \"C\"}}', 14)");
     app.execute(&format!("INSERT INTO item_changes (project_id, item_id, cells, bytes) VALUES {change}")).await;
+    app.execute(&format!(
+        "INSERT INTO studio_runs (project_id, name, goal, budget_seconds, mapping, stages) VALUES ({project}, 'P', 'auto', 60, '{{}}', '[]')"
+    ))
+    .await;
+    ids.insert("studio", owner.get("studio/").await.expect(200).body["results"][0]["id"].as_i64().expect("a run"));
     ids.extend(traffic(owner, &ids).await);
     ids.extend(people(app, owner, project).await);
     ids

@@ -61,7 +61,9 @@ async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
     let answer = match row.sends {
         Sends::Nothing if method == Method::GET || method == Method::DELETE => caller.call(method, &path, None).await,
         // A route that requires a form refuses any other body; an empty one gets as far as the check of access.
-        Sends::Nothing if ["training_data/", "item_meta_data/", "user_meta_data/"].iter().any(|kind| path.starts_with(kind)) => {
+        Sends::Nothing
+            if ["training_data/", "item_meta_data/", "user_meta_data/", "studio/"].iter().any(|kind| path.starts_with(kind)) =>
+        {
             caller.send_form(method, &path, multipart::Form::new().text("nothing", "")).await
         }
         Sends::Nothing => caller.call(method, &path, Some(json!({}))).await,

@@ -139,6 +139,8 @@ fn looking() -> Vec<Row> {
         row("GET", "feature_sets/columns/", Object(viewer), 200).query("project={project}"),
         row("GET", "feature_measurements/", List, 200),
         row("GET", "feature_measurements/{id}/", Object(viewer), 200),
+        row("GET", "studio/", List, 200),
+        row("GET", "studio/{id}/", Object(viewer), 200),
         row("GET", "item/{item}/", Object(viewer), 200).query("project={project}"),
         row("GET", "split_config/", List, 200),
         row("GET", "split_config/{id}/", Object(viewer), 200),
@@ -306,6 +308,9 @@ fn changing() -> Vec<Row> {
         row("PUT", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "k", "scopes": ["read"] })),
         row("PATCH", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "l" })),
         row("POST", "api_keys/{id}/revoke/", ObjectForPeople(admin), 200),
+        // The run has not begun.
+        row("POST", "studio/{id}/demo_key/", ObjectForPeople(admin), 409),
+        row("POST", "studio/{id}/cancel/", Object(editor), 200),
     ]
 }
 
@@ -314,6 +319,9 @@ fn making() -> Vec<Row> {
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("POST", "project/", People, 201).json(|_| json!({ "name": "new", "user_column": "u", "item_column": "i" })),
+        // Without files.
+        row("POST", "studio/", People, 400),
+        row("POST", "studio/guess/", People, 400),
         // Before the next file of items, which has other columns.
         row("POST", "feature_sets/preview/", Below(Role::Viewer), 200).json(feature_set),
         row("POST", "feature_sets/", Below(editor), 201).json(feature_set),
