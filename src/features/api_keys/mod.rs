@@ -6,8 +6,11 @@ mod model;
 mod routes;
 mod service;
 mod store;
+mod traffic;
 
 pub use known::KnownKeys;
 pub use model::scopes_of;
 pub use routes::{Docs, routes};
 pub use service::{KnownKey, NotedUses, PREFIX, authenticate, create_for};
+pub use store::{delete, revoke};
+pub use traffic::{AppTraffic, Served, Traffic, Used};

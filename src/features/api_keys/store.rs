@@ -129,11 +129,13 @@ pub async fn update(
         .await
 }
 
+/// Revokes a key.
 pub async fn revoke(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::update(api_keys::table.find(id)).set(api_keys::is_active.eq(false)).execute(connection).await?;
     Ok(())
 }
 
+/// Deletes a key.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(api_keys::table.find(id)).execute(connection).await?;
     Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use recotem::app::roles;
 use recotem::platform::blobs::Blobs;
 use recotem::platform::config::Settings;
+use recotem::platform::outbound::Outbound;
 use recotem::platform::queue::{self, JobRecord};
 use recotem::platform::services::Services;
 use secrecy::SecretString;
@@ -90,6 +91,7 @@ impl TestApp {
         let services = Services {
             db: database.db.clone(),
             clock,
+            outbound: Outbound::of(&settings).expect("a client"),
             settings: Arc::new(settings),
             secret: Arc::new(SecretString::from(SECRET)),
             blobs: Blobs::open(folder.path().join("files")).expect("a file store"),

@@ -1,19 +1,25 @@
 //! HTTP requests to other servers, with limits of time and size.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, StatusCode, redirect};
+use secrecy::ExposeSecret;
+use url::Url;
 
 use super::error::OutboundError;
 use super::policy::{Policy, Refusal};
 use super::resolver::{JudgingResolver, Lookup, system};
 use super::tls;
-use crate::config::OutboundSettings;
+use crate::config::{OutboundSettings, Settings};
 
 /// Time limit for connecting, for every request.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The port of a database whose URL names none.
+const POSTGRESQL: u16 = 5_432;
 
 /// The name of this program for other servers.
 const USER_AGENT: &str = concat!("Recotem/", env!("CARGO_PKG_VERSION"));
@@ -48,7 +54,13 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Creates the client of a running program.
+    /// Creates the client of an installation, which reaches neither the server itself nor its database. Their names are resolved
+    /// once.
+    pub fn of(settings: &Settings) -> Result<Self, OutboundError> {
+        Self::new(&settings.outbound, Policy::new(&settings.outbound, own_addresses(settings)))
+    }
+
+    /// Creates a client with another policy.
     pub fn new(settings: &OutboundSettings, policy: Policy) -> Result<Self, OutboundError> {
         Self::with_lookup(settings, policy, system())
     }
@@ -87,6 +99,15 @@ impl Outbound {
             Err(_) => Err(OutboundError::TimedOut(limits.total)),
         }
     }
+}
+
+/// Returns the addresses that the server and its database listen on. What cannot be resolved has none.
+fn own_addresses(settings: &Settings) -> Vec<SocketAddr> {
+    let database = settings.database_url.as_ref().and_then(|url| Url::parse(url.expose_secret()).ok());
+    let database = database.and_then(|url| Some((url.host_str()?.to_owned(), url.port().unwrap_or(POSTGRESQL))));
+    let of_database = database.and_then(|(host, port)| (host.trim_matches(['[', ']']), port).to_socket_addrs().ok());
+    let of_server = settings.bind.to_socket_addrs().ok();
+    of_server.into_iter().flatten().chain(of_database.into_iter().flatten()).filter(|address| address.port() > 0).collect()
 }
 
 /// Reads at most `most` bytes of the body.
