@@ -388,6 +388,7 @@ table! {
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
         kept_counts -> Nullable<Jsonb>,
+        significant_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -144,6 +144,11 @@ impl Traffic {
         }
     }
 
+    /// Counts lists of an app that no one is told of.
+    pub fn note_dropped(&self, app: i64, lists: u64) {
+        self.of(app).dropped.fetch_add(lists, Ordering::Relaxed);
+    }
+
     /// Takes the lists of all apps that had any, with the number of those that were dropped.
     pub fn take_answers(&self) -> Vec<(i64, Vec<Served>, u64)> {
         let taken = self.all().into_iter().map(|traffic| {

@@ -39,8 +39,16 @@ wire_enum! {
 }
 
 /// Records what happened in a project, in the caller's transaction. `data` are ids, names and figures: no secrets, and no rows of
-/// users.
-pub async fn record(connection: &mut AsyncPgConnection, project_id: i64, topic: Topic, data: Value) -> Result<(), QueryError> {
+/// users. The id of the project is added.
+pub async fn record(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    topic: Topic,
+    mut data: Value,
+) -> Result<(), QueryError> {
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("project".to_owned(), project_id.into());
+    }
     let organisation_id = store::organisation_of(connection, project_id).await?;
     let event = NewEvent { topic: topic.wire().to_owned(), organisation_id, project_id: Some(project_id), payload: data };
     outbox::record(connection, &event).await

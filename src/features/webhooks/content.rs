@@ -27,6 +27,12 @@ pub fn id_at(now: DateTime<Utc>) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
 }
 
+/// Returns the lowest id of messages that are created at a moment.
+pub fn first_id_of(moment: DateTime<Utc>) -> Uuid {
+    let millis = u128::from(u64::try_from(moment.timestamp_millis()).unwrap_or_default());
+    Uuid::from_u128(millis << 80)
+}
+
 /// Returns the page of the UI that shows more of what happened in a project.
 pub fn link_path(topic: Topic, project: i64, data: &Value) -> Option<String> {
     let number = |field: &str| data[field].as_i64();
@@ -61,6 +67,7 @@ mod tests {
             r#"{"type":"model.trained","timestamp":"2026-11-30T12:00:00.250Z","data":{"model":7}}"#
         );
         let id = id_at(at);
+        assert!(first_id_of(at) < id && id < first_id_of(at + chrono::TimeDelta::milliseconds(1)));
         assert_eq!((id.get_version_num(), id.get_timestamp().unwrap().to_unix().0), (7, at.timestamp() as u64));
     }
 

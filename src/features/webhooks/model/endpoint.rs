@@ -7,6 +7,7 @@ use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::message::ErrorCode;
 use crate::features::projects::Topic;
 use crate::platform::http::body::{
     FieldReader, Flag, Id, Integer, Kind, Missing, NamedSchemas, Nullable, Text, TextOrBlank, Texts,
@@ -137,7 +138,7 @@ pub struct Lane {
     pub failed_messages: i64,
     pub last_attempt_at: Option<DateTime<Utc>>,
     pub last_status_code: Option<i32>,
-    pub last_error_code: Option<String>,
+    pub last_error_code: Option<ErrorCode>,
 }
 
 /// What a delivery needs to know of its endpoint.
@@ -151,5 +152,4 @@ pub struct Target {
     pub secret_sealed: Vec<u8>,
     pub previous_secret_sealed: Option<Vec<u8>>,
     pub previous_until: Option<DateTime<Utc>>,
-    pub updated_at: DateTime<Utc>,
 }

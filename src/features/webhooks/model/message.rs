@@ -21,6 +21,32 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// Why an attempt failed.
+    #[schema(as = WebhookErrorCode)]
+    pub enum ErrorCode {
+        /// There was no complete answer within 15 seconds.
+        TimedOut = "timed_out",
+        /// The policy of the server does not allow the address.
+        RefusedAddress = "refused_address",
+        /// The name of the host has no address.
+        UnresolvedHost = "unresolved_host",
+        ConnectionFailed = "connection_failed",
+        /// The certificate is not valid, or encryption failed.
+        TlsFailed = "tls_failed",
+        /// The status was 3xx: redirects are not followed.
+        Redirected = "redirected",
+        /// The status was 429.
+        RateLimited = "rate_limited",
+        /// The status was 410: the endpoint is switched off.
+        Gone = "gone",
+        /// The status was another than 2xx.
+        HttpStatus = "http_status",
+        /// The secret was sealed with a key that is not configured.
+        SecretUnreadable = "secret_unreadable",
+    }
+}
+
 request_fields! {
     /// The messages that are sent again.
     pub struct ReplayFields {
@@ -39,7 +65,7 @@ pub struct MessageSummary {
     pub attempts: i32,
     pub due_at: DateTime<Utc>,
     pub status_code: Option<i32>,
-    pub error_code: Option<String>,
+    pub error_code: Option<ErrorCode>,
     pub ins_datetime: DateTime<Utc>,
 }
 
@@ -80,7 +106,7 @@ pub struct Waiting {
 pub struct Attempt {
     pub at: DateTime<Utc>,
     pub status_code: Option<i32>,
-    pub error_code: Option<String>,
+    pub error_code: Option<ErrorCode>,
     pub duration_ms: i32,
     pub response_head: String,
 }

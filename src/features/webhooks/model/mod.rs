@@ -7,5 +7,5 @@ mod notification;
 
 pub use app::{App, AppFields, DayOfUse, NewApp};
 pub use endpoint::{DisabledReason, Endpoint, EndpointFields, Lane, NewEndpoint, Target};
-pub use message::{Attempt, Message, MessageState, MessageSummary, NewMessage, ReplayFields, Waiting};
+pub use message::{Attempt, ErrorCode, Message, MessageState, MessageSummary, NewMessage, ReplayFields, Waiting};
 pub use notification::{NewNotification, Notification, ReadFields};

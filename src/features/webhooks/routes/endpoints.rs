@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::model::{DisabledReason, Endpoint, EndpointFields, Lane};
+use super::super::model::{DisabledReason, Endpoint, EndpointFields, ErrorCode, Lane};
 use super::super::service::endpoints as service;
 use super::super::store::endpoints as store;
 use crate::features::accounts::{Access, Admin, Principal, Role, Viewer};
@@ -38,7 +38,7 @@ struct LastAttempt {
     at: DateTime<Utc>,
     status_code: Option<i32>,
     /// Null if the message was delivered.
-    error_code: Option<String>,
+    error_code: Option<ErrorCode>,
 }
 
 /// An endpoint in answers.

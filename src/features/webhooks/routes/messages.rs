@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::model::{Attempt, Endpoint, Message, MessageState, MessageSummary, ReplayFields};
+use super::super::model::{Attempt, Endpoint, ErrorCode, Message, MessageState, MessageSummary, ReplayFields};
 use super::super::service::messages as service;
 use super::super::store::messages as store;
 use crate::features::accounts::{Access, Admin, Viewer};
@@ -30,7 +30,7 @@ pub struct MessageBody {
     /// Of the last attempt.
     status_code: Option<i32>,
     /// Of the last attempt; null if it succeeded.
-    error_code: Option<String>,
+    error_code: Option<ErrorCode>,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
 }
@@ -60,7 +60,7 @@ struct Try {
     /// Null if there was no answer.
     status_code: Option<i32>,
     /// Null if it succeeded.
-    error_code: Option<String>,
+    error_code: Option<ErrorCode>,
     duration_ms: i32,
     /// The beginning of the answer.
     response_head: String,

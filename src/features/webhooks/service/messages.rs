@@ -31,7 +31,9 @@ pub async fn test(services: &Services, endpoint: &Endpoint) -> ApiResult<Uuid> {
         due_at: now,
         ins_datetime: now,
     };
-    store::insert(&mut *services.db.conn().await?, std::slice::from_ref(&message)).await?;
+    let mut connection = services.db.conn().await?;
+    store::end_rest(&mut connection, endpoint.id).await?;
+    store::insert(&mut connection, std::slice::from_ref(&message)).await?;
     Ok(message.id)
 }
 

@@ -6,7 +6,7 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::super::model::{DisabledReason, Endpoint, EndpointFields, Lane, NewEndpoint};
-use super::announce;
+use super::announce_endpoints;
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::projects::page_of_project;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
@@ -63,7 +63,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, endpoint: NewEndpoint) -
         .get_result(connection)
         .await?;
     diesel::insert_into(webhook_lanes::table).values(webhook_lanes::endpoint_id.eq(stored.id)).execute(connection).await?;
-    announce(connection).await?;
+    announce_endpoints(connection).await?;
     Ok(stored)
 }
 
@@ -84,7 +84,7 @@ pub async fn update(
         None => saved,
         Some(off) => switch(connection, id, off).await?,
     };
-    announce(connection).await?;
+    announce_endpoints(connection).await?;
     Ok(saved)
 }
 
@@ -137,14 +137,14 @@ pub async fn disable(
         ))
         .execute(connection)
         .await?;
-    announce(connection).await?;
+    announce_endpoints(connection).await?;
     Ok(changed > 0)
 }
 
 /// Deletes an endpoint with its messages.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(webhook_endpoints::table.find(id)).execute(connection).await?;
-    announce(connection).await
+    announce_endpoints(connection).await
 }
 
 /// The secrets of an endpoint, as they are stored.
@@ -167,7 +167,39 @@ pub async fn locked_secret(connection: &mut AsyncPgConnection, id: i64) -> Query
 /// Replaces the secrets of an endpoint.
 pub async fn set_secrets(connection: &mut AsyncPgConnection, id: i64, secrets: Secrets) -> QueryResult<()> {
     diesel::update(webhook_endpoints::table.find(id)).set(secrets).execute(connection).await?;
-    announce(connection).await
+    announce_endpoints(connection).await
+}
+
+/// The sealed secrets of an endpoint.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = webhook_endpoints)]
+pub struct Sealed {
+    pub id: i64,
+    pub project_id: i64,
+    pub secret_sealed: Vec<u8>,
+    pub previous_secret_sealed: Option<Vec<u8>>,
+}
+
+/// Returns the sealed secrets of all endpoints.
+pub async fn all_sealed(connection: &mut AsyncPgConnection) -> QueryResult<Vec<Sealed>> {
+    webhook_endpoints::table.order(webhook_endpoints::id).select(Sealed::as_select()).load(connection).await
+}
+
+/// Replaces the sealed secrets of an endpoint by others, unless they were replaced meanwhile.
+pub async fn replace_sealed(
+    connection: &mut AsyncPgConnection,
+    old: &Sealed,
+    present: Option<Vec<u8>>,
+    previous: Option<Vec<u8>>,
+) -> QueryResult<usize> {
+    let unchanged = webhook_endpoints::table.find(old.id).filter(webhook_endpoints::secret_sealed.eq(&old.secret_sealed));
+    diesel::update(unchanged)
+        .set((
+            webhook_endpoints::secret_sealed.eq(present.unwrap_or_else(|| old.secret_sealed.clone())),
+            webhook_endpoints::previous_secret_sealed.eq(previous.or_else(|| old.previous_secret_sealed.clone())),
+        ))
+        .execute(connection)
+        .await
 }
 
 /// Returns how the deliveries to endpoints go.

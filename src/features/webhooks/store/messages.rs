@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -9,10 +10,12 @@ use super::super::model::{Attempt, Message, MessageState, MessageSummary, NewMes
 use super::announce;
 use crate::features::projects::Topic;
 use crate::platform::http::{ApiResult, PageRequest, paginate};
-use crate::schema::{webhook_attempts, webhook_messages};
+use crate::schema::{webhook_attempts, webhook_lanes, webhook_messages};
 
 /// A statement has at most 65,535 parameters.
 const ROWS_AT_ONCE: usize = 1_000;
+
+const REMOVED_AT_ONCE: i64 = 10_000;
 
 /// Stores messages, and announces that there are some.
 pub async fn insert(connection: &mut AsyncPgConnection, messages: &[NewMessage]) -> QueryResult<()> {
@@ -67,8 +70,18 @@ pub async fn attempts(connection: &mut AsyncPgConnection, id: Uuid, most: i64) -
 pub async fn retry(connection: &mut AsyncPgConnection, endpoint: i64, id: Uuid, now: DateTime<Utc>) -> QueryResult<bool> {
     let of_endpoint = webhook_messages::table.find(id).filter(webhook_messages::endpoint_id.eq(endpoint));
     let changed = diesel::update(of_endpoint).set(waiting_again(now)).execute(connection).await?;
+    end_rest(connection, endpoint).await?;
     announce(connection).await?;
     Ok(changed > 0)
+}
+
+/// Lets an endpoint be sent a message at once, though its last deliveries failed.
+pub async fn end_rest(connection: &mut AsyncPgConnection, endpoint: i64) -> QueryResult<()> {
+    diesel::update(webhook_lanes::table.find(endpoint))
+        .set(webhook_lanes::paused_until.eq(None::<DateTime<Utc>>))
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 type WaitingAgain = (
@@ -79,6 +92,12 @@ type WaitingAgain = (
 
 fn waiting_again(now: DateTime<Utc>) -> WaitingAgain {
     (webhook_messages::state.eq(MessageState::Waiting), webhook_messages::step.eq(0), webhook_messages::due_at.eq(now))
+}
+
+/// Removes some of the messages with ids below one, and returns how many. A message that still waits is removed, too.
+pub async fn delete_before(connection: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
+    let sql = "DELETE FROM webhook_messages WHERE id IN (SELECT id FROM webhook_messages WHERE id < $1 LIMIT $2)";
+    diesel::sql_query(sql).bind::<SqlUuid, _>(id).bind::<BigInt, _>(REMOVED_AT_ONCE).execute(connection).await
 }
 
 /// Counts the messages to an endpoint that were delivered or have failed, from a moment on.
@@ -102,6 +121,7 @@ pub async fn replay(
         .filter(webhook_messages::endpoint_id.eq(endpoint).and(webhook_messages::ins_datetime.ge(since)))
         .filter(webhook_messages::state.ne(MessageState::Waiting));
     let changed = diesel::update(of_endpoint).set(waiting_again(now)).execute(connection).await?;
+    end_rest(connection, endpoint).await?;
     announce(connection).await?;
     Ok(changed)
 }

@@ -132,6 +132,12 @@ fn cause_of(error: &reqwest::Error, total: Duration) -> OutboundError {
         if let Some(refusal) = found.downcast_ref::<Refusal>() {
             return refusal.clone().into();
         }
+        // An error of input and output does not name what it wraps as its cause.
+        let wrapped = found.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = wrapped.and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
+        if let Some(tls) = tls.or_else(|| found.downcast_ref::<rustls::Error>()) {
+            return OutboundError::Tls(tls.to_string());
+        }
         cause = found.source();
     }
     if error.is_timeout() {
