@@ -64,6 +64,9 @@ pub mod inference;
 /// What another model would have earned, estimated from past traffic.
 pub mod off_policy;
 
+/// Other programs: apps with a key, and endpoints that are told what happens in a project.
+pub mod webhooks;
+
 /// From files to an endpoint in one call.
 pub mod studio;
 
@@ -96,6 +99,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         retraining::Docs::openapi(),
         inference::Docs::openapi(),
         off_policy::Docs::openapi(),
+        webhooks::Docs::openapi(),
         studio::Docs::openapi(),
     ]
 }

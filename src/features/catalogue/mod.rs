@@ -9,5 +9,8 @@ mod model;
 mod routes;
 mod search;
 mod service;
+mod titles;
 
+pub use model::{Part, Query};
 pub use routes::{Docs, routes};
+pub use service::{item_titled, items, titles_of, users};

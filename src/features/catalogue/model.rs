@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ml::features::normal_form;
+use crate::platform::http::{ApiResult, PageRequest};
 
 /// The largest number of characters that are looked for.
 pub const LONGEST_QUERY: usize = 200;
@@ -49,5 +50,27 @@ impl Query {
     /// Returns whether it finds everything.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+}
+
+/// The part of what was found that a caller gets.
+#[derive(Debug, Clone)]
+pub enum Part {
+    Page(PageRequest),
+    /// After the first `skipped`, the next `most`.
+    Range {
+        skipped: usize,
+        most: usize,
+    },
+}
+
+impl Part {
+    /// Returns how many to skip and how many to take, given how many there are; 404 when there is no such page.
+    pub fn of(&self, count: i64) -> ApiResult<(usize, usize)> {
+        let number = |at: i64| usize::try_from(at).unwrap_or(usize::MAX);
+        match self {
+            Self::Page(page) => Ok((number(page.offset(count)?), number(page.limit()))),
+            Self::Range { skipped, most } => Ok((*skipped, *most)),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::web;
 use utoipa::OpenApi;
 
-use super::model::{LONGEST_QUERY, ListedItem, ListedUser, Query};
+use super::model::{LONGEST_QUERY, ListedItem, ListedUser, Part, Query};
 use super::service;
 use crate::features::accounts::{Access, Viewer};
 use crate::features::projects::Project;
@@ -38,7 +38,7 @@ async fn items(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<ListedItem>>> {
-    let (count, items) = service::items(&services, &access.object, query_of(&filters)?, page.clone()).await?;
+    let (count, items) = service::items(&services, &access.object, query_of(&filters)?, Part::Page(page.clone())).await?;
     Ok(web::Json(page.wrap(count, items)?))
 }
 
@@ -55,6 +55,6 @@ async fn users(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<ListedUser>>> {
-    let (count, users) = service::users(&services, &access.object, query_of(&filters)?, page.clone()).await?;
+    let (count, users) = service::users(&services, &access.object, query_of(&filters)?, Part::Page(page.clone())).await?;
     Ok(web::Json(page.wrap(count, users)?))
 }

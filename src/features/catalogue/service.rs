@@ -7,18 +7,21 @@ use tokio_util::sync::CancellationToken;
 use super::building::{self, Sources, open_rows};
 use super::columns::{Shown, address_of, title_of};
 use super::listing::Listing;
-use super::model::{ListedItem, ListedUser, Query};
+use super::model::{ListedItem, ListedUser, Part, Query};
 use crate::features::datasets::{self, DataError};
 use crate::features::feature_sets;
 use crate::features::item_metadata::{self, LARGEST_METADATA, Rows, Subject};
 use crate::features::projects::Project;
 use crate::platform::blobs::Blobs;
 use crate::platform::computing::Computing;
-use crate::platform::http::{ApiError, ApiResult, PageRequest};
+use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
 /// How often a file is looked for that is replaced meanwhile.
 const TRIES: usize = 3;
+
+/// How many titles are named that are like one that no item has.
+const NEAR: usize = 5;
 
 /// The computing places of searches.
 static SEARCHES: LazyLock<Computing> = LazyLock::new(Computing::of_machine);
@@ -37,12 +40,12 @@ async fn sources_of(services: &Services, project: &Project) -> ApiResult<Sources
 }
 
 /// Returns one page of the users that a query finds.
-pub async fn users(services: &Services, project: &Project, query: Query, page: PageRequest) -> ApiResult<Found<ListedUser>> {
+pub async fn users(services: &Services, project: &Project, query: Query, part: Part) -> ApiResult<Found<ListedUser>> {
     let look = async |sources: Sources| {
         let listing = building::users(services, &sources).await?;
-        let (query, page) = (query.clone(), page.clone());
+        let (query, part) = (query.clone(), part.clone());
         let work = move |_: &CancellationToken| -> ApiResult<Found<ListedUser>> {
-            let (count, numbers) = numbers(&listing, &query, &page)?;
+            let (count, numbers) = numbers(&listing, &query, &part)?;
             let user = |number| {
                 let (user_id, interactions) = listing.get(number);
                 ListedUser { user_id: user_id.to_owned(), interactions }
@@ -55,12 +58,12 @@ pub async fn users(services: &Services, project: &Project, query: Query, page: P
 }
 
 /// Returns one page of the items that a query finds.
-pub async fn items(services: &Services, project: &Project, query: Query, page: PageRequest) -> ApiResult<Found<ListedItem>> {
+pub async fn items(services: &Services, project: &Project, query: Query, part: Part) -> ApiResult<Found<ListedItem>> {
     let look = async |sources: Sources| {
         let listing = building::items(services, &sources).await?;
-        let (query, page, blobs, party) = (query.clone(), page.clone(), services.blobs.clone(), sources.tenant.party());
+        let (query, part, blobs, party) = (query.clone(), part.clone(), services.blobs.clone(), sources.tenant.party());
         let work = move |_: &CancellationToken| -> ApiResult<Found<ListedItem>> {
-            let (count, numbers) = numbers(&listing, &query, &page)?;
+            let (count, numbers) = numbers(&listing, &query, &part)?;
             Ok((count, with_rows(&blobs, &sources, &listing, &numbers)?))
         };
         SEARCHES.run(Some(party), work).await?
@@ -86,32 +89,71 @@ fn is_replaced(error: &ApiError) -> bool {
     error.status().as_u16() == 409
 }
 
-/// Returns how many a query finds, and the numbers of those on a page.
-fn numbers(listing: &Listing, query: &Query, page: &PageRequest) -> ApiResult<(i64, Vec<u32>)> {
+/// Returns how many a query finds, and the numbers of a part of them.
+fn numbers(listing: &Listing, query: &Query, part: &Part) -> ApiResult<(i64, Vec<u32>)> {
     let matches = listing.search(query);
     let count = i64::try_from(matches.count()).unwrap_or(i64::MAX);
-    let part = |at: i64| usize::try_from(at).unwrap_or(usize::MAX);
-    Ok((count, matches.part(part(page.offset(count)?), part(page.limit()))))
+    let (skipped, most) = part.of(count)?;
+    Ok((count, matches.part(skipped, most)))
+}
+
+/// Returns the id of the item with a title, in any case and width, or with this id where no title is it; of several, the one with
+/// most interactions. Without one, returns the titles most like it.
+pub async fn item_titled(services: &Services, project: &Project, title: &str) -> ApiResult<Result<String, Vec<String>>> {
+    let look = async |sources: Sources| {
+        let listing = building::items(services, &sources).await?;
+        let (title, blobs, party) = (title.to_owned(), services.blobs.clone(), sources.tenant.party());
+        let work = move |_: &CancellationToken| -> ApiResult<Result<String, Vec<String>>> {
+            if let Some(number) = listing.titled(&title) {
+                return Ok(Ok(listing.get(number).0.to_owned()));
+            }
+            let near = with_rows(&blobs, &sources, &listing, &listing.titled_like(&title, NEAR))?;
+            Ok(Err(near.into_iter().filter_map(|item| item.title).collect()))
+        };
+        SEARCHES.run(Some(party), work).await?
+    };
+    while_replaced(services, project, look).await
+}
+
+/// Returns the titles of items, in their order; `None` for those without one.
+pub async fn titles_of(services: &Services, project: &Project, items: &[String]) -> ApiResult<Vec<Option<String>>> {
+    let look = async |sources: Sources| {
+        let (items, blobs, party) = (items.to_vec(), services.blobs.clone(), sources.tenant.party());
+        let work = move |_: &CancellationToken| -> ApiResult<Vec<Option<String>>> {
+            let rows = rows_of(&blobs, &sources)?;
+            let mut left = LARGEST_METADATA;
+            let title = |item: &String| Ok(cells_of(rows.as_ref(), item, &mut left)?.0);
+            items.iter().map(title).collect()
+        };
+        SEARCHES.run(Some(party), work).await?
+    };
+    while_replaced(services, project, look).await
+}
+
+/// The rows of items, and the columns that are shown of them.
+type ShownRows = (Shown, Rows);
+
+/// Opens the item metadata in use; `None` if there is none with anything to show. Blocks.
+fn rows_of(blobs: &Blobs, sources: &Sources) -> Result<Option<ShownRows>, DataError> {
+    let opened = sources.metadata.as_deref().map(|key| open_rows(blobs, key)).transpose()?;
+    Ok(opened.map(|(_, rows)| (sources.shown(&rows), rows)).filter(|(shown, _)| *shown != Shown::default()))
 }
 
 /// Returns items with what their rows say. Blocks.
 fn with_rows(blobs: &Blobs, sources: &Sources, listing: &Listing, numbers: &[u32]) -> Result<Vec<ListedItem>, DataError> {
-    let opened = sources.metadata.as_deref().map(|key| open_rows(blobs, key)).transpose()?;
-    let rows = opened.map(|(_, rows)| (sources.shown(&rows), rows)).filter(|(shown, _)| *shown != Shown::default());
+    let rows = rows_of(blobs, sources)?;
     let mut left = LARGEST_METADATA;
     let item = |number: &u32| {
         let (item_id, interactions) = listing.get(*number);
-        let cells = match &rows {
-            Some((shown, rows)) => cells_of(rows, *shown, item_id, &mut left)?,
-            None => (None, None),
-        };
-        Ok(ListedItem { item_id: item_id.to_owned(), title: cells.0, image_url: cells.1, interactions })
+        let (title, image_url) = cells_of(rows.as_ref(), item_id, &mut left)?;
+        Ok(ListedItem { item_id: item_id.to_owned(), title, image_url, interactions })
     };
     numbers.iter().map(item).collect()
 }
 
 /// Returns the title and the picture in the row of an item. A row that is larger than what may still be read is left out.
-fn cells_of(rows: &Rows, shown: Shown, item: &str, left: &mut usize) -> Result<(Option<String>, Option<String>), DataError> {
+fn cells_of(rows: Option<&ShownRows>, item: &str, left: &mut usize) -> Result<(Option<String>, Option<String>), DataError> {
+    let Some((shown, rows)) = rows else { return Ok((None, None)) };
     let cells = match rows.find(item, *left) {
         Ok(cells) => cells.unwrap_or_default(),
         Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => return Ok((None, None)),

@@ -12,6 +12,7 @@ mod jobs;
 mod kept;
 mod memory;
 mod model;
+mod notices;
 mod preparation;
 mod report;
 mod routes;

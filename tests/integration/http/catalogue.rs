@@ -44,7 +44,7 @@ fn rows(pairs: &[(&str, u64)]) -> Vec<(String, u64)> {
 
 const INTERACTIONS: &str = "user,item\nu1,1\nu1,001\nu2,1\nu1,1\n10,1\n10,10\n";
 const ITEMS: &str = "item,Title,価格,画像URL\n1,Toy Story,5,https://pictures.example/1.png\n\
-    001,ﾀﾜｰ 100%,6,javascript:alert(1)\n7,Ｎｅｗ_one,7,\n";
+    001,ﾀﾜｰ %,6,javascript:alert(1)\n7,Ｎｅｗ_one,7,\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_and_users_are_listed_by_interactions_and_found_by_id_and_title() {
@@ -68,7 +68,7 @@ async fn items_and_users_are_listed_by_interactions_and_found_by_id_and_title() 
     let all = lists.get("items", "").await;
     let shown = |at: usize| [all["results"][at]["title"].clone(), all["results"][at]["image_url"].clone()];
     assert_eq!(shown(0), [json!("Toy Story"), json!("https://pictures.example/1.png")]);
-    assert_eq!(shown(1), [json!("ﾀﾜｰ 100%"), Value::Null], "no script as an address");
+    assert_eq!(shown(1), [json!("ﾀﾜｰ %"), Value::Null], "no script as an address");
     assert_eq!((shown(2), shown(3)), ([Value::Null, Value::Null], [json!("Ｎｅｗ_one"), Value::Null]));
 
     assert_eq!(lists.ids("q=1").await, ["1", "10"], "the id itself first, and 001 is another");
@@ -141,9 +141,13 @@ async fn single_rows_are_listed_once_they_are_merged_and_a_feature_set_names_the
     let ann = app.user("ann").await;
     let project = project_of(&ann).await;
     let lists = Lists { caller: &ann, project };
+    let merged = async |query: &str| {
+        app.wake().await;
+        lists.get("items", query).await["results"].clone()
+    };
     ann.upload(project, "a.csv", INTERACTIONS).await.expect(201);
     ann.put(&format!("item/new/?project={project}"), json!({ "blurb": "A brass lamp", "kind": "lamp" })).await.expect(202);
-    app.soon("the new item is listed", async || lists.ids("q=new").await == ["new"]).await;
+    app.soon("the new item is listed", async || merged("q=new").await[0]["item_id"] == "new").await;
     assert_eq!(lists.get("items", "q=new").await["results"][0]["title"], Value::Null);
 
     let set =
@@ -151,10 +155,10 @@ async fn single_rows_are_listed_once_they_are_merged_and_a_feature_set_names_the
     ann.post("feature_sets/", set).await.expect(201);
     assert_eq!(lists.get("items", "q=BRASS").await["results"][0]["title"], "A brass lamp");
     ann.put(&format!("item/new/?project={project}"), json!({ "blurb": "A tin lamp", "title": "Lamp" })).await.expect(202);
-    app.soon("the title has changed", async || lists.get("items", "q=new").await["results"][0]["title"] == "Lamp").await;
+    app.soon("the title has changed", async || merged("q=new").await[0]["title"] == "Lamp").await;
     assert!(lists.ids("q=brass").await.is_empty());
     ann.delete(&format!("item/new/?project={project}")).await.expect(202);
-    app.soon("the item is listed no more", async || lists.ids("q=new").await.is_empty()).await;
+    app.soon("the item is listed no more", async || merged("q=new").await == json!([])).await;
     assert_eq!(lists.ids("").await, ["1", "001", "10"]);
 }
 
