@@ -10,4 +10,4 @@ mod store;
 pub use model::{Estimate, EvaluationConfig, EvaluationFields, Scheme, SplitConfig, TargetMetric};
 pub use routes::{Docs, routes};
 pub use service::{bring_evaluation, bring_split, evaluation_for, split_for};
-pub use store::{find_evaluation, find_evaluations, find_split};
+pub use store::{find_evaluation, find_evaluations, find_split, find_splits};

@@ -7,6 +7,7 @@ mod content_knn;
 mod cosine_knn;
 mod dense_slim;
 mod factor_model;
+mod feature_maps;
 mod feature_weighting;
 mod fixed_scores;
 mod ials;

@@ -16,7 +16,7 @@ use crate::new_users::judge_profiles;
 use crate::registry;
 use crate::search_space::SearchSpace;
 use crate::sparse::Csr;
-use crate::splits::Split;
+use crate::splits::{NewUsers, Split};
 use crate::tuning::{Sampler, Study, Suggestion, TrialState};
 use crate::weights::Weights;
 pub use outcome::{BesideNewItems, Quality, TrialOutcome};
@@ -124,7 +124,8 @@ impl<'a> Trial<'a> {
     }
 
     fn input(&self) -> TrainInput<'_> {
-        self.warm.as_ref().map_or_else(|| TrainInput::from(&*self.train), WarmSide::input)
+        let input = self.warm.as_ref().map_or_else(|| TrainInput::from(&*self.train), WarmSide::input);
+        input.with_users(self.split.new_users().map(NewUsers::features))
     }
 
     fn judge(&self, model: &dyn Recommender) -> MlResult<Judged> {

@@ -15,12 +15,14 @@
 //! this user alone. The similarity of items is the cosine of their factors without the bias.
 
 mod blocks;
+mod described;
 mod model;
 mod settings;
 mod steps;
 mod trainer;
 
 use self::blocks::n_blocks;
+use self::described::Described;
 use self::model::row_width;
 use self::settings::Settings;
 use self::trainer::Trainer;
@@ -55,6 +57,9 @@ fn parameters() -> Vec<ParameterSpec> {
         ParameterSpec::float("learning_rate", 1e-9, 10.0, 0.05),
         ParameterSpec::int("train_epochs", 1, 100_000, 128),
         ParameterSpec::int("random_seed", 0, i64::MAX, 42),
+        ParameterSpec::optional_float("item_feature_rate", 0.0, 10.0),
+        ParameterSpec::optional_float("user_feature_rate", 0.0, 10.0),
+        ParameterSpec::float("feature_dropout", 0.0, 1.0, 0.5),
         ParameterSpec::n_threads(),
     ]
 }
@@ -71,7 +76,9 @@ fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, hook: &mut Ep
     let train = input.interactions;
     let settings = Settings::read(params)?;
     let epochs = params.size("train_epochs")? as u32;
-    let mut trainer = ctx.install(|| Trainer::new(settings, train));
+    let width = row_width(settings.k);
+    let (users, items) = (Described::of_users(params, input, width)?, Described::of_items(params, input, width)?);
+    let mut trainer = ctx.install(|| Trainer::new(settings, train, users, items));
     for epoch in 1..=epochs {
         ctx.install(|| trainer.epoch(epoch, ctx))?;
         if !trainer.model().is_finite() {

@@ -13,7 +13,7 @@ const WIDTH: usize = 16;
 const K: usize = 6;
 
 fn settings(loss: Loss) -> Settings {
-    Settings { k: K, item_alpha: 0.3, user_alpha: 0.2, loss, learning_rate: 1.0, seed: 1 }
+    Settings { k: K, item_alpha: 0.3, user_alpha: 0.2, loss, learning_rate: 1.0, seed: 1, feature_dropout: 0.0 }
 }
 
 fn numbers(n: usize, step: usize) -> Vec<f32> {

@@ -25,7 +25,7 @@ fn described(extra: Value) -> Map<String, Value> {
 }
 
 fn fit_to(train: &Csr, features: &Csr, params: &Map<String, Value>) -> MlResult<Box<dyn Recommender>> {
-    fit("IALS", params, TrainInput { interactions: train, items: Some(features) }, &Context::new(0, 2))
+    fit("IALS", params, TrainInput { items: Some(features), ..TrainInput::from(train) }, &Context::new(0, 2))
 }
 
 /// Returns the map as it is stored, and what it predicts for each item.
@@ -170,7 +170,7 @@ fn the_map_is_stored_and_read_back() {
 fn what_cannot_learn_from_features_says_so() {
     let (train, features) = (weighted(), features());
     let refused = |features: Option<&Csr>, extra: Value| {
-        let input = TrainInput { interactions: &train, items: features };
+        let input = TrainInput { items: features, ..TrainInput::from(&train) };
         fit("IALS", &described(extra), input, &Context::new(0, 1)).err().unwrap().to_string()
     };
     assert!(refused(None, json!({})).contains("give an item file"));
