@@ -84,6 +84,9 @@ impl<'a> TrainInput<'a> {
 /// The parameters that make an algorithm learn from the features of items when they are positive; off by default.
 const FEATURE_PARAMETERS: [&str; 3] = ["lambda_item_feature", "feature_weight", "item_feature_rate"];
 
+/// The parameters that make an algorithm learn from the features of users when they are positive; off by default.
+pub(crate) const USER_FEATURE_PARAMETERS: [&str; 2] = ["lambda_user_feature", "user_feature_rate"];
+
 /// The size of a training matrix, from which memory is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainShape {

@@ -1,14 +1,15 @@
 //! What features add to the rows of users and items (Kula 2015): a row is the sum of a row of its own and of the rows of its
 //! features, each times its value. Both learn to rank, and the features alone rank what a model was not trained on.
 //!
-//! In some steps, drawn with the probability `feature_dropout`, own rows are left out (Volkovs, Yu & Poutanen 2017, "DropoutNet"):
-//! without this the features would only learn what own rows leave over. The rows of features are the same in all blocks: gradients
-//! by them are summed, and they move once for each round of blocks, by Adagrad as well.
+//! In some steps, drawn with the probability `feature_dropout`, own rows are left out (Volkovs, Yu & Poutanen 2017, "DropoutNet"),
+//! so that features learn to rank alone. That has not helped on the data of `make bench-cold`, so it is zero by default. The rows of
+//! features are the same in all blocks: gradients by them are summed, and they move once for each round of blocks, by Adagrad as
+//! well.
 
 use rayon::prelude::*;
 
 use super::super::new_items::predict_one;
-use super::super::{Params, TrainInput};
+use super::super::{Params, TrainInput, TrainShape};
 use super::steps::FIRST_SQUARES;
 use crate::context::Context;
 use crate::error::MlResult;
@@ -96,6 +97,24 @@ impl<'a> Described<'a> {
         self.pulls.fill(0.0);
         Ok(())
     }
+}
+
+/// Features of a row that memory is estimated for.
+const TERMS: u64 = 32;
+/// Most features that memory is estimated for: the terms of a column of text.
+const FEATURES: u64 = 30_000;
+
+/// Estimates the peak memory of learning from features, with rows of `width`.
+pub(super) fn estimate(params: &Params<'_>, width: u64, shape: TrainShape) -> MlResult<u64> {
+    let mut bytes = 0;
+    for (name, n) in [("user_feature_rate", shape.n_users as u64), ("item_feature_rate", shape.n_items as u64)] {
+        if rate(params, name)?.is_some() {
+            let features = FEATURES.min(n * TERMS) + 1;
+            // Features by feature, their rows twice, and twice what they add and are pulled by: items have these in blocks too.
+            bytes += n * TERMS * 8 + 2 * features * width * 4 + 4 * n * width * 4;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Returns the rate at which features learn; `None` for a model that does not learn from them.
