@@ -29,6 +29,11 @@ WITH_FEATURES = {
     "DenseSLIM": {},
     "ContentKNN": {"top_k": 20},
 }
+# The same of models that learn what features add, or predict, together with the factors.
+LEARNING_FEATURES = {
+    "IALS": {"n_components": 13, "train_epochs": 4, "alpha0": 0.1, "lambda_item_feature": 10, "lambda_user_feature": 10},
+    "BPRFM": {"n_components": 7, "train_epochs": 4, "item_feature_rate": 0.05, "user_feature_rate": 0.05},
+}
 N_ITEMS, N_NEW_ITEMS, N_USERS = 400, 30, 300
 # Users that the models are asked about without their ids; the last one has nothing that a user of the training has.
 PROFILES = [
@@ -238,14 +243,24 @@ def check(binary, data, folder, algorithm):
     print(f"{algorithm}: {len(model.users)} users, {len(model.items)} items, {path.stat().st_size} bytes: the same lists")
 
 
-def check_with_features(binary, data, folder, algorithm, catalogue):
+def check_own_maps(tensors):
+    """Checks that predictions are those of the maps that the model learnt itself, of items times a number."""
+    items, users = tensors["model.item_feature_map"], tensors["model.user_feature_map"]
+    cold = tensors["cold.weights"][:, : items.shape[1]]
+    np.testing.assert_allclose(cold, items * np.vdot(cold, items) / np.vdot(items, items), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(tensors["profile.weights"][:, : users.shape[1]], users, rtol=1e-6)
+
+
+def check_with_features(binary, data, folder, algorithm, parameters, catalogue):
     path = folder / f"{algorithm}-features.safetensors"
-    parameters = json.dumps(WITH_FEATURES[algorithm])
+    parameters = json.dumps(parameters)
     files = [data, "--items", folder / "items.jsonl", "--item-features", folder / "spec.json"]
     files += ["--users", folder / "users.jsonl", "--user-features", folder / "user_spec.json"]
     run(binary, "train", *files, *COLUMNS, "--algorithm", algorithm, "--params", parameters, "-o", path)
     model = ModelWithFeatures(path)
     assert model.about["format"] == "recotem-model-v2", model.about
+    if "model.item_feature_map" in model.tensors:
+        check_own_maps(model.tensors)
     new = model.items[model.n_trained :]
     assert len(new) >= N_NEW_ITEMS, new
     for number, item in enumerate(new):
@@ -315,8 +330,8 @@ def main():
             check(binary, data, folder, algorithm)
         catalogue = write_items(folder)
         write_users(folder)
-        for algorithm in WITH_FEATURES:
-            check_with_features(binary, data, folder, algorithm, catalogue)
+        for algorithm, parameters in [*WITH_FEATURES.items(), *LEARNING_FEATURES.items()]:
+            check_with_features(binary, data, folder, algorithm, parameters, catalogue)
 
 
 main()

@@ -54,7 +54,7 @@ fn main() {
     let features = encoder.encode(&known, &all(&known), &ctx).unwrap();
     let interactions = interactions();
     let shape = format!("{} items x {} terms", features.n_rows, features.n_cols);
-    let input = TrainInput { interactions: &interactions, items: Some(&features) };
+    let input = TrainInput { items: Some(&features), ..TrainInput::from(&interactions) };
     let content = || registry::fit("ContentKNNRecommender", &Default::default(), input, &ctx).unwrap();
     line(&format!("ContentKNN, fit to {shape}"), &format!("{:.2} s", seconds(content)), "");
     for (name, params) in

@@ -66,7 +66,7 @@ impl<'a> WarmSide<'a> {
 
     /// Returns what a model learns from.
     pub fn input(&self) -> TrainInput<'_> {
-        TrainInput { interactions: &self.interactions, items: Some(&self.warm_features) }
+        TrainInput { interactions: &self.interactions, items: Some(&self.warm_features), users: None }
     }
 
     /// Returns the features of all items, the warm ones first.

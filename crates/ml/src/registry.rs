@@ -1,6 +1,6 @@
 //! All algorithms, and how one is fitted by its name.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::algorithms::{
     AlgorithmInfo, Before, Control, EpochHook, MATRIX_ALGORITHMS, MatrixAlgorithm, Model, NewItems, Params, TrainInput,
@@ -44,6 +44,16 @@ pub fn learns_from_sessions(name: &str) -> bool {
 /// Returns whether a name denotes an algorithm that is made of the features of items, in any of the forms that [`find`] accepts.
 pub fn learns_from_features(name: &str) -> bool {
     find(name).is_ok_and(|info| info.new_items() == NewItems::ByFeatures)
+}
+
+/// Returns parameters to start from, beside the defaults, for an algorithm in any of the forms that [`find`] accepts. Those of iALS
+/// are irspack's, which expects a search: they give no weight to what users have not interacted with, and lists are arbitrary.
+pub fn starting_point(name: &str) -> Map<String, Value> {
+    let parameters = match find(name).map(|info| info.short) {
+        Ok("IALS") => json!({ "alpha0": 0.1, "reg": 0.01 }),
+        _ => Value::Null,
+    };
+    if let Value::Object(parameters) = parameters { parameters } else { Map::new() }
 }
 
 /// Fits an algorithm to a training matrix.
@@ -91,4 +101,17 @@ pub fn fit_from(
 fn prepare(info: &AlgorithmInfo, matrix: &MatrixAlgorithm, params: &Params<'_>, train: &Csr, ctx: &Context) -> MlResult<()> {
     ctx.require_memory(&format!("fitting {}", info.name), (matrix.estimate)(params, TrainShape::of(train))?)?;
     ctx.check()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithms_start_from_parameters_that_they_have() {
+        for info in matrix_algorithms() {
+            info.check(&starting_point(info.name)).unwrap();
+        }
+        assert_eq!(starting_point("IALS")["alpha0"], json!(0.1));
+    }
 }

@@ -76,7 +76,7 @@ fn neighbours_are_those_of_the_cosine() {
     for top_k in [4, 100] {
         let params = Map::from_iter([("top_k".to_owned(), json!(top_k))]);
         let model =
-            fit("ContentKNN", &params, TrainInput { interactions: &without_users, items: Some(&features) }, &ctx).unwrap();
+            fit("ContentKNN", &params, TrainInput { items: Some(&features), ..TrainInput::from(&without_users) }, &ctx).unwrap();
         let mut weights = vec![0f32; n];
         for known in 0..n {
             model.similar_items(known as u32, &mut weights).unwrap();

@@ -41,7 +41,7 @@ fn colours() -> Csr {
 /// Fits with the colours as features, which most algorithms ignore.
 fn fit_to(train: &Csr, info: &AlgorithmInfo, context: &Context) -> MlResult<Box<dyn Recommender>> {
     let features = colours();
-    fit(info.name, &gentle(info), TrainInput { interactions: train, items: Some(&features) }, context)
+    fit(info.name, &gentle(info), TrainInput { items: Some(&features), ..TrainInput::from(train) }, context)
 }
 
 /// Returns parameters with which a tiny data set can be learnt.

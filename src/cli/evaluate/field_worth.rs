@@ -22,6 +22,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let (weights, params) = args.fit.log.weighing.weights()?.overridden(&args.fit.params)?;
     info.check(&params)?;
+    let params: Map<String, Value> = registry::starting_point(info.name).into_iter().chain(params).collect();
     let threads = offline::threads(args.threads);
     let context = offline::context(args.seed, threads);
     let log = offline::read_log(&args.train, &args.fit.log.read_options(), threads)?;

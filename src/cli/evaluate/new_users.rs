@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let others = new.others(&split.weighed_train(&weights));
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
-    let input = TrainInput { interactions: &others, items: split.item_features() };
+    let input = TrainInput { interactions: &others, items: split.item_features(), users: Some(new.features()) };
     let model = registry::fit(info.name, &params, input, &context)?;
     let fit_seconds = clock.seconds();
     let clock = Stopwatch::start();

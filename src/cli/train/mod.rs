@@ -69,10 +69,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let now = training_moment(&log);
     let described =
         items.as_ref().map(|items| Described::new(&items.spec, &items.table, &log.items, now, &context)).transpose()?;
+    let profiled = users.map(|users| ProfiledUsers::new(&users.spec, &users.table, &log.users, now, &context)).transpose()?;
     let input = described.as_ref().map_or_else(|| TrainInput::from(&seen), |described| described.input(&seen));
+    let input = input.with_users(profiled.as_ref().map(ProfiledUsers::features));
     let model = registry::fit(info.name, &params, input, &context)?;
     let cold_start = described.map(|described| described.learn(info, &*model, &seen, &context)).transpose()?.flatten();
-    let profiled = users.map(|users| ProfiledUsers::new(&users.spec, &users.table, &log.users, now, &context)).transpose()?;
     let learn = |users: ProfiledUsers| users.learn(&*model, &seen, cold_start.as_deref(), &context);
     let profiles = profiled.map(learn).transpose()?.flatten();
     let fit_seconds = clock.seconds();

@@ -11,4 +11,4 @@ pub use model::{Estimate, EvaluationConfig, EvaluationFields, Scheme, SplitConfi
 pub use routes::{Docs, routes};
 pub use service::{bring_evaluation, bring_split, evaluation_for, split_for};
 pub use store::{evaluation::insert as create_evaluation, split::insert as create_split};
-pub use store::{find_evaluation, find_evaluations, find_split};
+pub use store::{find_evaluation, find_evaluations, find_split, find_splits};

@@ -179,6 +179,11 @@ pub async fn find_evaluation(connection: &mut AsyncPgConnection, id: i64) -> Que
     evaluation::by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
 }
 
+/// Returns the split configs of these ids, in no particular order.
+pub async fn find_splits(connection: &mut AsyncPgConnection, ids: Vec<i64>) -> QueryResult<Vec<SplitConfig>> {
+    split_configs::table.filter(split_configs::id.eq_any(ids)).select(SplitConfig::as_select()).load(connection).await
+}
+
 /// Returns the evaluation configs of these ids, in no particular order.
 pub async fn find_evaluations(connection: &mut AsyncPgConnection, ids: Vec<i64>) -> QueryResult<Vec<EvaluationConfig>> {
     evaluation_configs::table

@@ -1,7 +1,5 @@
 //! Measuring the fields of a spec on loaded interactions: all of a measurement that needs no database.
 
-use serde_json::Map;
-
 use super::model::MeasurementResult;
 use crate::features::item_metadata::{self, Unread};
 use crate::ml::algorithms::TrainShape;
@@ -78,14 +76,14 @@ fn result_of(
     }
     let info = registry::find_matrix(&inputs.algorithm)?;
     let shape = TrainShape { n_users: log.users.len(), n_items: log.items.len(), nnz: log.n_rows() };
-    let estimate = info.estimate_memory_bytes(&Map::new(), shape)?;
+    let mut params = registry::starting_point(info.name);
+    let estimate = info.estimate_memory_bytes(&params, shape)?;
     let needed = estimate.saturating_add(table.heap_bytes().saturating_mul(ENCODED));
     context.require_memory("measuring the fields", needed)?;
     let config = SplitConfig { scheme: SplitScheme::CI, ..SplitConfig::default() };
     let divided = splits::split(&inputs.weights.counted(log), &config)?;
     let (n_items, n_warm) = (divided.train.n_cols, divided.n_warm);
     drop(divided);
-    let mut params = Map::new();
     inputs.weights.complete(&mut params);
     let data = WorthData { log, table, spec: &inputs.spec, now_micros: log.training_moment(inputs.now) };
     let settings = WorthSettings { algorithm: info.name.to_owned(), params, split: config, n_folds: FOLDS, cutoff: CUTOFF };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::features::feature_sets::CurrentSet;
-use crate::ml::algorithms::{AlgorithmInfo, Before, NewItems, Recommender, TrainShape};
+use crate::ml::algorithms::{AlgorithmInfo, Before, NewItems, Recommender, TrainInput, TrainShape};
 use crate::ml::artifact::{Described, ProfiledUsers, TrainedModel as Artifact};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
@@ -113,10 +113,11 @@ pub fn fit(plan: &Plan, log: &InteractionLog, tables: Tables<&FeatureTable>, con
     let warm_start_from = plan.before.as_ref().filter(|_| warm.is_some()).map(|before| before.id);
     let model = match warm {
         Some(model) => model,
-        None => match &described {
-            Some(described) => registry::fit(info.name, &own, described.input(&seen), context)?,
-            None => registry::fit(info.name, &own, &seen, context)?,
-        },
+        None => {
+            let input = described.as_ref().map_or_else(|| TrainInput::from(&seen), |described| described.input(&seen));
+            let input = input.with_users(profiled.as_ref().map(ProfiledUsers::features));
+            registry::fit(info.name, &own, input, context)?
+        }
     };
     let features = described.as_ref().map(|described| json!(described.spec()));
     let beside_model = context.beside(model.heap_bytes() + seen.bytes());
@@ -175,7 +176,7 @@ fn describe(
     }
 }
 
-/// Encodes the features of the users. No algorithm needs them: metadata that cannot be used is left out, and the reason returned.
+/// Encodes the features of the users. Hardly any model needs them: metadata that cannot be used is left out, and the reason returned.
 fn profile(
     info: &AlgorithmInfo,
     log: &InteractionLog,

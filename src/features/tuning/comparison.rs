@@ -118,7 +118,9 @@ async fn scores_of_users(
     if cold && learners.iter().any(|(_, own)| own.is_some()) {
         return Err(TuningError::Data(SAME_DATA_NEEDED.to_owned()));
     }
-    let described = cold || learners.iter().any(|(one, _)| registry::learns_from_features(&one.algorithm));
+    let learns_from_features =
+        |one: &Suggestion| registry::find(&one.algorithm).is_ok_and(|info| info.learns_from_features(&one.params));
+    let described = cold || learners.iter().any(|(one, _)| learns_from_features(one));
     let split = split_cache::split_of(context, &contest.data, &contest.split, weighed.then_some(&weights), described).await?;
     let (users, items) = match learners.iter().any(|(_, own)| own.is_some()) {
         true => split_cache::log_of(services, &contest.data).await.map(|log| (log.users, log.items))?,

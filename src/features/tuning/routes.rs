@@ -12,7 +12,7 @@ use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, 
 use super::new_items::{BesideNewItems, ColdBaselineScore};
 use super::{references, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
-use crate::features::evaluation::{self, EvaluationConfig, TargetMetric};
+use crate::features::evaluation::{self, EvaluationConfig, SplitConfig, TargetMetric};
 use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
@@ -121,8 +121,15 @@ impl From<Trial> for TrialBody {
     }
 }
 
-fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, task_links: Vec<TaskLink>) -> TuningJobBody {
-    let warnings = service::Algorithms::of(job.fields.tried_algorithms_json.as_ref()).warnings();
+fn to_body(
+    job: TuningJob,
+    evaluation: &EvaluationConfig,
+    split: &SplitConfig,
+    counts: TrialCounts,
+    task_links: Vec<TaskLink>,
+) -> TuningJobBody {
+    let algorithms = service::Algorithms::of(job.fields.tried_algorithms_json.as_ref());
+    let warnings = algorithms.suited(split.fields.scheme.holds_out_items()).warnings();
     TuningJobBody {
         id: job.id,
         fields: job.fields,
@@ -152,12 +159,14 @@ async fn to_bodies(connection: &mut Connection, jobs: Vec<TuningJob>) -> ApiResu
     let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
     let counts: HashMap<i64, TrialCounts> = store::counts(connection, &ids).await?.into_iter().collect();
     let evaluations = evaluation::find_evaluations(connection, jobs.iter().map(|job| job.fields.evaluation_id).collect()).await?;
+    let splits = evaluation::find_splits(connection, jobs.iter().map(|job| job.fields.split_id).collect()).await?;
     let mut links = task_logs::task_links(connection, ids.iter().map(|id| TuningJob::group(*id)).collect()).await?;
     let bodies = jobs.into_iter().filter_map(|job| {
         let evaluation = evaluations.iter().find(|evaluation| evaluation.id == job.fields.evaluation_id)?;
+        let split = splits.iter().find(|split| split.id == job.fields.split_id)?;
         let links = links.remove(&TuningJob::group(job.id)).unwrap_or_default();
         let counts = counts.get(&job.id).copied().unwrap_or_default();
-        Some(to_body(job, evaluation, counts, links))
+        Some(to_body(job, evaluation, split, counts, links))
     });
     Ok(bodies.collect())
 }

@@ -30,6 +30,8 @@ pub struct Algorithms {
     pub unknown: Vec<String>,
     /// Algorithms that are left out because they cannot recommend new items.
     pub unable: Vec<&'static str>,
+    /// Whether the client named any known one.
+    pub is_chosen: bool,
 }
 
 impl Algorithms {
@@ -43,6 +45,7 @@ impl Algorithms {
                 Err(_) => found.unknown.push(name.to_owned()),
             }
         }
+        found.is_chosen = !found.names.is_empty();
         if found.names.is_empty() {
             found.names = model_configs::DEFAULT_ALGORITHMS.to_vec();
         }
@@ -62,18 +65,22 @@ impl Algorithms {
         self
     }
 
-    /// Returns warnings for the client about the unknown names.
+    /// Returns warnings for the client about the names that are left out.
     pub fn warnings(&self) -> Vec<String> {
         let tried = self.names.join(", ");
         let warning = |name: &String| format!("There is no algorithm \"{name}\".{} This search tries {tried}.", suggestion(name));
-        self.unknown.iter().map(warning).collect()
+        let unable = self.unable_line().filter(|_| self.is_chosen);
+        self.unknown.iter().map(warning).chain(unable).collect()
     }
 
     /// Returns lines of the log about the algorithms that are left out.
     pub fn log_lines(&self) -> impl Iterator<Item = String> {
-        let unable = format!("Left out, since they cannot recommend new items: {}.", self.unable.join(", "));
-        let unable = (!self.unable.is_empty()).then_some(unable);
-        self.unknown_line().into_iter().chain(unable)
+        self.unknown_line().into_iter().chain(self.unable_line())
+    }
+
+    fn unable_line(&self) -> Option<String> {
+        let line = format!("Left out, since they cannot recommend new items: {}.", self.unable.join(", "));
+        (!self.unable.is_empty()).then_some(line)
     }
 
     fn unknown_line(&self) -> Option<String> {
@@ -308,12 +315,16 @@ mod tests {
                 names: vec!["IALSRecommender", "TopPopRecommender"],
                 unknown: vec!["Nonsense".into()],
                 unable: Vec::new(),
+                is_chosen: true,
             }
         );
         let tried = "This search tries IALSRecommender, TopPopRecommender.";
         assert_eq!(found.warnings(), [format!("There is no algorithm \"Nonsense\". {tried}")]);
         let suited = Algorithms::of(Some(&asked)).suited(true);
+        let unable = "Left out, since they cannot recommend new items: TopPopRecommender.";
+        assert_eq!(suited.warnings()[1..], [unable.to_owned()]);
         assert_eq!((suited.names, suited.unable), (vec!["IALSRecommender"], vec!["TopPopRecommender"]));
+        assert!(Algorithms::of(None).suited(true).warnings().is_empty(), "nothing of it was requested");
         let slip = Algorithms::of(Some(&json!(["IALSRecomender"]))).warnings();
         assert!(slip[0].contains("Did you mean IALSRecommender? This search tries IALSRecommender, CosineKNN"), "{slip:?}");
     }

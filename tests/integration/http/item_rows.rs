@@ -239,10 +239,19 @@ async fn a_merge_that_dies_at_the_end_leaves_the_form_in_use_and_the_changes_wai
     let mut files = app.files();
     files.sort();
     assert_eq!(files, before);
+    assert_eq!(items.row("b").await.get("problem"), None, "it is tried again");
+
+    app.execute("UPDATE jobs SET max_attempts = 1 WHERE kind = 'merge_item_changes'").await;
+    app.idle().await;
+    let given_up = items.row("b").await;
+    assert!(given_up["problem"].as_str().is_some_and(|problem| problem.contains("the server died")), "{given_up}");
+    assert_eq!(given_up["is_pending"], true);
 
     app.execute("DROP FUNCTION die CASCADE").await;
+    items.put("a", json!({ "title": "A" })).await;
+    assert_eq!(items.row("b").await.get("problem"), None, "it is tried again with the next change");
     app.idle().await;
-    assert_eq!(items.row("b").await["is_pending"], false);
+    assert_eq!(items.row("b").await, json!({ "item_id": "b", "values": { "title": "B" }, "is_pending": false }));
     assert_eq!(items.only().await["report"]["items"], 2);
 }
 

@@ -117,6 +117,7 @@ async fn a_search_on_a_split_that_holds_out_items_finds_what_recommends_new_ones
     );
     app.soon("the search ends", async || user.get(&path).await.body["status"] == "COMPLETED").await;
     let job = user.get(&path).await.body;
+    assert_eq!(job["warnings"], json!(["Left out, since they cannot recommend new items: TopPopRecommender."]));
     let baselines = job["cold_baselines"].as_array().expect("baselines");
     let names: Vec<&Value> = baselines.iter().map(|baseline| &baseline["name"]).collect();
     assert_eq!(names, ["random", "popularity_from_features", "content_knn"]);

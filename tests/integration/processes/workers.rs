@@ -1,5 +1,6 @@
 //! Workers that are killed, restarted or stopped, and the searches that they run.
 
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use recotem::platform::queue;
 use serde_json::{Value, json};
 
@@ -111,6 +112,54 @@ async fn a_measurement_outlives_the_worker_that_runs_it() {
     let ended = admin.wait_for(&measurement, |measurement| measurement["status"] == "COMPLETED").await;
     assert_eq!(ended["result"]["fields"].as_array().map(Vec::len), Some(40), "{ended}");
     assert_eq!(ended["progress"]["done"], ended["progress"]["total"], "{ended}");
+}
+
+/// Returns the number of statements that wait for another transaction.
+async fn n_locked_out(database: &TestDatabase) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        n: i64,
+    }
+    let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut connection = database.db.conn().await.expect("a connection");
+    diesel::sql_query(sql).get_result::<Count>(&mut connection).await.expect(sql).n
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_rows_outlive_the_worker_that_merges_them() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let url = Some(database.db.url());
+    let (_server, address) = Process::serve(&["--no-worker"], folder.path(), url);
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
+    let project = admin.post("project/", project).await.expect(201).id();
+    admin.upload_items(project, "items.csv", "item_id,title\nold,Old\n").await.expect(201);
+    let row = |item: &str| format!("item/{item}/?project={project}");
+    admin.put(&row("new"), json!({ "title": "New" })).await.expect(202);
+
+    // Its last statement waits: the form with the change is in place, and nothing is committed.
+    let mut holder = database.db.conn().await.expect("a connection");
+    holder.batch_execute("BEGIN; SELECT 1 FROM item_changes FOR UPDATE").await.expect("a lock");
+    let first = Process::start(&["worker"], folder.path(), url);
+    while n_locked_out(&database).await == 0 {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    first.kill();
+    holder.batch_execute("ROLLBACK").await.expect("the lock is released");
+    drop(holder);
+    let found = admin.get(&row("new")).await.expect(200).body;
+    assert_eq!((&found["is_pending"], &found["values"]), (&json!(true), &json!({ "title": "New" })), "{found}");
+    assert_eq!(admin.get(&row("old")).await.expect(200).body["values"], json!({ "title": "Old" }));
+
+    let mut connection = database.db.conn().await.expect("a connection");
+    assert!(queue::give_up_leases(&mut connection, None).await.expect("the queue answers") > 0);
+    drop(connection);
+    let _second = Process::start(&["worker"], folder.path(), url);
+    let merged = admin.wait_for(&row("new"), |row| row["is_pending"] == false).await;
+    assert_eq!(merged["values"], json!({ "title": "New" }), "{merged}");
+    let metadata = admin.get(&format!("item_meta_data/?project={project}")).await.expect(200).body;
+    assert_eq!(metadata["results"][0]["report"]["items"], 2, "{metadata}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

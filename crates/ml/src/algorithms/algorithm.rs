@@ -44,11 +44,13 @@ pub struct TrainInput<'a> {
     pub interactions: &'a Csr,
     /// Items by encoded features ([`crate::features::Encoder`]), for algorithms that learn from them.
     pub items: Option<&'a Csr>,
+    /// Users by encoded features, likewise.
+    pub users: Option<&'a Csr>,
 }
 
 impl<'a> From<&'a Csr> for TrainInput<'a> {
     fn from(interactions: &'a Csr) -> Self {
-        TrainInput { interactions, items: None }
+        TrainInput { interactions, items: None, users: None }
     }
 }
 
@@ -62,10 +64,28 @@ impl<'a> TrainInput<'a> {
         }
         Ok(features)
     }
+
+    /// Returns the features of the users, or an error that says that `learner` needs them.
+    pub(super) fn user_features(&self, learner: &str) -> MlResult<&'a Csr> {
+        let missing = || MlError::BadInput(format!("{learner} learns from the features of users; give a user file"));
+        let features = self.users.ok_or_else(missing)?;
+        if features.n_rows != self.interactions.n_rows {
+            return Err(MlError::BadInput("features and users differ in number".into()));
+        }
+        Ok(features)
+    }
+
+    /// Returns the same with the encoded features of the users.
+    pub fn with_users(self, users: Option<&'a Csr>) -> Self {
+        TrainInput { users, ..self }
+    }
 }
 
-/// The parameters that make an algorithm learn from features when they are positive; off by default.
-const FEATURE_PARAMETERS: [&str; 2] = ["lambda_item_feature", "feature_weight"];
+/// The parameters that make an algorithm learn from the features of items when they are positive; off by default.
+const FEATURE_PARAMETERS: [&str; 3] = ["lambda_item_feature", "feature_weight", "item_feature_rate"];
+
+/// The parameters that make an algorithm learn from the features of users when they are positive; off by default.
+pub(crate) const USER_FEATURE_PARAMETERS: [&str; 2] = ["lambda_user_feature", "user_feature_rate"];
 
 /// The size of a training matrix, from which memory is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

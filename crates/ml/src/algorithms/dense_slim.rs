@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn features_need_a_weight_and_a_weight_needs_features() {
         let (train, features) = (people(), features());
-        let described = TrainInput { interactions: &train, items: Some(&features) };
+        let described = TrainInput { items: Some(&features), ..TrainInput::from(&train) };
         let fit = |algorithm: &str, input: TrainInput<'_>, weight: f32| {
             let params = serde_json::json!({ "feature_weight": weight });
             crate::registry::fit(algorithm, params.as_object().unwrap(), input, &Context::new(0, 1))

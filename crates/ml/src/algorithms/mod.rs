@@ -7,6 +7,7 @@ mod content_knn;
 mod cosine_knn;
 mod dense_slim;
 mod factor_model;
+mod feature_maps;
 mod feature_weighting;
 mod fixed_scores;
 mod ials;
@@ -38,7 +39,7 @@ pub use profiles::UserMap;
 pub use random_scores::RandomScores;
 pub use recommender::{Factors, ItemWeights, Recommender};
 
-pub(crate) use algorithm::Model;
+pub(crate) use algorithm::{Model, USER_FEATURE_PARAMETERS};
 use recommender::{check_block, check_items, check_pairs, scores_by_factors};
 
 /// The algorithms that learn from a matrix, in the order in which they are shown.

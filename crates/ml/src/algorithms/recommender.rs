@@ -79,6 +79,11 @@ pub trait Recommender: Send + Sync {
         None
     }
 
+    /// Returns the same map from the features of a user.
+    fn user_feature_map(&self) -> Option<&[f32]> {
+        None
+    }
+
     /// Returns whether scoring a block takes as long as scoring its users one by one; small blocks, whose scores stay in the
     /// cache, are best then.
     fn scores_one_by_one(&self) -> bool {

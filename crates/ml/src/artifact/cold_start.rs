@@ -49,7 +49,7 @@ impl Described {
 
     /// Returns what a model learns from.
     pub fn input<'a>(&'a self, interactions: &'a Csr) -> TrainInput<'a> {
-        TrainInput { interactions, items: Some(&self.features) }
+        TrainInput { items: Some(&self.features), ..TrainInput::from(interactions) }
     }
 
     /// Learns from a fitted model what is needed to add items to it; `None` for algorithms that cannot have new ones.

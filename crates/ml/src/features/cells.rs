@@ -96,39 +96,51 @@ impl<'a> Cell<'a> {
 
     /// Returns the number in the cell.
     pub fn number(&self) -> Told<Option<f64>> {
-        let value = match self {
-            Cell::Missing => return Ok(None),
-            Cell::Number(value) => *value,
-            Cell::Text(text) if is_missing(text) => return Ok(None),
-            Cell::Text(text) => match text.parse() {
-                Ok(value) => value,
-                Err(_) => return Err(format!("has {}, which is not a number", quoted(text))),
+        self.number_if_any().ok_or_else(|| match self {
+            Cell::Texts(_) | Cell::Values(_) => "has several values, not one number".to_owned(),
+            Cell::Text(text) => match text.parse::<f64>() {
+                Ok(value) => format!("has {value}, which is not a finite number of usual size"),
+                Err(_) => format!("has {}, which is not a number", quoted(text)),
             },
-            Cell::Texts(_) | Cell::Values(_) => return Err("has several values, not one number".to_owned()),
+            Cell::Number(value) => format!("has {value}, which is not a finite number of usual size"),
+            Cell::Missing => String::new(),
+        })
+    }
+
+    /// Returns the number in the cell; the outer `None` stands for a value that is none.
+    pub fn number_if_any(&self) -> Option<Option<f64>> {
+        let value = match self {
+            Cell::Missing => return Some(None),
+            Cell::Number(value) => *value,
+            Cell::Text(text) if is_missing(text) => return Some(None),
+            Cell::Text(text) => text.parse().ok()?,
+            Cell::Texts(_) | Cell::Values(_) => return None,
         };
-        if value.is_finite() && value.abs() <= f64::from(f32::MAX) {
-            return Ok(Some(value));
-        }
-        Err(format!("has {value}, which is not a finite number of usual size"))
+        (value.is_finite() && value.abs() <= f64::from(f32::MAX)).then_some(Some(value))
     }
 
     /// Returns the moment in the cell, in microseconds UTC.
     pub fn moment(&self) -> Told<Option<i64>> {
-        let moment = match self {
-            Cell::Missing => return Ok(None),
-            Cell::Number(value) => dates::of_number(*value),
-            Cell::Text(text) if is_missing(text) => return Ok(None),
-            Cell::Text(text) => dates::of_text(text),
-            Cell::Texts(_) | Cell::Values(_) => return Err("has several values, not one date".to_owned()),
-        };
-        moment.map(Some).ok_or_else(|| {
+        self.moment_if_any().ok_or_else(|| {
             let shown = match self {
                 Cell::Number(value) => value.to_string(),
                 Cell::Text(text) => quoted(text),
-                _ => String::new(),
+                Cell::Texts(_) | Cell::Values(_) => return "has several values, not one date".to_owned(),
+                Cell::Missing => String::new(),
             };
             format!("has {shown}, which is not a date; write it as 1995-01-31 or 1995-01-31T12:30:00Z")
         })
+    }
+
+    /// Returns the moment in the cell; the outer `None` stands for a value that is none.
+    pub fn moment_if_any(&self) -> Option<Option<i64>> {
+        match self {
+            Cell::Missing => Some(None),
+            Cell::Number(value) => dates::of_number(*value).map(Some),
+            Cell::Text(text) if is_missing(text) => Some(None),
+            Cell::Text(text) => dates::of_text(text).map(Some),
+            Cell::Texts(_) | Cell::Values(_) => None,
+        }
     }
 }
 

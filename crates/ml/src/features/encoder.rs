@@ -60,15 +60,28 @@ impl Encoder {
         now_micros: i64,
         ctx: &Context,
     ) -> MlResult<Encoder> {
-        spec.validate()?;
-        spec.require_columns(table.columns())?;
-        require_rows(table, rows)?;
-        let mut fitted = Vec::with_capacity(spec.fields.len());
-        for (field, steps) in spec.fields.iter().zip(steps_of(spec)?) {
-            let source = Source::new(field, &steps, table, now_micros);
-            fitted.push(Fitted::fit(&source, rows, now_micros, ctx)?);
-        }
+        let learn = |source: &Source<'_>| match Fitted::fit(source, rows, now_micros, ctx)? {
+            Some(fitted) => Ok(fitted),
+            None => Err(Fitted::emptiness(source)),
+        };
+        let fitted = learn_fields(spec, table, rows, now_micros, learn)?;
         Encoder::new(spec.clone(), now_micros, fitted)
+    }
+
+    /// Learns from the rows of training items as [`Encoder::fit`] does, and leaves out fields that are empty in all of them. Returns the
+    /// numbers of the others in the spec as well; there may be none.
+    pub fn fit_present(
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        rows: &[Option<u32>],
+        now_micros: i64,
+        ctx: &Context,
+    ) -> MlResult<(Encoder, Vec<usize>)> {
+        let all = learn_fields(spec, table, rows, now_micros, |source| Fitted::fit(source, rows, now_micros, ctx))?;
+        let present: Vec<usize> = (0..all.len()).filter(|field| all[*field].is_some()).collect();
+        let fields = present.iter().map(|field| spec.fields[*field].clone()).collect();
+        let encoder = Encoder::new(FeatureSpec { fields }, now_micros, all.into_iter().flatten().collect())?;
+        Ok((encoder, present))
     }
 
     /// Learns from the rows of training items and encodes rows, see [`Encoder::fit`] and [`Encoder::encode`]. Asks for the memory of
@@ -80,12 +93,22 @@ impl Encoder {
         now_micros: i64,
         ctx: &Context,
     ) -> MlResult<(Encoder, Csr)> {
-        // The terms of one column after another are counted: about as much as the values themselves.
-        ctx.require_memory("the terms of item features", table.heap_bytes())?;
+        Self::require_terms(table, ctx)?;
         let encoder = Encoder::fit(spec, table, trained, now_micros, ctx)?;
-        ctx.require_memory("the features of items", encoder.bytes_to_encode(table, rows))?;
-        let encoded = encoder.encode(table, rows, ctx)?;
+        let encoded = encoder.encode_within(table, rows, ctx)?;
         Ok((encoder, encoded))
+    }
+
+    /// Asks for the memory that it takes to learn from a table.
+    pub(crate) fn require_terms(table: &FeatureTable, ctx: &Context) -> MlResult<()> {
+        // The terms of one column after another are counted: about as much as the values themselves.
+        ctx.require_memory("the terms of item features", table.heap_bytes())
+    }
+
+    /// Encodes rows as [`Encoder::encode`] does, and asks for the memory first.
+    pub(crate) fn encode_within(&self, table: &FeatureTable, rows: &[Option<u32>], ctx: &Context) -> MlResult<Csr> {
+        ctx.require_memory("the features of items", self.bytes_to_encode(table, rows))?;
+        self.encode(table, rows, ctx)
     }
 
     /// Lines the columns of all fields up.
@@ -200,7 +223,7 @@ impl Encoder {
 
     fn require_any_column(&self, table: &FeatureTable) -> MlResult<()> {
         let mut wanted = self.spec.fields.iter().map(|field| &field.column);
-        if table.columns().is_empty() || wanted.any(|column| table.columns().contains(column)) {
+        if self.blocks.is_empty() || table.columns().is_empty() || wanted.any(|column| table.columns().contains(column)) {
             return Ok(());
         }
         let wanted: Vec<&String> = self.spec.fields.iter().map(|field| &field.column).collect();
@@ -250,6 +273,21 @@ fn joined(parts: Vec<Part>, n_rows: usize, n_cols: usize) -> Csr {
         values.extend_from_slice(&part.values);
     }
     Csr { n_rows, n_cols, indptr, indices, values }
+}
+
+/// Learns every field of a spec.
+fn learn_fields<T>(
+    spec: &FeatureSpec,
+    table: &FeatureTable,
+    rows: &[Option<u32>],
+    now_micros: i64,
+    learn: impl Fn(&Source<'_>) -> MlResult<T>,
+) -> MlResult<Vec<T>> {
+    spec.validate()?;
+    spec.require_columns(table.columns())?;
+    require_rows(table, rows)?;
+    let learnt = |(field, steps): (&super::Field, Vec<Step>)| learn(&Source::new(field, &steps, table, now_micros));
+    spec.fields.iter().zip(steps_of(spec)?).map(learnt).collect()
 }
 
 fn steps_of(spec: &FeatureSpec) -> MlResult<Vec<Vec<Step>>> {

@@ -33,20 +33,24 @@ pub(super) enum Fitted {
 }
 
 impl Fitted {
-    /// Learns a field from training items.
-    pub fn fit(source: &Source<'_>, rows: &[Option<u32>], now_micros: i64, ctx: &Context) -> MlResult<Self> {
-        let fitted = match source.field.kind {
-            FieldKind::Text | FieldKind::Category => Terms::fit(source, rows, ctx)?.map(Fitted::Terms),
-            FieldKind::Number => fit_number(source, rows, ctx)?,
-            FieldKind::Time => fit_time(source, rows, now_micros, ctx)?,
-            FieldKind::Vector => vector::fit(source, rows, ctx)?.map(|width| Fitted::Vector { width }),
-        };
-        fitted.ok_or_else(|| match source.field.derive.is_empty() {
+    /// Learns a field from training items; `None` if it is empty in all of them.
+    pub fn fit(source: &Source<'_>, rows: &[Option<u32>], now_micros: i64, ctx: &Context) -> MlResult<Option<Self>> {
+        match source.field.kind {
+            FieldKind::Text | FieldKind::Category => Ok(Terms::fit(source, rows, ctx)?.map(Fitted::Terms)),
+            FieldKind::Number => fit_number(source, rows, ctx),
+            FieldKind::Time => fit_time(source, rows, now_micros, ctx),
+            FieldKind::Vector => Ok(vector::fit(source, rows, ctx)?.map(|width| Fitted::Vector { width })),
+        }
+    }
+
+    /// Returns why a field that is empty in all training items is refused.
+    pub fn emptiness(source: &Source<'_>) -> MlError {
+        match source.field.derive.is_empty() {
             true => {
                 source.flaw("is empty in all rows of the training; leave it out, or check that the ids of the file are right")
             }
             false => source.flaw("is empty in all rows of the training after its derivations; check their patterns"),
-        })
+        }
     }
 
     /// Returns the number of columns.

@@ -157,12 +157,12 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// Looks at the values of a column.
-    pub fn of<'v>(values: impl Iterator<Item = &'v Value>) -> Looks {
+    /// Looks at the values of a column, each given with how often it occurs.
+    pub fn of<'v>(values: impl Iterator<Item = (&'v Value, usize)>) -> Looks {
         let mut looks = Looks { has_one_width: true, ..Looks::default() };
         let mut number = String::new();
-        for value in values {
-            looks.look_at(value, &mut number);
+        for (value, times) in values {
+            looks.look_at(value, times, &mut number);
         }
         looks
     }
@@ -183,15 +183,15 @@ impl Looks {
         self.distinct.len() + self.beyond
     }
 
-    fn look_at(&mut self, value: &Value, number: &mut String) {
+    fn look_at(&mut self, value: &Value, times: usize, number: &mut String) {
         let Ok(cell) = Cell::of(value) else {
-            (self.n, self.objects) = (self.n + 1, self.objects + 1);
+            (self.n, self.objects) = (self.n + times, self.objects + times);
             return;
         };
         if cell == Cell::Missing {
             return;
         }
-        self.n += 1;
+        self.n += times;
         let n_numbers = match &cell {
             Cell::Values(values) if values.iter().all(Value::is_number) => Some(values.len()),
             Cell::Text(text) if text.starts_with('[') => {
@@ -200,56 +200,56 @@ impl Looks {
             _ => None,
         };
         if let Some(width) = n_numbers {
-            self.vectors += 1;
+            self.vectors += times;
             self.has_one_width &= *self.width.get_or_insert(width) == width;
         }
         match &cell {
-            Cell::Values(_) | Cell::Texts(_) => self.lists += 1,
-            Cell::Text(text) => self.look_at_text(text, &cell),
-            _ => self.look_at_number(&cell),
+            Cell::Values(_) | Cell::Texts(_) => self.lists += times,
+            Cell::Text(text) => self.look_at_text(text, &cell, times),
+            _ => self.look_at_number(&cell, times),
         }
         if n_numbers.is_none() {
             let (distinct, beyond) = (&mut self.distinct, &mut self.beyond);
             let counted = cell.each_text(number, &mut |text, _| {
                 let is_full = distinct.len() == MOST_DISTINCT;
                 match distinct.get_mut(text) {
-                    Some(times) => *times += 1,
-                    None if is_full => *beyond += 1,
+                    Some(found) => *found += times as u32,
+                    None if is_full => *beyond += times,
                     None => {
-                        distinct.insert(text.into(), 1);
+                        distinct.insert(text.into(), times as u32);
                     }
                 }
             });
-            self.objects += usize::from(counted.is_err());
+            self.objects += times * usize::from(counted.is_err());
         }
     }
 
-    fn look_at_text(&mut self, text: &str, cell: &Cell<'_>) {
-        self.texts += 1;
-        self.blanks += text.bytes().filter(|byte| *byte == b' ').count();
-        self.bars += usize::from(text.contains('|'));
-        self.commas += usize::from(text.contains(','));
-        self.links += usize::from(["http://", "https://"].iter().any(|start| text.starts_with(start)));
+    fn look_at_text(&mut self, text: &str, cell: &Cell<'_>, times: usize) {
+        self.texts += times;
+        self.blanks += times * text.bytes().filter(|byte| *byte == b' ').count();
+        self.bars += times * usize::from(text.contains('|'));
+        self.commas += times * usize::from(text.contains(','));
+        self.links += times * usize::from(["http://", "https://"].iter().any(|start| text.starts_with(start)));
         if text.starts_with(|c: char| c.is_ascii_digit() || ['-', '+', '.', '?', 'n', 'N'].contains(&c)) {
-            self.look_at_number(cell);
+            self.look_at_number(cell, times);
         }
     }
 
-    fn look_at_number(&mut self, cell: &Cell<'_>) {
-        let value = cell.number();
-        if value == Ok(None) {
-            self.unknown += 1;
+    fn look_at_number(&mut self, cell: &Cell<'_>, times: usize) {
+        let value = cell.number_if_any();
+        if value == Some(None) {
+            self.unknown += times;
             return;
         }
-        if let Ok(Some(value)) = value {
-            self.numbers += 1;
-            self.whole += usize::from(value.fract() == 0.0);
-            self.days += usize::from(dates::is_day(value));
+        if let Some(Some(value)) = value {
+            self.numbers += times;
+            self.whole += times * usize::from(value.fract() == 0.0);
+            self.days += times * usize::from(dates::is_day(value));
         }
-        let is_other_number = matches!(value, Ok(Some(number)) if !may_be_moment(number));
-        if cell.moment().is_ok() && !is_other_number {
-            self.moments += 1;
-            self.dates += usize::from(value.is_err());
+        let is_other_number = matches!(value, Some(Some(number)) if !may_be_moment(number));
+        if !is_other_number && cell.moment_if_any().is_some() {
+            self.moments += times;
+            self.dates += times * usize::from(value.is_none());
         }
     }
 

@@ -33,7 +33,7 @@ pub fn summarize(table: &FeatureTable) -> Vec<ColumnSummary> {
     table.by_column().iter().map(|(column, values)| of_column(column, values, table.n_rows())).collect()
 }
 
-fn of_column<'v>(column: &str, values: impl Iterator<Item = &'v Value> + Clone, n_rows: usize) -> ColumnSummary {
+fn of_column<'v>(column: &str, values: impl Iterator<Item = (&'v Value, usize)> + Clone, n_rows: usize) -> ColumnSummary {
     let looks = Looks::of(values.clone());
     let guess = looks.guess(column);
     let (distinct, has_more_distinct) = looks.distinct();
@@ -47,9 +47,9 @@ fn of_column<'v>(column: &str, values: impl Iterator<Item = &'v Value> + Clone, 
     }
 }
 
-fn examples<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<String> {
+fn examples<'v>(values: impl Iterator<Item = (&'v Value, usize)>) -> Vec<String> {
     let mut found: Vec<&Value> = Vec::new();
-    for value in values {
+    for (value, _) in values {
         if found.len() == EXAMPLES {
             break;
         }

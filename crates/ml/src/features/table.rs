@@ -97,12 +97,31 @@ impl FeatureTable {
         let mut ends = vec![0usize; self.columns.len() + 1];
         self.cells.iter().for_each(|(column, _)| ends[*column as usize + 1] += 1);
         (1..ends.len()).for_each(|at| ends[at] += ends[at - 1]);
-        let mut values = vec![0u32; self.cells.len()];
+        let mut all = vec![0u32; self.cells.len()];
         // Each start moves to the end of its column, which is the start of the next one.
         for &(column, value) in &self.cells {
             let place = &mut ends[column as usize];
-            values[*place] = value;
+            all[*place] = value;
             *place += 1;
+        }
+        ends.truncate(self.columns.len());
+        let mut places = vec![u32::MAX; self.values.len()];
+        let mut values: Vec<(u32, u32)> = Vec::new();
+        let mut start = 0;
+        for end in &mut ends {
+            let first = values.len();
+            for &value in &all[start..*end] {
+                match values.get_mut(places[value as usize] as usize) {
+                    // Places in earlier columns are of no use in this one.
+                    Some((found, times)) if places[value as usize] as usize >= first && *found == value => *times += 1,
+                    _ => {
+                        places[value as usize] = values.len() as u32;
+                        values.push((value, 1));
+                    }
+                }
+            }
+            start = *end;
+            *end = values.len();
         }
         ByColumn { table: self, ends, values }
     }
@@ -122,17 +141,19 @@ pub(super) struct ByColumn<'a> {
     table: &'a FeatureTable,
     /// End of the values of each column.
     ends: Vec<usize>,
-    /// Numbers of values.
-    values: Vec<u32>,
+    /// Numbers of different values and how often each occurs, in the order in which they are met.
+    values: Vec<(u32, u32)>,
 }
 
 impl<'a> ByColumn<'a> {
-    /// Returns each column with its values, by rising row, without those that are missing.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, impl Iterator<Item = &'a Value> + Clone)> {
+    /// Returns each column with its different values, by the first row that has them, and how often each occurs. Missing ones are
+    /// left out.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, impl Iterator<Item = (&'a Value, usize)> + Clone)> {
         let table = self.table;
         table.columns.iter().enumerate().map(move |(at, name)| {
             let start = if at == 0 { 0 } else { self.ends[at - 1] };
-            let values = self.values[start..self.ends[at]].iter().map(move |value| &table.values[*value as usize]);
+            let values = self.values[start..self.ends[at]].iter();
+            let values = values.map(move |(value, times)| (&table.values[*value as usize], *times as usize));
             (name.as_str(), values)
         })
     }
@@ -268,9 +289,20 @@ mod tests {
         builder.push("3", [(0, json!("x")), (2, Value::Null)]);
         let table = builder.finish().0;
         let by_column = table.by_column();
-        let found: Vec<(&str, Vec<&Value>)> = by_column.iter().map(|(name, values)| (name, values.collect())).collect();
+        let found: Vec<(&str, Vec<_>)> = by_column.iter().map(|(name, values)| (name, values.collect())).collect();
         let (x, z) = (json!("x"), json!("z"));
-        assert_eq!(found, [("a", vec![&x, &x]), ("b", vec![]), ("c", vec![&z])]);
+        assert_eq!(found, [("a", vec![(&x, 2)]), ("b", vec![]), ("c", vec![(&z, 1)])]);
+    }
+
+    #[test]
+    fn values_of_several_columns_are_counted_in_each() {
+        let mut builder = FeatureTableBuilder::new(["a", "b"].map(str::to_owned).to_vec());
+        let rows = [["x", "y"], ["y", "x"], ["x", "x"], ["z", "y"], ["x", "y"]];
+        rows.iter().enumerate().for_each(|(at, row)| builder.push(&at.to_string(), row.iter().map(|v| json!(v)).enumerate()));
+        let table = builder.finish().0;
+        let found: Vec<Vec<(&Value, usize)>> = table.by_column().iter().map(|(_, values)| values.collect()).collect();
+        let (x, y, z) = (json!("x"), json!("y"), json!("z"));
+        assert_eq!(found, [vec![(&x, 3), (&y, 1), (&z, 1)], vec![(&y, 3), (&x, 2)]]);
     }
 
     #[test]

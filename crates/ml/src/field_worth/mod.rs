@@ -8,11 +8,13 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use tally::Estimate;
-use tally::Tally;
+use tally::{NewItemsOf, Tally};
 
 use crate::algorithms::{AlgorithmInfo, Base, ColdMap, ColdMapFitter, NewItems, RandomScores, Recommender, TrainInput, extend};
 use crate::cold_start::{ColdBaseline, WarmSide};
@@ -121,15 +123,18 @@ pub fn field_worth(
         let random_seed = settings.split.random_seed.wrapping_add(u64::from(fold));
         let divided = split(&counted, &SplitConfig { random_seed, ..settings.split.clone() })?;
         let divided = if weights.is_neutral() { divided } else { divided.with_evidence(&counted) };
-        let (divided, encoder) = divided.with_encoded_items(data.spec, data.table, &data.log.items, data.now_micros, ctx)?;
+        let (divided, encoder, present) =
+            divided.with_present_fields(data.spec, data.table, &data.log.items, data.now_micros, ctx)?;
         let train = divided.weighed_train(&weights);
         let side = WarmSide::new(&divided, &train)?;
         let fitted = fitted_once(info, &params, side.input().interactions, ctx)?;
         steps.next();
         let (algorithm, cutoff) = (info.name, settings.cutoff);
-        let fold = Fold { algorithm, params: &params, cutoff, fitted, split: &divided, encoder: &encoder, side: &side, ctx };
+        let fields = Fields { encoder: &encoder, present: &present };
+        let fold = Fold { algorithm, params: &params, cutoff, fitted, split: &divided, fields, side: &side, ctx };
         tallies.add(&fold, &mut steps)?;
     }
+    tallies.require_values(data.spec)?;
     tallies.worth(data.spec, settings.cutoff, n_folds, ctx)
 }
 
@@ -151,19 +156,23 @@ struct Tallies {
     whole: Tally,
     /// By field: what is left without it.
     without: Vec<Tally>,
+    /// By field: whether any fold had a value to learn from.
+    present: Vec<bool>,
     /// In the order of [`ColdBaseline::ALL`].
     baselines: [Tally; 3],
 }
 
 impl Tallies {
     fn new(data: &WorthData<'_>, ctx: &Context) -> MlResult<Self> {
-        let (n_fields, n_users) = (data.spec.fields.len(), data.log.n_users());
-        let bytes = (n_fields + 4) * n_users * (size_of::<f64>() + size_of::<u32>());
+        let (n_fields, n_users, n_items) = (data.spec.fields.len(), data.log.n_users(), data.log.n_items());
+        let of_tally = n_users * (size_of::<f64>() + size_of::<u32>()) + n_items * (size_of::<f64>() + size_of::<bool>());
+        let bytes = (n_fields + 4) * of_tally;
         ctx.require_memory("measuring the worth of fields", bytes as u64)?;
         Ok(Tallies {
-            whole: Tally::new(n_users),
-            without: (0..n_fields).map(|_| Tally::new(n_users)).collect(),
-            baselines: ColdBaseline::ALL.map(|_| Tally::new(n_users)),
+            whole: Tally::new(n_users, n_items),
+            without: (0..n_fields).map(|_| Tally::new(n_users, n_items)).collect(),
+            present: vec![false; n_fields],
+            baselines: ColdBaseline::ALL.map(|_| Tally::new(n_users, n_items)),
         })
     }
 
@@ -174,19 +183,39 @@ impl Tallies {
 
     fn add(&mut self, fold: &Fold<'_>, steps: &mut Steps<'_>) -> MlResult<()> {
         let features = fold.side.features();
-        self.whole.add(&fold.with_features(features)?);
+        let Split { n_warm, train, .. } = fold.split;
+        let held_out = fold.split.held_out.columns(*n_warm..train.n_cols);
+        let in_log: Vec<u32> = (*n_warm..train.n_cols).map(|number| fold.split.item_of_log(number as u32)).collect();
+        let new = NewItemsOf { held_out: &held_out, in_log: &in_log, cutoff: fold.cutoff };
+        let whole = fold.with_features(features)?;
+        self.whole.add(&whole, &new);
         steps.next();
         for (field, tally) in self.without.iter_mut().enumerate() {
             fold.ctx.check()?;
-            tally.add(&fold.with_features(&features.with_empty_columns(fold.encoder.field_columns(field)))?);
+            match fold.fields.columns(field) {
+                Some(columns) => {
+                    tally.add(&fold.with_features(&features.with_empty_columns(columns))?, &new);
+                    self.present[field] = true;
+                }
+                // What is empty in all items to learn from is worth nothing here.
+                None => tally.add(&whole, &new),
+            }
             steps.next();
         }
         for (baseline, tally) in ColdBaseline::ALL.into_iter().zip(&mut self.baselines) {
             fold.ctx.check()?;
-            tally.add(&fold.side.judge_baseline_for_cold(baseline, fold.cutoff, fold.ctx)?);
+            tally.add(&fold.side.judge_baseline_for_cold(baseline, fold.cutoff, fold.ctx)?, &new);
             steps.next();
         }
         Ok(())
+    }
+
+    /// Refuses a field that no fold had a value of.
+    fn require_values(&self, spec: &FeatureSpec) -> MlResult<()> {
+        let empty = spec.fields.iter().zip(&self.present).find(|(_, present)| !**present);
+        let refusal =
+            |column: &str| MlError::BadInput(format!("column {column:?} is empty in all rows of the training; leave it out"));
+        empty.map_or(Ok(()), |(field, _)| Err(refusal(&field.column)))
     }
 
     fn worth(&self, spec: &FeatureSpec, cutoff: usize, n_folds: u32, ctx: &Context) -> MlResult<SpecWorth> {
@@ -194,8 +223,7 @@ impl Tallies {
         let mut fields = Vec::with_capacity(spec.fields.len());
         for (number, (field, without)) in spec.fields.iter().zip(&self.without).enumerate() {
             ctx.check()?;
-            let lost: Vec<f64> = whole.iter().zip(without.means()).map(|(all, without)| all - without).collect();
-            let worth = Estimate::of(&lost, ctx.seed);
+            let worth = Estimate::of_loss(&self.whole, without, n_folds, ctx.seed);
             let (column, kind, is_noise) = (field.column.clone(), field.kind, worth.is_noise());
             fields.push(FieldWorth { field: number, column, kind, worth, is_noise });
         }
@@ -221,13 +249,28 @@ fn fitted_once(info: &AlgorithmInfo, params: &Map<String, Value>, interactions: 
     Ok(fitter.map(|fitter| (model, fitter)))
 }
 
+/// The fields that have values in a fold.
+struct Fields<'a> {
+    /// Of those alone.
+    encoder: &'a Encoder,
+    /// Their numbers in the spec.
+    present: &'a [usize],
+}
+
+impl Fields<'_> {
+    /// Returns the columns of a field of the spec, if it has values.
+    fn columns(&self, field: usize) -> Option<Range<usize>> {
+        self.present.binary_search(&field).ok().map(|at| self.encoder.field_columns(at))
+    }
+}
+
 /// One division of the data.
 struct Fold<'a> {
     algorithm: &'static str,
     params: &'a Map<String, Value>,
     cutoff: usize,
     split: &'a Split,
-    encoder: &'a Encoder,
+    fields: Fields<'a>,
     side: &'a WarmSide<'a>,
     fitted: Option<Fitted>,
     ctx: &'a Context,
@@ -247,7 +290,7 @@ impl Fold<'_> {
         let extended = match &self.fitted {
             Some((model, fitter)) => extend(Base::Borrowed(&**model), Some(&fitter.fit(&warm, ctx)?), &cold, ctx)?,
             None => {
-                let input = TrainInput { interactions: self.side.input().interactions, items: Some(&warm) };
+                let input = TrainInput { items: Some(&warm), ..self.side.input() };
                 let model = registry::fit(self.algorithm, self.params, input, ctx)?;
                 if let Some(extended) = model.with_new_items(&cold, ctx)? {
                     return self.side.evaluate_cold(&*extended, cutoff, ctx);

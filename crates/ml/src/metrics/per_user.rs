@@ -23,6 +23,13 @@ impl Discounts {
             .collect();
         Discounts { at, ideal }
     }
+
+    /// Returns the relevant items of a list, best first, and what each adds to its ndcg. `held_out` rises.
+    pub fn shares(&self, list: &[u32], held_out: &[u32]) -> impl Iterator<Item = (u32, f64)> {
+        let ideal = self.ideal.get(held_out.len().min(self.ideal.len()).saturating_sub(1)).copied().unwrap_or(1.0);
+        let listed = list.iter().zip(&self.at).filter(|(item, _)| held_out.binary_search(item).is_ok());
+        listed.map(move |(item, discount)| (*item, discount / ideal))
+    }
 }
 
 /// The accuracy metrics of one user.

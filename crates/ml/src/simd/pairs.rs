@@ -42,6 +42,11 @@ dispatched! {
     pair_step_of_vector(p: &mut [f32], a: &[f32], b: &[f32], pull: f32, shrink: f32), pair_step_of_vector_plain
 }
 
+dispatched! {
+    /// Moves only the two rows: `a += pull p`, `b −= pull p`.
+    pair_pull(p: &[f32], a: &mut [f32], b: &mut [f32], pull: f32), pair_pull_plain
+}
+
 #[inline(always)]
 pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; PAD];
@@ -99,6 +104,16 @@ fn pair_step_of_vector_plain(p: &mut [f32], a: &[f32], b: &[f32], pull: f32, shr
     }
 }
 
+#[inline(always)]
+fn pair_pull_plain(p: &[f32], a: &mut [f32], b: &mut [f32], pull: f32) {
+    let n = p.len();
+    let (a, b) = (&mut a[..n], &mut b[..n]);
+    for i in 0..n {
+        a[i] += pull * p[i];
+        b[i] -= pull * p[i];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +132,11 @@ mod tests {
                 let mut alone = numbers(7);
                 kernels.pair_step_of_vector(&mut alone, &numbers(5), &numbers(3), step.pull[0], step.shrink[0]);
                 assert_eq!(alone, p);
+                let (mut greater, mut lesser) = (numbers(5), numbers(3));
+                kernels.pair_pull(&numbers(7), &mut greater, &mut lesser, 0.25);
+                let near = |x: f32, y: f32| (x - y).abs() < 1e-6;
+                assert!((0..n).all(|i| near(greater[i], numbers(5)[i] + 0.25 * numbers(7)[i])));
+                assert!((0..n).all(|i| near(lesser[i], numbers(3)[i] - 0.25 * numbers(7)[i])));
                 (products, p, a, b)
             };
             let wanted = all(Kernels(Level::Portable));

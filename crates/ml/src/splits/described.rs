@@ -43,6 +43,23 @@ impl Split {
         Ok(self.with_encoded_items(spec, table, items, now, ctx)?.0)
     }
 
+    /// Encodes the features as [`Split::with_item_features`] does, of those fields that have a value in any item with training
+    /// interactions. Returns the encoder of these, and their numbers in the spec, as well.
+    pub fn with_present_fields(
+        mut self,
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        items: &Ids,
+        now: i64,
+        ctx: &Context,
+    ) -> MlResult<(Self, Encoder, Vec<usize>)> {
+        let rows = self.rows_of(table, items);
+        Encoder::require_terms(table, ctx)?;
+        let (encoder, present) = Encoder::fit_present(spec, table, &rows[..self.n_warm], now, ctx)?;
+        self.item_features = Some(encoder.encode_within(table, &rows, ctx)?);
+        Ok((self, encoder, present))
+    }
+
     /// Encodes the features as [`Split::with_item_features`] does, and returns the encoder as well.
     pub fn with_encoded_items(
         mut self,
@@ -52,11 +69,15 @@ impl Split {
         now: i64,
         ctx: &Context,
     ) -> MlResult<(Self, Encoder)> {
-        let row = |number: u32| table.ids().find(items.get(self.item_of_log(number)));
-        let rows: Vec<Option<u32>> = (0..self.train.n_cols as u32).map(row).collect();
+        let rows = self.rows_of(table, items);
         let (encoder, encoded) = Encoder::fit_and_encode(spec, table, (&rows[..self.n_warm], &rows), now, ctx)?;
         self.item_features = Some(encoded);
         Ok((self, encoder))
+    }
+
+    /// Returns the row of each item in a table.
+    fn rows_of(&self, table: &FeatureTable, items: &Ids) -> Vec<Option<u32>> {
+        (0..self.train.n_cols as u32).map(|number| table.ids().find(items.get(self.item_of_log(number)))).collect()
     }
 
     /// Chooses users that models are not trained on, and are judged by: this share of those who are tested, see

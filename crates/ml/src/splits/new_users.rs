@@ -78,7 +78,7 @@ impl NewUsers {
     }
 
     /// Returns the encoded features of all users.
-    pub(crate) fn features(&self) -> &Csr {
+    pub fn features(&self) -> &Csr {
         &self.features
     }
 

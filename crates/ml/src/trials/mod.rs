@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::algorithms::{self, Control, Recommender, TrainInput};
+use crate::algorithms::{self, Control, Recommender, TrainInput, USER_FEATURE_PARAMETERS};
 use crate::cold_start::{ColdBaseline, WarmSide};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
@@ -16,7 +16,7 @@ use crate::new_users::judge_profiles;
 use crate::registry;
 use crate::search_space::SearchSpace;
 use crate::sparse::Csr;
-use crate::splits::Split;
+use crate::splits::{NewUsers, Split};
 use crate::tuning::{Sampler, Study, Suggestion, TrialState};
 use crate::weights::Weights;
 pub use outcome::{BesideNewItems, Quality, TrialOutcome};
@@ -63,9 +63,13 @@ pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context
     Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
 }
 
-/// Returns the score of a suggestion with its parameters unchanged, including the number of epochs.
+/// Returns the score of a suggestion with its parameters unchanged, including the number of epochs. On a split without features of
+/// users it learns from none: what is judged there are known users.
 pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
-    let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
+    let mut trial = Trial::new(suggestion, split, metric, cutoff, context)?;
+    if split.new_users().is_none() {
+        USER_FEATURE_PARAMETERS.iter().for_each(|name| drop(trial.params.remove(*name)));
+    }
     let model = registry::fit(trial.algorithm, &trial.params, trial.input(), context)?;
     Ok(trial.judge(&*model)?.evaluation.get(metric))
 }
@@ -124,7 +128,8 @@ impl<'a> Trial<'a> {
     }
 
     fn input(&self) -> TrainInput<'_> {
-        self.warm.as_ref().map_or_else(|| TrainInput::from(&*self.train), WarmSide::input)
+        let input = self.warm.as_ref().map_or_else(|| TrainInput::from(&*self.train), WarmSide::input);
+        input.with_users(self.split.new_users().map(NewUsers::features))
     }
 
     fn judge(&self, model: &dyn Recommender) -> MlResult<Judged> {

@@ -127,6 +127,12 @@ pub async fn of_groups(connection: &mut AsyncPgConnection, groups: &[String]) ->
     of_groups.order(jobs::id.desc()).select(GroupedJob::as_select()).load(connection).await
 }
 
+/// Returns the newest job of a group.
+pub async fn newest_of_group(connection: &mut AsyncPgConnection, group: &str) -> QueryResult<Option<GroupedJob>> {
+    let of_group = jobs::table.filter(jobs::group_key.eq(group));
+    of_group.order(jobs::id.desc()).select(GroupedJob::as_select()).first(connection).await.optional()
+}
+
 /// Returns whether a group has a job that is not over, apart from those in `except`.
 pub async fn has_live(connection: &mut AsyncPgConnection, group: &str, except: &[JobId]) -> QueryResult<bool> {
     let live = jobs::table.filter(jobs::group_key.eq(group)).filter(jobs::state.eq_any(JobState::LIVE));

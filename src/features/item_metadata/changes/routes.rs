@@ -31,6 +31,11 @@ struct ItemRow {
     values: Option<Map<String, Value>>,
     /// Whether the change has been accepted and is not in use yet, which takes a few seconds.
     is_pending: bool,
+    /// Why a pending change is not in use yet, if the last attempt to bring it into use failed for good. It is tried again with the
+    /// next change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    problem: Option<String>,
 }
 
 /// The number of accepted rows.
@@ -60,7 +65,8 @@ async fn read(
     let project = project_of(&principal, &services, &filters, Role::Viewer).await?;
     input::check_id(&item)?;
     let found = service::find(&services, project.id, &item).await?.ok_or_else(ApiError::not_found)?;
-    Ok(web::Json(ItemRow { item_id: item.into_inner(), values: Some(found.values), is_pending: found.is_pending }))
+    let problem = if found.is_pending { service::problem(&services, project.id).await? } else { None };
+    Ok(web::Json(ItemRow { item_id: item.into_inner(), values: Some(found.values), is_pending: found.is_pending, problem }))
 }
 
 /// Sets the row of an item, in place of a former one: an object with a value for each column. New columns are added to the item
@@ -83,7 +89,7 @@ async fn replace(
     let row = input::row(&item, body, &project.fields.item_column)?;
     let values = Some(row.values.clone());
     service::set(&services, &project, vec![row]).await?;
-    Ok(HttpResponse::Accepted().json(ItemRow { item_id: item.into_inner(), values, is_pending: true }))
+    Ok(HttpResponse::Accepted().json(ItemRow { item_id: item.into_inner(), values, is_pending: true, problem: None }))
 }
 
 /// Removes the row of an item. Items that a model was not trained on are then no longer recommended, a few seconds later.
@@ -100,7 +106,7 @@ async fn delete(
     let project = project_of(&principal, &services, &filters, Role::Editor).await?;
     input::check_id(&item)?;
     service::remove(&services, &project, &item).await?;
-    Ok(HttpResponse::Accepted().json(ItemRow { item_id: item.into_inner(), values: None, is_pending: true }))
+    Ok(HttpResponse::Accepted().json(ItemRow { item_id: item.into_inner(), values: None, is_pending: true, problem: None }))
 }
 
 type ItemBatchRequest = RequestOf<input::ItemBatch>;

@@ -17,7 +17,7 @@ use crate::features::item_metadata::service::{LARGEST_METADATA, rows};
 use crate::features::item_metadata::store as uploads;
 use crate::features::projects::{self, Project};
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::queue::{self, EnqueueOptions};
+use crate::platform::queue::{self, EnqueueOptions, JobState};
 use crate::platform::services::Services;
 
 /// What may wait in one project.
@@ -111,6 +111,12 @@ fn refuse_columns(in_use: Option<&ItemMetaData>, changes: &[NewChange]) -> ApiRe
         columns.len()
     );
     Err(ApiError::non_field(message))
+}
+
+/// Returns why the last merge of a project failed for good, if it did.
+pub async fn problem(services: &Services, project: i64) -> ApiResult<Option<String>> {
+    let last = queue::newest_of_group(&mut *services.db.conn().await?, &MergeItemChanges::key(project)).await?;
+    Ok(last.filter(|job| job.state == JobState::Failed).and_then(|job| job.last_error))
 }
 
 /// Returns the row of an item: one that waits to be merged, or the one in use.

@@ -29,6 +29,12 @@ pub(super) fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
     ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
 }
 
+/// Returns true with a probability. Draws nothing where that is zero.
+pub(super) fn chance(probability: f32, rng: &mut ChaCha8Rng) -> bool {
+    // 24 bits, which are exact as a float.
+    probability > 0.0 && ((rng.next_u32() >> 8) as f32) < probability * (1 << 24) as f32
+}
+
 /// Brings a slice into random order.
 pub(super) fn shuffle<T>(slice: &mut [T], rng: &mut ChaCha8Rng) {
     (1..slice.len()).rev().for_each(|at| slice.swap(at, below(at + 1, rng)));

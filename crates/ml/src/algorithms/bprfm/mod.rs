@@ -11,16 +11,20 @@
 //! and at any time each block of users learns with another block of items. Items are assigned to blocks again in every epoch, so
 //! that any two items meet; the number of blocks depends on the data only, and the result not on threads.
 //!
-//! Parameters beyond LightFM's in irspack: `learning_rate`, `random_seed`. New users are folded in by the same steps, taken for
+//! With `item_feature_rate` or `user_feature_rate`, rows are sums of own rows and of those of features (`described`).
+//!
+//! Parameters beyond LightFM's in irspack: `learning_rate`, `random_seed` and those of features. New users are folded in by the same steps, taken for
 //! this user alone. The similarity of items is the cosine of their factors without the bias.
 
 mod blocks;
+mod described;
 mod model;
 mod settings;
 mod steps;
 mod trainer;
 
 use self::blocks::n_blocks;
+use self::described::Described;
 use self::model::row_width;
 use self::settings::Settings;
 use self::trainer::Trainer;
@@ -55,6 +59,9 @@ fn parameters() -> Vec<ParameterSpec> {
         ParameterSpec::float("learning_rate", 1e-9, 10.0, 0.05),
         ParameterSpec::int("train_epochs", 1, 100_000, 128),
         ParameterSpec::int("random_seed", 0, i64::MAX, 42),
+        ParameterSpec::optional_float("item_feature_rate", 0.0, 10.0),
+        ParameterSpec::optional_float("user_feature_rate", 0.0, 10.0),
+        ParameterSpec::float("feature_dropout", 0.0, 1.0, 0.0),
         ParameterSpec::n_threads(),
     ]
 }
@@ -62,16 +69,19 @@ fn parameters() -> Vec<ParameterSpec> {
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let width = row_width(params.size("n_components")?) as u64;
     let (users, items, nnz) = (shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
+    let described = described::estimate(params, width, shape)?;
     // Items are copied into their blocks; interactions are assigned to cells.
     let cells = (n_blocks(shape.n_users, shape.n_items) as u64).pow(2) * 8;
-    Ok(4 * (width + 4) * (users + 2 * items) + 20 * nnz + cells)
+    Ok(4 * (width + 4) * (users + 2 * items) + 20 * nnz + cells + described)
 }
 
 fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
     let train = input.interactions;
     let settings = Settings::read(params)?;
     let epochs = params.size("train_epochs")? as u32;
-    let mut trainer = ctx.install(|| Trainer::new(settings, train));
+    let width = row_width(settings.k);
+    let (users, items) = (Described::of_users(params, input, width)?, Described::of_items(params, input, width)?);
+    let mut trainer = ctx.install(|| Trainer::new(settings, train, users, items));
     for epoch in 1..=epochs {
         ctx.install(|| trainer.epoch(epoch, ctx))?;
         if !trainer.model().is_finite() {

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::super::feature_maps::FeatureMaps;
 use super::super::padding::{compact, pad};
 use super::super::{Factors, Model, Recommender, check_items, scores_by_factors};
 use super::blocks::shuffle;
@@ -25,6 +26,8 @@ pub(super) struct Bpr {
     pub settings: Settings,
     pub users: Vec<f32>,
     pub items: Vec<f32>,
+    /// What features add.
+    pub maps: FeatureMaps,
 }
 
 impl Bpr {
@@ -90,17 +93,26 @@ impl Recommender for Bpr {
         Ok(())
     }
 
+    fn item_feature_map(&self) -> Option<&[f32]> {
+        self.maps.items.as_deref()
+    }
+
+    fn user_feature_map(&self) -> Option<&[f32]> {
+        self.maps.users.as_deref()
+    }
+
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
         out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k, self.width()));
         // With the bias after the factors.
         out.f32s("model.items", &[self.n_items(), k + 1], compact(&self.items, k + 1, self.width()));
+        self.maps.save(out, k + 1, self.width());
         // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
 
     fn heap_bytes(&self) -> u64 {
-        (self.users.len() + self.items.len()) as u64 * 4
+        (self.users.len() + self.items.len()) as u64 * 4 + self.maps.heap_bytes()
     }
 }
 
@@ -116,5 +128,6 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     let mut users = pad(&input.f32s_shaped("model.users", &[n_users, k])?, k, width);
     let items = pad(&input.f32s_shaped("model.items", &[n_items, k + 1])?, k + 1, width);
     users.chunks_exact_mut(width).for_each(|row| row[k] = 1.0);
-    Ok(Box::new(Bpr { settings, users, items }))
+    let maps = FeatureMaps::load(input, k + 1, width)?;
+    Ok(Box::new(Bpr { settings, users, items, maps }))
 }

@@ -23,6 +23,9 @@ pub(super) struct Settings {
     pub loss: Loss,
     pub learning_rate: f32,
     pub seed: u64,
+    /// Probability with which a step leaves out own rows, where there are features.
+    #[serde(default)]
+    pub feature_dropout: f32,
 }
 
 impl Settings {
@@ -34,6 +37,7 @@ impl Settings {
             loss: if params.word("loss")? == "warp" { Loss::Warp } else { Loss::Bpr },
             learning_rate: params.float("learning_rate")? as f32,
             seed: params.size("random_seed")? as u64,
+            feature_dropout: params.float("feature_dropout")? as f32,
         })
     }
 

@@ -2,18 +2,21 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
+use super::INFO;
 use super::settings::{Loss, Settings};
 use super::steps::{Ranking, Wish, lengths};
+use crate::algorithms::{Base, TrainInput, UserMap, extend};
 use crate::context::Context;
 use crate::registry::fit;
 use crate::simd::Kernels;
 use crate::sparse::Csr;
+use crate::tensors::{TensorReader, TensorWriter};
 
 const WIDTH: usize = 16;
 const K: usize = 6;
 
 fn settings(loss: Loss) -> Settings {
-    Settings { k: K, item_alpha: 0.3, user_alpha: 0.2, loss, learning_rate: 1.0, seed: 1 }
+    Settings { k: K, item_alpha: 0.3, user_alpha: 0.2, loss, learning_rate: 1.0, seed: 1, feature_dropout: 0.0 }
 }
 
 fn numbers(n: usize, step: usize) -> Vec<f32> {
@@ -121,4 +124,93 @@ fn both_losses_learn_and_fold_in_on_any_number_of_threads() {
         assert!(right(&folded, 7) >= 99, "{loss}");
         assert_eq!(score(3), (known, folded), "{loss}");
     }
+}
+
+/// Returns users and items of three kinds, in blocks, their kinds as features, and those of new items and users.
+fn kinds() -> (Csr, Csr, Csr) {
+    let one_hot = |n: u32| {
+        let (rows, kinds): (Vec<u32>, Vec<u32>) = (0..n).map(|row| (row, row % 3)).unzip();
+        Csr::from_pairs(n as usize, 3, &rows, &kinds).unwrap()
+    };
+    (thirds(), one_hot(330), one_hot(360))
+}
+
+fn described(extra: Value) -> Map<String, Value> {
+    let mut params = params("warp");
+    params.extend(json!({"item_feature_rate": 0.05, "user_feature_rate": 0.05}).as_object().unwrap().clone());
+    params.extend(extra.as_object().unwrap().clone());
+    params
+}
+
+#[test]
+fn new_items_and_new_users_rank_by_their_features() {
+    let (train, users, items) = kinds();
+    for dropout in [0.0, 0.4] {
+        for loss in ["bpr", "warp"] {
+            let fit_on = |threads: usize| {
+                let input = TrainInput { items: Some(&items), ..TrainInput::from(&train) }.with_users(Some(&users));
+                fit("BPRFM", &described(json!({"loss": loss, "feature_dropout": dropout})), input, &Context::new(0, threads))
+                    .unwrap()
+            };
+            let model = fit_on(1);
+            let extended = extend(Base::Borrowed(&*model), None, &items.rows(0..3), &Context::new(0, 1)).unwrap();
+            let mut scores = vec![0f32; 363];
+            for user in [7u32, 8, 9] {
+                extended.score_users(&[user], &train, &mut scores).unwrap();
+                let new = &scores[360..];
+                assert!(
+                    (0..3).all(|kind| kind == user as usize % 3 || new[kind] < new[user as usize % 3]),
+                    "{loss} {user}: {new:?}"
+                );
+                assert!(right(&scores[..360], user as usize) >= 99, "{loss} {user}");
+            }
+            let profiles = UserMap::fit(&*model, &users, &train, None, &Context::new(0, 1)).unwrap().unwrap();
+            let mut by_profile = vec![0f32; 360];
+            for user in [0usize, 1, 2] {
+                let vector = profiles.vector(&users.rows(user..user + 1)).unwrap();
+                assert!((vector[8] - 1.0).abs() < 1e-6, "the bias of an item counts once");
+                profiles.score(&*model, &vector, &[], &mut by_profile).unwrap();
+                assert!(right(&by_profile, user) >= 99, "{loss} {user}");
+            }
+            let other = fit_on(3);
+            assert_eq!(other.item_feature_map(), model.item_feature_map());
+            assert_eq!(other.factors().unwrap().items, model.factors().unwrap().items);
+        }
+    }
+}
+
+#[test]
+fn rows_are_those_of_the_object_and_of_its_features_and_nothing_changes_without_a_rate() {
+    let (train, users, items) = kinds();
+    let context = Context::new(0, 2);
+    let plain = fit("BPRFM", &params("warp"), &train, &context).unwrap();
+    for none in [json!(null), json!(0)] {
+        let without = described(json!({"item_feature_rate": none, "user_feature_rate": none}));
+        let model = fit("BPRFM", &without, &train, &context).unwrap();
+        assert!(model.factors().unwrap().items == plain.factors().unwrap().items && model.item_feature_map().is_none());
+    }
+    // With a rate that moves features by nothing that counts, own rows learn as they do alone.
+    let input = TrainInput { items: Some(&items), ..TrainInput::from(&train) }.with_users(Some(&users));
+    let slow = described(json!({"item_feature_rate": 1e-12, "user_feature_rate": 1e-12, "feature_dropout": 0}));
+    let slow = fit("BPRFM", &slow, input, &context).unwrap();
+    let (slow, plain) = (slow.factors().unwrap(), plain.factors().unwrap());
+    assert!(slow.users.iter().zip(plain.users).all(|(a, b)| (a - b).abs() < 1e-3));
+}
+
+#[test]
+fn what_features_add_is_stored_and_missing_features_are_named() {
+    let (train, users, items) = kinds();
+    let context = Context::new(0, 2);
+    let input = TrainInput { items: Some(&items), ..TrainInput::from(&train) }.with_users(Some(&users));
+    let model = fit("BPRFM", &described(json!({})), input, &context).unwrap();
+    let mut out = TensorWriter::default();
+    model.save(&mut out);
+    let bytes = out.finish();
+    let input = TensorReader::open(&bytes).unwrap();
+    assert_eq!(input.f32s("model.item_feature_map").unwrap().0, [4, 9]);
+    let back = INFO.load(&input, 330, 360).unwrap();
+    assert_eq!((back.item_feature_map(), back.user_feature_map()), (model.item_feature_map(), model.user_feature_map()));
+    let refused = |params: Value| fit("BPRFM", &described(params), &train, &context).err().unwrap().to_string();
+    assert!(refused(json!({"user_feature_rate": null})).contains("give an item file"));
+    assert!(refused(json!({"item_feature_rate": null})).contains("give a user file"));
 }

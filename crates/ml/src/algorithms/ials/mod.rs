@@ -20,8 +20,8 @@ mod axes;
 mod blocks;
 mod conjugate_gradients;
 mod explain;
+mod features;
 mod half_step;
-mod item_features;
 mod model;
 mod problem;
 mod settings;
@@ -32,7 +32,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use self::item_features::ItemFeatures;
+use self::features::Pulls;
 use self::model::Ials;
 use self::problem::HalfStep;
 use self::settings::Settings;
@@ -80,6 +80,7 @@ fn parameters() -> Vec<ParameterSpec> {
         ParameterSpec::int("prediction_time_max_cg_steps", 0, 10_000, 5),
         ParameterSpec::int("prediction_time_ialspp_iteration", 1, 10_000, 7),
         ParameterSpec::optional_float("lambda_item_feature", 0.0, 1e9),
+        ParameterSpec::optional_float("lambda_user_feature", 0.0, 1e9),
         ParameterSpec::int("feature_warmup_epochs", 0, 100_000, 0),
         ParameterSpec::n_threads(),
     ]
@@ -99,22 +100,22 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     // Rotating takes a copy of some rows, exact solutions a few matrices, conjugate gradients a weight for each interaction.
     let of_thread = axes::ROWS_AT_A_TIME as u64 * k * 4 + if exact { 16 * k * k + 1024 * k } else { 4 * users.max(items) };
     let grams = axes::gram_bytes(shape.n_users.max(shape.n_items), width) + 24 * k * k;
-    Ok(factors + interactions + THREADS * of_thread + grams + item_features::estimate(params, width, shape)?)
+    Ok(factors + interactions + THREADS * of_thread + grams + features::estimate(params, width, shape)?)
 }
 
 fn fit(params: &Params<'_>, input: &TrainInput<'_>, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
     let train = input.interactions;
     let settings = Settings::read(params, train)?;
-    let features = ItemFeatures::read(params, input, &settings)?;
+    let pulls = Pulls::read(params, input, &settings)?;
     let epochs = params.size("train_epochs")? as u32;
     let start = random_start(params, settings.k, train, ctx)?;
-    improve(settings, start, Training { train, features, epochs }, ctx, hook)
+    improve(settings, start, Training { train, pulls, epochs }, ctx, hook)
 }
 
 /// What is learnt from, and for how long.
 struct Training<'a> {
     train: &'a Csr,
-    features: Option<ItemFeatures<'a>>,
+    pulls: Pulls<'a>,
     epochs: u32,
 }
 
@@ -122,18 +123,18 @@ struct Training<'a> {
 fn improve(
     settings: Settings,
     (users, items): (Vec<f32>, Vec<f32>),
-    Training { train, features, epochs }: Training<'_>,
+    Training { train, pulls, epochs }: Training<'_>,
     ctx: &Context,
     hook: &mut EpochHook<'_>,
 ) -> MlResult<Model> {
     let by_user = Side::of_users(train, &settings);
     let by_item = by_user.transposed(train.n_cols);
     let mut model = ctx.install(|| Ials::new(settings.clone(), users, items))?;
-    model.item_feature_map = features.as_ref().map(|features| features.zero_map(model.k_padded()));
+    model.maps.users = pulls.users.as_ref().map(|users| users.zero_map(model.k_padded()));
+    model.maps.items = pulls.items.as_ref().map(|items| items.zero_map(model.k_padded()));
     for epoch in 1..=epochs {
         ctx.check()?;
-        let features = features.as_ref().map(|features| (features, features.pull_in(epoch)));
-        ctx.install(|| run_epoch(&mut model, &by_user, &by_item, features, ctx))?;
+        ctx.install(|| run_epoch(&mut model, &by_user, &by_item, (&pulls, epoch), ctx))?;
         ctx.progress(u64::from(epoch), u64::from(epochs));
         if hook(epoch, &model)? != Control::Continue {
             break;
@@ -143,27 +144,37 @@ fn improve(
     Ok(Box::new(model))
 }
 
-/// Runs one epoch; features come with whether they pull the items' factors yet.
+/// Runs one epoch, whose number says which features pull yet.
 fn run_epoch(
     model: &mut Ials,
     by_user: &Side<'_>,
     by_item: &Side<'_>,
-    features: Option<(&ItemFeatures<'_>, bool)>,
+    (pulls, epoch): (&Pulls<'_>, u32),
     ctx: &Context,
 ) -> MlResult<()> {
-    let Ials { settings, users, items, item_energy, item_feature_map, .. } = model;
-    let map = item_feature_map.as_deref_mut().unwrap_or_default();
-    HalfStep::new(settings, items, item_energy).run(by_user, users, ctx)?;
-    let user_energy = axes::align(users, [items.as_mut_slice(), &mut *map], settings.k, settings.alpha0)?;
-    let priors = match features {
-        Some((features, true)) => features.priors(map, padded(settings.k)),
-        _ => Vec::new(),
-    };
+    let width = model.k_padded();
+    let Ials { settings, users, items, item_energy, maps, .. } = model;
+    let user_map = maps.users.as_deref_mut().unwrap_or_default();
+    let item_map = maps.items.as_deref_mut().unwrap_or_default();
+    let priors = pulls.users.as_ref().map(|of_users| of_users.priors(user_map, width, epoch)).unwrap_or_default();
+    HalfStep::new(settings, items, item_energy).pulled_to(&priors).run(by_user, users, ctx)?;
+    if let Some(of_users) = &pulls.users {
+        of_users.learn(users, user_map, ctx)?;
+    }
+    let user_energy = axes::align(users, [items.as_mut_slice(), user_map, &mut *item_map], settings.k, settings.alpha0)?;
+    let priors = pulls.items.as_ref().map(|of_items| of_items.priors(item_map, width, epoch)).unwrap_or_default();
     HalfStep::new(settings, users, &user_energy).pulled_to(&priors).run(by_item, items, ctx)?;
-    let Some((features, _)) = features else { return model.align() };
-    features.learn(items, map, ctx)?;
+    if let Some(of_items) = &pulls.items {
+        of_items.learn(items, item_map, ctx)?;
+    }
     model.align()?;
-    features.fill_unknown(model, by_item);
+    let Ials { users, items, maps, .. } = model;
+    if let (Some(of_users), Some(map)) = (&pulls.users, &maps.users) {
+        of_users.fill_unknown(users, map, by_user);
+    }
+    if let (Some(of_items), Some(map)) = (&pulls.items, &maps.items) {
+        of_items.fill_unknown(items, map, by_item);
+    }
     Ok(())
 }
 

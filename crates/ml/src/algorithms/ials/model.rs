@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::super::feature_maps::FeatureMaps;
 use super::super::padding::{compact, pad};
 use super::super::{Factors, Model, Recommender, check_items, check_pairs, scores_by_factors};
 use super::half_step::{Effort, Scratch};
@@ -20,8 +21,8 @@ pub(super) struct Ials {
     pub items: Vec<f32>,
     /// The diagonal of α0 · itemsᵀ · items, padded with zeros.
     pub item_energy: Vec<f32>,
-    /// What features predict: a row of factors for each feature and one for the constant, where the model learnt from features.
-    pub item_feature_map: Option<Vec<f32>>,
+    /// What features predict.
+    pub maps: FeatureMaps,
     /// 1 / length of each item, computed when similar items are first requested.
     inverse_lengths: OnceLock<Vec<f32>>,
 }
@@ -36,7 +37,7 @@ impl Ials {
 
     /// Creates a model from factors that are in the right basis already.
     fn aligned(settings: Settings, users: Vec<f32>, items: Vec<f32>, item_energy: Vec<f32>) -> Self {
-        Ials { settings, users, items, item_energy, item_feature_map: None, inverse_lengths: OnceLock::new() }
+        Ials { settings, users, items, item_energy, maps: FeatureMaps::default(), inverse_lengths: OnceLock::new() }
     }
 
     /// Returns the length of a padded row.
@@ -47,8 +48,10 @@ impl Ials {
     /// Rotates to the basis in which the dense part of the users' problem is diagonal; must run after every change of items.
     pub fn align(&mut self) -> MlResult<()> {
         self.inverse_lengths = OnceLock::new();
-        let map = self.item_feature_map.as_deref_mut().unwrap_or_default();
-        self.item_energy = axes::align(&mut self.items, [self.users.as_mut_slice(), map], self.settings.k, self.settings.alpha0)?;
+        let user_map = self.maps.users.as_deref_mut().unwrap_or_default();
+        let item_map = self.maps.items.as_deref_mut().unwrap_or_default();
+        let others = [self.users.as_mut_slice(), user_map, item_map];
+        self.item_energy = axes::align(&mut self.items, others, self.settings.k, self.settings.alpha0)?;
         Ok(())
     }
 
@@ -105,7 +108,11 @@ impl Recommender for Ials {
     }
 
     fn item_feature_map(&self) -> Option<&[f32]> {
-        self.item_feature_map.as_deref()
+        self.maps.items.as_deref()
+    }
+
+    fn user_feature_map(&self) -> Option<&[f32]> {
+        self.maps.users.as_deref()
     }
 
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
@@ -113,21 +120,15 @@ impl Recommender for Ials {
         out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k, self.k_padded()));
         out.f32s("model.items", &[self.n_items(), k], compact(&self.items, k, self.k_padded()));
         out.f32s("model.item_energy", &[k], &self.item_energy[..k]);
-        if let Some(map) = &self.item_feature_map {
-            out.f32s(MAP, &[map.len() / self.k_padded(), k], compact(map, k, self.k_padded()));
-        }
+        self.maps.save(out, k, self.k_padded());
         // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
 
     fn heap_bytes(&self) -> u64 {
-        let map = self.item_feature_map.as_ref().map_or(0, Vec::len);
-        (self.users.len() + self.items.len() + self.item_energy.len() + self.n_items() + map) as u64 * 4
+        (self.users.len() + self.items.len() + self.item_energy.len() + self.n_items()) as u64 * 4 + self.maps.heap_bytes()
     }
 }
-
-/// Tensor of what features predict.
-const MAP: &str = "model.item_feature_map";
 
 /// Reads a model back.
 pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
@@ -145,12 +146,6 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     let items = pad(&input.f32s_shaped("model.items", &[n_items, k])?, k, width);
     let item_energy = pad(&input.f32s_shaped("model.item_energy", &[k])?, k, width);
     let mut model = Ials::aligned(settings, users, items, item_energy);
-    if input.has(MAP) {
-        let (shape, map) = input.f32s(MAP)?;
-        if shape.len() != 2 || shape[0] == 0 || shape[1] != k {
-            return Err(bad(format!("tensor {MAP:?} has shape {shape:?}, not features × {k}")));
-        }
-        model.item_feature_map = Some(pad(&map, k, width));
-    }
+    model.maps = FeatureMaps::load(input, k, width)?;
     Ok(Box::new(model))
 }

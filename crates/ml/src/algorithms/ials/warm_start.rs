@@ -1,8 +1,9 @@
 //! Starting from the factors of an earlier model, so that fewer epochs are needed.
 
 use super::super::{Before, Factors, Model, Params};
+use super::features::{self, Pulls};
 use super::settings::Settings;
-use super::{INFO, Training, improve, item_features, parameters, random_start};
+use super::{INFO, Training, improve, parameters, random_start};
 use crate::algorithms::Control;
 use crate::context::Context;
 use crate::error::MlResult;
@@ -20,7 +21,7 @@ pub(in crate::algorithms) fn fit(
     before: &Before<'_>,
     ctx: &Context,
 ) -> MlResult<Option<Model>> {
-    if item_features::penalty(params)?.is_some() {
+    if features::are_wanted(params)? {
         return Ok(None);
     }
     let k = params.size("n_components")?;
@@ -36,7 +37,7 @@ pub(in crate::algorithms) fn fit(
     copy(known_items, before.items, &mut items, width);
     let epochs = params.size("train_epochs")?.div_ceil(SHARE) as u32;
     let settings = Settings::read(params, train)?;
-    let training = Training { train, features: None, epochs };
+    let training = Training { train, pulls: Pulls::default(), epochs };
     improve(settings, (users, items), training, ctx, &mut |_, _| Ok(Control::Continue)).map(Some)
 }
 

@@ -78,6 +78,9 @@ impl UserMap {
         }
         let counts = interactions.indptr.windows(2).map(|ends| (ends[1] - ends[0]) as f32);
         let weights: Vec<f32> = counts.map(|n| n / (n + KAPPA)).collect();
+        if let (Some(own), Some(factors)) = (model.user_feature_map(), model.factors()) {
+            return Ok(Some(UserMap { map: LinearMap::of(own.to_vec(), features.n_cols, factors.width)?, scoring: None }));
+        }
         if let Some(factors) = model.factors() {
             let lesson = Lesson { features, vectors: factors.users, width: factors.width, weights: &weights };
             let (penalty, _) = penalty_for_users(lesson, factors.items, interactions, ctx)?;

@@ -42,6 +42,11 @@ impl ProfiledUsers {
         self.encoder.spec()
     }
 
+    /// Returns the encoded features of the users, by rows.
+    pub fn features(&self) -> &Csr {
+        &self.features
+    }
+
     /// Learns from a fitted model what is needed to recommend by profile; `None` for models without vectors of users.
     /// `cold_start` is that of the same model, if it has one.
     pub fn learn(

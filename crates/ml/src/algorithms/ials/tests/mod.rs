@@ -1,4 +1,4 @@
-mod item_features;
+mod features;
 mod loss;
 mod warm_start;
 

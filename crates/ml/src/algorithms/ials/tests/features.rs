@@ -1,4 +1,4 @@
-//! Factors of items that are pulled towards what their features predict.
+//! Factors of items and users that are pulled towards what their features predict.
 
 use super::*;
 use crate::algorithms::{Base, Before, ColdMap, TrainInput, extend};
@@ -25,7 +25,7 @@ fn described(extra: Value) -> Map<String, Value> {
 }
 
 fn fit_to(train: &Csr, features: &Csr, params: &Map<String, Value>) -> MlResult<Box<dyn Recommender>> {
-    fit("IALS", params, TrainInput { interactions: train, items: Some(features) }, &Context::new(0, 2))
+    fit("IALS", params, TrainInput { items: Some(features), ..TrainInput::from(train) }, &Context::new(0, 2))
 }
 
 /// Returns the map as it is stored, and what it predicts for each item.
@@ -69,6 +69,72 @@ fn the_gradient_by_items_and_by_the_map_vanishes() {
                 let gradient = (0..30).map(slope).sum::<f64>() - LAMBDA * f64::from(weight);
                 assert!(gradient.abs() < 5e-3, "{variant} {solver} {at}: {gradient}");
             }
+        }
+    }
+}
+
+/// Returns features of the users of the sample: one of two kinds, and a number that some have.
+fn of_users() -> Csr {
+    let of_user = |user: u32| [user % 2].into_iter().chain(user.is_multiple_of(3).then_some(2));
+    let (rows, columns): (Vec<u32>, Vec<u32>) = (0..40).flat_map(|user| of_user(user).map(move |f| (user, f))).unzip();
+    let mut features = Csr::from_pairs(40, 3, &rows, &columns).unwrap();
+    features.values.iter_mut().enumerate().for_each(|(at, value)| *value = 0.5 + (at % 4) as f32 / 4.0);
+    features
+}
+
+#[test]
+fn the_map_of_users_is_the_solution_for_their_factors() {
+    let (train, features) = (weighted(), of_users());
+    for solver in &solvers()[..2] {
+        for (variant, loss) in losses(&train) {
+            let params = json!({"lambda_user_feature": LAMBDA, "train_epochs": 5});
+            let params = with(with(super::params(params), &variant), solver);
+            let input = TrainInput::from(&train).with_users(Some(&features));
+            let model = fit("IALS", &params, input, &Context::new(0, 2)).unwrap();
+            let (users, _) = factors(&*model);
+            let map = compact(model.user_feature_map().unwrap());
+            assert_eq!(map.len(), 4 * K);
+            for component in 0..K {
+                let rest = |user: usize| {
+                    let (columns, values) = features.row(user);
+                    let sum: f32 = columns.iter().zip(values).map(|(&c, value)| value * map[c as usize * K + component]).sum();
+                    let rest = users[user * K + component] - sum - map[3 * K + component];
+                    loss.penalty(train.row_len(user), 30) * f64::from(rest)
+                };
+                for feature in 0..4 {
+                    let value = |user: usize| {
+                        let (columns, values) = features.row(user);
+                        columns.iter().position(|&c| c as usize == feature).map_or(0.0, |place| f64::from(values[place]))
+                    };
+                    let value = |user: usize| if feature == 3 { 1.0 } else { value(user) };
+                    let slope: f64 = (0..40).map(|user| rest(user) * value(user)).sum();
+                    let penalty = if feature == 3 { 0.0 } else { LAMBDA * f64::from(map[feature * K + component]) };
+                    assert!((slope - penalty).abs() < 5e-3, "{variant} {solver} {feature}: {slope} {penalty}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn new_and_unknown_users_get_what_their_features_predict() {
+    // The items of the kinds are the users here.
+    let (train, features) = kinds();
+    let train = train.transpose();
+    let context = Context::new(0, 1);
+    for solver in &solvers()[..2] {
+        let params = with(super::params(json!({"lambda_user_feature": LAMBDA, "train_epochs": 20})), solver);
+        let input = TrainInput::from(&train).with_users(Some(&features));
+        let model = fit("IALS", &params, input, &context).unwrap();
+        let map = crate::algorithms::UserMap::fit(&*model, &features, &train, None, &context).unwrap().unwrap();
+        let (mut known, mut by_profile) = (vec![0f32; 45], vec![0f32; 45]);
+        for user in 0..3u32 {
+            model.score_users(&[user], &train, &mut known).unwrap();
+            let vector = map.vector(&features.rows(user as usize..user as usize + 1)).unwrap();
+            map.score(&*model, &vector, &[], &mut by_profile).unwrap();
+            assert!(known.iter().zip(&by_profile).all(|(a, b)| (a - b).abs() < 1e-4), "{solver}: {known:?} {by_profile:?}");
+            let best = (0..45).max_by(|&a, &b| known[a].total_cmp(&known[b])).unwrap();
+            assert_eq!(best % 3, user as usize, "{solver}");
         }
     }
 }
@@ -170,12 +236,13 @@ fn the_map_is_stored_and_read_back() {
 fn what_cannot_learn_from_features_says_so() {
     let (train, features) = (weighted(), features());
     let refused = |features: Option<&Csr>, extra: Value| {
-        let input = TrainInput { interactions: &train, items: features };
+        let input = TrainInput { items: features, ..TrainInput::from(&train) };
         fit("IALS", &described(extra), input, &Context::new(0, 1)).err().unwrap().to_string()
     };
     assert!(refused(None, json!({})).contains("give an item file"));
     assert!(refused(Some(&features), json!({"solver_type": "IALSPP"})).contains("choose CG or CHOLESKY"));
     assert!(refused(Some(&features.rows(1..30)), json!({})).contains("differ in number"));
+    assert!(refused(Some(&features), json!({"lambda_user_feature": 1})).contains("give a user file"));
 }
 
 #[test]
