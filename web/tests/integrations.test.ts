@@ -268,7 +268,7 @@ describe('integrations', () => {
     const { page, id } = await open({ 'GET webhook_endpoint/': list([ENDPOINT, bad]) })
     expect(id('webhook-row').text()).toContain('https://z.example.com')
     expect(id('webhook-row').text()).toContain('Failing')
-    expect(id('webhook-row').text()).toContain('Redirect, which is not followed')
+    expect(id('webhook-row').text()).toContain('HTTP 302 · Redirects are not followed')
     page.unmount()
   })
 })

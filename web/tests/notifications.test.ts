@@ -2,7 +2,7 @@ import { flushPromises } from '@vue/test-utils'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Notification } from '@/api/integrations'
 import NotificationBell from '@/components/NotificationBell.vue'
-import { byDay, linkOf, subjectOf } from '@/lib/notifications'
+import { byDay, linkOf } from '@/lib/notifications'
 import { localDay, localMoment } from '@/lib/moments'
 import { ADMIN, list, openPage, settle } from './support'
 
@@ -39,11 +39,6 @@ describe('notifications', () => {
     expect(linkOf({ link_path: '//evil.example' })).toBe('/')
     expect(linkOf({ link_path: null })).toBeNull()
   })
-
-  it('are named after their object', () => {
-    expect(subjectOf({ name: 'Front page', id: 3 })).toBe('Front page')
-    expect(subjectOf({ name: '', model: 3 })).toBeNull()
-  })
 })
 
 describe('the bell', () => {
@@ -60,7 +55,7 @@ describe('the bell', () => {
 
   it('says how many are unread, and marks all of them as read', async () => {
     const { page, id, sent } = await open([row(12, now()), row(11, now(), { is_read: true })], 1)
-    expect(id('bell').attributes('aria-label')).toBe('Notifications, 1 unread')
+    expect(id('bell-label').text()).toBe('Notifications, 1 unread')
     await id('bell').trigger('click')
     await settle()
     const shown = page.findAll('[data-testid="notification"]').map((line) => line.text())
@@ -70,6 +65,27 @@ describe('the bell', () => {
     await id('read-all').trigger('click')
     await settle()
     expect(sent).toEqual([{ method: 'POST', url: 'notification/mark_read/', body: { until: 12 } }])
+    page.unmount()
+  })
+
+  it('names what it is about, and what went wrong', async () => {
+    const data = [
+      { model: 7, algorithm: 'IALSRecommender', users: 3 },
+      { tuning_job: 4, model: 7, best_score: 0.45217, error: null },
+      { training_data: 2, name: 'a.csv', rows: 1200, error: null },
+      { after: [{ name: 'Front page' }], before: [{ name: 'Front page' }, { name: 'Old' }] },
+      { training_data: 2, name: 'b.csv', rows: null, error: 'the file is broken' },
+    ]
+    const { page, id } = await open(
+      data.map((data, at) => row(20 - at, now(), { data })),
+      0,
+    )
+    await id('bell').trigger('click')
+    await settle()
+    const shown = page.findAll('[data-testid="notification"]').map((line) => line.text())
+    const wanted = ['Model 7 · IALS', 'Search 4 · 0.4522', 'a.csv · 1,200 rows', 'Front page · Old', 'b.csv']
+    wanted.forEach((text, at) => expect(shown[at]).toContain(text))
+    expect(shown[4]).toContain('the file is broken')
     page.unmount()
   })
 
@@ -86,7 +102,7 @@ describe('the bell', () => {
 
   it('shows that nothing has happened', async () => {
     const { page, id, has } = await open([], 0)
-    expect(id('bell').attributes('aria-label')).toBe('Notifications')
+    expect(id('bell-label').text()).toBe('Notifications')
     await id('bell').trigger('click')
     await settle()
     expect(page.text()).toContain('Nothing has happened yet')

@@ -48,7 +48,6 @@ export const integrations = {
     requestsHint: 'in 30 days',
     items: 'Items',
     failures: 'Errors',
-    failureShare: '{share} of requests',
     usage: 'Requests per day, last 30 days',
     usageSummary:
       '{requests} requests in 30 days; most on {day}: {most}. Days are in UTC, and counts appear within seconds.',
@@ -164,13 +163,14 @@ export const integrations = {
     errors: {
       timed_out: 'No answer in time',
       refused_address: 'Address not allowed',
+      unresolved_host: 'Host name not found',
       connection_failed: 'No connection',
       tls_failed: 'TLS error',
-      redirected: 'Redirect, which is not followed',
-      http_status: 'Answered with an error',
-      too_large: 'Answer too large',
+      redirected: 'Redirects are not followed',
       rate_limited: 'Receiver is busy',
-      endpoint_off: 'Webhook was off',
+      gone: 'No more messages wanted',
+      http_status: 'Answered with an error',
+      secret_unreadable: 'Signing secret unreadable',
     },
     receiver: 'Receive messages',
     receiverLead:

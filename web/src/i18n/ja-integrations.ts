@@ -50,7 +50,6 @@ export const integrations: Pick<Messages, 'integrations' | 'topicGroups' | 'topi
       requestsHint: '過去 30 日間',
       items: 'アイテム数',
       failures: 'エラー数',
-      failureShare: 'リクエストの {share}',
       usage: '過去 30 日間の 1 日あたりのリクエスト数',
       usageSummary:
         '過去 30 日間のリクエストは {requests} 件、最多は {day} の {most} 件です。日付は UTC です。集計には数秒かかります。',
@@ -168,13 +167,14 @@ export const integrations: Pick<Messages, 'integrations' | 'topicGroups' | 'topi
       errors: {
         timed_out: '応答がタイムアウトしました',
         refused_address: '許可されていないアドレスです',
+        unresolved_host: 'ホスト名が見つかりません',
         connection_failed: '接続できませんでした',
         tls_failed: 'TLS のエラーです',
         redirected: 'リダイレクトには対応していません',
-        http_status: 'エラーの応答です',
-        too_large: '応答が大きすぎます',
         rate_limited: '受信側が混雑しています',
-        endpoint_off: 'Webhook が停止中でした',
+        gone: '受信側が送信の終了を求めています',
+        http_status: 'エラーの応答です',
+        secret_unreadable: '署名シークレットを読み取れません',
       },
       receiver: 'メッセージの受信',
       receiverLead:

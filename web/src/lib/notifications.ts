@@ -1,5 +1,9 @@
+import { useI18n } from 'vue-i18n'
 import type { Notification } from '@/api/integrations'
+import { i18n } from '@/i18n'
+import { translatedSentence } from '@/i18n/refusals'
 import { destination } from './destination'
+import { shortName, useFormat } from './format'
 import { localDay } from './moments'
 
 export interface Day {
@@ -24,14 +28,47 @@ export function byDay(rows: Notification[]): Day[] {
 export const linkOf = ({ link_path }: Pick<Notification, 'link_path'>) =>
   link_path ? destination(link_path) : null
 
-/** The first of these that the data have says best what a notification is about. */
-const NAMES = ['name', 'basename', 'slot_name', 'url', 'file']
+type Values = Record<string, unknown>
+const textIn = (data: Values, key: string) => {
+  const value = data[key]
+  return typeof value === 'string' && value !== '' ? value : null
+}
+const numberIn = (data: Values, key: string) => {
+  const value = data[key]
+  return typeof value === 'number' ? value : null
+}
 
-/** Returns the name of the object, if its data contain one. */
-export function subjectOf(data: Record<string, unknown>): string | null {
-  for (const key of NAMES) {
-    const value = data[key]
-    if (typeof value === 'string' && value !== '') return value
+/** Returns the names of slots that changed, without repeating them. */
+function slotNames(data: Values): string[] {
+  const slots = [data.after, data.before].filter(Array.isArray).flat() as Values[]
+  return [...new Set(slots.map((slot) => textIn(slot, 'name')).filter((name) => name !== null))]
+}
+
+/** Describes what a notification is about: the object, its most important figure, and what went wrong. */
+export function useNotificationWords() {
+  const { t } = useI18n()
+  const format = useFormat()
+  const idIn = (data: Values, key: string, message: string) => {
+    const id = numberIn(data, key)
+    return id === null ? null : t(message, { id })
   }
-  return null
+  function subject({ data }: Pick<Notification, 'data'>): string {
+    const rows = numberIn(data, 'rows')
+    const score = numberIn(data, 'best_score')
+    return [
+      textIn(data, 'name') ?? textIn(data, 'url'),
+      ...slotNames(data),
+      idIn(data, 'tuning_job', 'tuning.job') ?? idIn(data, 'model', 'models.model'),
+      shortName(textIn(data, 'algorithm')),
+      rows === null ? null : t('data.sourceRows', { n: format.count(rows) }),
+      score === null ? null : format.score(score),
+    ]
+      .filter(Boolean)
+      .join(' · ')
+  }
+  function fault({ data }: Pick<Notification, 'data'>): string | null {
+    const said = textIn(data, 'error')
+    return said && (translatedSentence(i18n.global.locale.value, said) ?? said)
+  }
+  return { subject, fault }
 }

@@ -29,10 +29,10 @@ export function useWebhookWords() {
   const errorOf = (code: string) =>
     te(`integrations.errors.${code}`) ? t(`integrations.errors.${code}`) : code
   function outcome(of: Outcome): string {
-    if (isDelivered(of)) return t('integrations.answered', { code: of.status_code ?? '' })
-    if (of.status_code !== null && (of.error_code === null || of.error_code === 'http_status'))
-      return t('integrations.answered', { code: of.status_code })
-    return of.error_code === null ? '–' : errorOf(of.error_code)
+    const { status_code: code, error_code: error } = of
+    const status = code === null ? null : t('integrations.answered', { code })
+    const reason = error === null || (status !== null && error === 'http_status') ? null : errorOf(error)
+    return [status, reason].filter((part) => part !== null).join(' · ') || '–'
   }
   return { topic, outcome }
 }
