@@ -61,6 +61,9 @@ pub mod inference;
 /// What another model would have earned, estimated from past traffic.
 pub mod off_policy;
 
+/// Other programs: apps with a key, and endpoints that are told what happens in a project.
+pub mod webhooks;
+
 /// WebSockets that report the state of searches and trainings.
 pub mod live_updates;
 
@@ -89,5 +92,6 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         retraining::Docs::openapi(),
         inference::Docs::openapi(),
         off_policy::Docs::openapi(),
+        webhooks::Docs::openapi(),
     ]
 }

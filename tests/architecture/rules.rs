@@ -75,11 +75,13 @@ const PLATFORM: [&str; 24] = [
 ];
 
 /// Modules of the composition in import order.
-const APP: [&str; 17] = [
+const APP: [&str; 19] = [
     "jobs",
+    "subscriptions",
     "spa",
     "answers",
     "headers",
+    "app_requests",
     "draining",
     "worker_processes",
     "meta",

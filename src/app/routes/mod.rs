@@ -9,7 +9,7 @@ use super::{addresses, api_docs, authentication, full_disk, meta, spa};
 use crate::features::{
     ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, feature_measurements, feature_sets,
     inference, item_metadata, live_updates, model_configs, models, off_policy, projects, recommendation_log, retraining,
-    task_logs, tuning,
+    task_logs, tuning, webhooks,
 };
 use crate::platform::http::ApiError;
 
@@ -78,6 +78,7 @@ fn operations(config: &mut web::ServiceConfig) {
         .configure(recommendation_log::routes)
         .configure(off_policy::routes)
         .configure(retraining::routes)
+        .configure(webhooks::routes)
         .app_data(api_docs::description())
         .route("/", web::get().to(meta::root))
         .route("/ping/", web::get().to(meta::ping))

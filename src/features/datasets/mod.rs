@@ -11,6 +11,7 @@ mod intake;
 mod jobs;
 mod memory;
 mod model;
+mod notices;
 mod preparation;
 mod report;
 mod routes;

@@ -10,6 +10,7 @@ mod shares;
 mod store;
 mod stored_bytes;
 mod sweeping;
+mod topics;
 
 pub use admission::{TooManyWaitingJobs, admit_jobs, tenant_of, tenant_of_data, turn_of};
 pub use event_weights::LONGEST_EVENT_TYPE;
@@ -22,3 +23,4 @@ pub(crate) use store::pages::page_of_project;
 pub use store::{assign_orphans, assignable_orphans, of_data, tenants_of, visible_projects};
 pub use stored_bytes::{StoredBytes, TooManyStoredBytes, refuse_excess, stored_bytes};
 pub use sweeping::{sweep, sweep_until};
+pub use topics::{Topic, record};

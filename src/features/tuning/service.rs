@@ -9,7 +9,7 @@ use super::store;
 use crate::features::evaluation;
 use crate::features::model_configs;
 use crate::features::models;
-use crate::features::projects::{self, Project};
+use crate::features::projects::{self, Project, Topic};
 use crate::features::task_logs::{self, Line};
 use crate::ml::algorithms::NewItems;
 use crate::ml::registry;
@@ -195,10 +195,30 @@ pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>
                 task_logs::write(connection, line(id, queue_job), error).await?;
             }
             store::end(connection, id, status, error.as_deref(), now).await?;
+            tell_end(connection, id).await?;
             store::announce(connection, id).await?;
             Ok(())
         })
         .await
+}
+
+/// Records that a search has completed or failed, with its result.
+pub async fn tell_end(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TuningError> {
+    let Some(job) = store::find(connection, id).await? else { return Ok(()) };
+    let topic = match job.status {
+        SearchStatus::Completed => Topic::TuningCompleted,
+        SearchStatus::Failed => Topic::TuningFailed,
+        SearchStatus::Pending | SearchStatus::Running | SearchStatus::Cancelled => return Ok(()),
+    };
+    let told = json!({
+        "tuning_job": id,
+        "best_score": job.best_score,
+        "model_configuration": job.best_config_id,
+        "model": job.tuned_model_id,
+        "error": job.error,
+    });
+    let project = projects::of_data(connection, job.fields.data_id).await?;
+    Ok(projects::record(connection, project.id, topic, told).await?)
 }
 
 fn best_of(trials: &[Trial]) -> Option<&Trial> {

@@ -17,6 +17,7 @@ use recotem::features::models::{ModelStatus, TrainedModel};
 use recotem::features::projects::UnknownUsers;
 use recotem::features::retraining::{CatchUp, DataSource, RunCause, RunStatus};
 use recotem::features::tuning::{SearchStatus, TrialStatus};
+use recotem::features::webhooks::{DisabledReason, MessageState};
 use recotem::platform::db::in_full;
 use recotem::platform::queue::JobState;
 use recotem::platform::words::Word;
@@ -50,6 +51,8 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("training_data.status", TrainingDataStatus::words()),
         ("trials.state", TrialStatus::words()),
         ("tuning_jobs.status", SearchStatus::words()),
+        ("webhook_endpoints.disabled_reason", DisabledReason::words()),
+        ("webhook_messages.state", MessageState::words()),
     ]);
     columns.values_mut().for_each(|words| words.sort_unstable());
     columns

@@ -51,6 +51,7 @@ fn path_of(row: &Row, ids: &Ids) -> String {
     while let Some((start, rest)) = path.clone().split_once('{') {
         let (name, end) = rest.split_once('}').expect("a closed parameter");
         let id = ids.get(name).copied().unwrap_or(1);
+        let id = if name == "message_id" { world::message_id(id).to_string() } else { id.to_string() };
         path = format!("{start}{id}{end}");
     }
     path

@@ -82,7 +82,8 @@ impl Row {
 
 /// Returns every route, in an order in which an authorised caller can call them all: deletions come last.
 pub fn table() -> Vec<Row> {
-    let groups = [open(), looking(), predicting(), of_traffic(), of_people(), changing(), making(), removing()];
+    let groups =
+        [open(), looking(), predicting(), of_traffic(), of_people(), of_other_programs(), changing(), making(), removing()];
     groups.into_iter().flatten().collect()
 }
 
@@ -265,6 +266,40 @@ fn of_people() -> Vec<Row> {
         // It was created with an account, and is deleted only with it.
         row("DELETE", "organisation/{id}/", Organisation(Role::Owner), 409),
     ]
+}
+
+fn of_other_programs() -> Vec<Row> {
+    use Rule::{BelowForPeople, List, Object, ObjectForPeople, People};
+    let (viewer, admin) = (Role::Viewer, Role::Admin);
+    vec![
+        row("GET", "app/", List, 200),
+        row("GET", "app/{id}/", Object(viewer), 200),
+        row("GET", "app/{id}/usage/", Object(viewer), 200),
+        row("POST", "app/", BelowForPeople(admin), 201).json(|ids| json!({ "project": ids["project"], "name": "new" })),
+        row("PUT", "app/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "shop" })),
+        row("PATCH", "app/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "allowed_origins": ["https://shop.example"] })),
+        row("POST", "app/{id}/new_key/", ObjectForPeople(admin), 200),
+        row("GET", "webhook_endpoint/", List, 200),
+        row("GET", "webhook_endpoint/{id}/", Object(viewer), 200),
+        row("POST", "webhook_endpoint/", BelowForPeople(admin), 201).json(endpoint),
+        row("PUT", "webhook_endpoint/{id}/", ObjectForPeople(admin), 200).json(endpoint),
+        row("PATCH", "webhook_endpoint/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "description": "d" })),
+        row("POST", "webhook_endpoint/{id}/rotate_secret/", ObjectForPeople(admin), 200),
+        row("POST", "webhook_endpoint/{id}/test/", ObjectForPeople(admin), 202),
+        row("POST", "webhook_endpoint/{id}/replay/", ObjectForPeople(admin), 202)
+            .json(|_| json!({ "since": "2026-01-01T00:00:00Z" })),
+        row("GET", "webhook_endpoint/{id}/messages/", Object(viewer), 200),
+        row("GET", "webhook_endpoint/{id}/messages/{message_id}/", Object(viewer), 200),
+        row("POST", "webhook_endpoint/{id}/messages/{message_id}/retry/", ObjectForPeople(admin), 202),
+        row("GET", "notification/", List, 200),
+        row("POST", "notification/mark_read/", People, 204).json(|ids| json!({ "until": ids["notification"] })),
+        row("DELETE", "webhook_endpoint/{id}/", ObjectForPeople(admin), 204),
+        row("DELETE", "app/{id}/", ObjectForPeople(admin), 204),
+    ]
+}
+
+fn endpoint(ids: &Ids) -> Value {
+    json!({ "project": ids["project"], "url": "https://receiver.example/hook" })
 }
 
 fn changing() -> Vec<Row> {
