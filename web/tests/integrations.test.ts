@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { App, Endpoint, Message } from '@/api/integrations'
+import type { App, Endpoint, ErrorCode, Message } from '@/api/integrations'
 import { i18n } from '@/i18n'
 import { isOrigin, isWebAddress, linesOf } from '@/lib/origins'
 import { SERVED_TOPIC, TEST_TOPIC, topicKey, TOPICS } from '@/lib/topics'
@@ -81,7 +81,7 @@ describe('what is typed', () => {
 })
 
 describe('the health of a webhook', () => {
-  const attempt = (status_code: number | null, error_code: string | null) => ({
+  const attempt = (status_code: number | null, error_code: ErrorCode | null) => ({
     at: '2026-11-30T00:00:00Z',
     status_code,
     error_code,
@@ -102,7 +102,7 @@ describe('the health of a webhook', () => {
       false,
       false,
     ])
-    expect(isDelivered(attempt(200, 'too_large'))).toBe(false)
+    expect(isDelivered(attempt(200, 'timed_out'))).toBe(false)
   })
 
   it('has a former secret until its time is over', () => {

@@ -2,86 +2,33 @@
 import { keepPreviousData, useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll, patch, post, remove } from './client'
+import type { Sent } from './contract'
 import { known, num, type Id } from './queries'
-import type {} from './schema-draft'
+import type { components } from './schema'
+import type { With } from './types'
 
-export interface App {
-  id: number
-  project: number
-  name: string
-  allowed_origins: string[]
-  is_active: boolean
-  api_key: number | null
-  key_prefix: string | null
-  requests_30_days: number
-  ins_datetime: string
-  updated_at: string
-}
-export interface UsageDay {
-  day: string
-  requests: number
-  items: number
-  errors: number
-}
-export interface Usage {
-  days: UsageDay[]
-  requests: number
-  items: number
-  errors: number
-}
-export interface Endpoint {
-  id: number
-  project: number
-  app: number | null
-  url: string
-  description: string
-  topics: string[]
-  is_active: boolean
-  disabled_reason: 'gone' | 'failing' | 'user' | null
-  disabled_at: string | null
-  rate_per_second: number | null
-  signing_secret: {
-    is_set: boolean
-    hint: string | null
-    updated_at: string | null
-    previous_until: string | null
+type Schemas = components['schemas']
+
+export type Topic = Schemas['WebhookTopic']
+export type MessageState = Schemas['WebhookMessageState']
+export type ErrorCode = Schemas['WebhookErrorCode']
+export type App = Sent<Schemas['App']>
+export type Usage = Schemas['AppUsage']
+export type UsageDay = Schemas['AppUsageDay']
+export type Endpoint = With<
+  Sent<Schemas['WebhookEndpoint']>,
+  {
+    signing_secret: Sent<Schemas['WebhookSecret']>
+    last_attempt: Sent<Schemas['WebhookLastAttempt']> | null
   }
-  last_attempt: { at: string; status_code: number | null; error_code: string | null } | null
-  ins_datetime: string
-  updated_at: string
-}
-export type MessageState = 'waiting' | 'delivered' | 'failed'
-export interface Message {
-  id: string
-  topic: string
-  ins_datetime: string
-  state: MessageState
-  attempts: number
-  next_attempt_at: string | null
-  status_code: number | null
-  error_code: string | null
-}
-export interface Try {
-  at: string
-  status_code: number | null
-  error_code: string | null
-  duration_ms: number
-  response_head: string | null
-}
-export interface MessageDetail extends Message {
-  payload: unknown
-  tries: Try[]
-}
-export interface Notification {
-  id: number
-  project: number
-  project_name: string
-  topic: string
-  data: Record<string, unknown>
-  link_path: string | null
-  occurred_at: string
-  is_read: boolean
-}
+>
+export type Message = Sent<Schemas['WebhookMessage']>
+/** A message with its content, which depends on the topic, and every attempt. */
+export type MessageDetail = With<
+  Sent<Schemas['WebhookMessageDetail']>,
+  { tries: Sent<Schemas['WebhookTry']>[] }
+>
+export type Notification = Sent<Schemas['Page_Notification']['results'][number]>
 
 export type AppFields = Pick<App, 'name' | 'allowed_origins'>
 export type EndpointFields = Pick<Endpoint, 'url' | 'description' | 'topics' | 'rate_per_second' | 'app'>
@@ -142,7 +89,7 @@ export const replaySince = (id: number, since: string) =>
   post('/webhook_endpoint/{id}/replay/', { path: { id }, body: { since } })
 
 export interface MessageFilter {
-  topic: string | null
+  topic: Topic | null
   state: MessageState | null
   page: number
 }

@@ -1,5 +1,7 @@
+import type { Topic } from '@/api/integrations'
+
 /** The topics of webhooks, in the groups in which they are offered. */
-export const TOPIC_GROUPS = [
+export const TOPIC_GROUPS: { key: string; icon: string; topics: Topic[] }[] = [
   { key: 'models', icon: 'pi-box', topics: ['model.trained', 'model.failed'] },
   { key: 'searches', icon: 'pi-sliders-h', topics: ['tuning.completed', 'tuning.failed'] },
   {
@@ -16,23 +18,20 @@ export const TOPIC_GROUPS = [
   { key: 'studio', icon: 'pi-bolt', topics: ['studio.ready', 'studio.failed'] },
   { key: 'webhooks', icon: 'pi-send', topics: ['webhook.disabled'] },
   { key: 'recommendations', icon: 'pi-list', topics: ['recommendation.served'] },
-] as const
+]
 
 /** Sent only on request, so that it cannot be chosen. */
-export const TEST_TOPIC = 'webhook.test'
+export const TEST_TOPIC: Topic = 'webhook.test'
 /** Not among "all topics": there is one message each second, and it names users. */
-export const SERVED_TOPIC = 'recommendation.served'
+export const SERVED_TOPIC: Topic = 'recommendation.served'
 
-export type TopicGroup = (typeof TOPIC_GROUPS)[number]
-export const TOPICS: string[] = TOPIC_GROUPS.flatMap((group) => group.topics as readonly string[])
+export const TOPICS = TOPIC_GROUPS.flatMap((group) => group.topics)
 
 /** Message keys may not contain dots. */
 export const topicKey = (topic: string) => topic.replaceAll('.', '_')
 
-const iconOf = new Map<string, string>(
-  TOPIC_GROUPS.flatMap((group) =>
-    group.topics.map((topic): [string, string] => [topic as string, group.icon as string]),
-  ),
+const iconOf = new Map(
+  TOPIC_GROUPS.flatMap((group) => group.topics.map((topic): [string, string] => [topic, group.icon])),
 )
 export const topicIcon = (topic: string) => iconOf.get(topic) ?? 'pi-send'
 
