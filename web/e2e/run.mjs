@@ -9,6 +9,7 @@ import { mkdirSync } from 'node:fs'
 import { launch, watchedPage } from './browser.mjs'
 import { edges } from './edges.mjs'
 import { features } from './features.mjs'
+import { integrations } from './integrations.mjs'
 import { journey } from './journey.mjs'
 import { people } from './people.mjs'
 import { predictions } from './predictions.mjs'
@@ -39,6 +40,16 @@ const PICTURED_STEPS = [
   'features-guessed',
   'features-edited',
   'features-measured',
+  'integrations-empty',
+  'app-key',
+  'new-webhook',
+  'webhook-secret',
+  'webhook-tested',
+  'webhook-rotated',
+  'webhook-message',
+  'webhook-failing',
+  'webhook-off',
+  'bell',
 ]
 
 export async function run(baseUrl, password) {
@@ -64,6 +75,7 @@ export async function run(baseUrl, password) {
     Object.assign(seen, await people(page, baseUrl, onStep), await traffic(page, baseUrl, project, onStep))
     Object.assign(seen, await predictions(page, baseUrl, project, key, onStep))
     Object.assign(seen, await features(page, baseUrl, project, key, onStep))
+    Object.assign(seen, await integrations(page, baseUrl, project, onStep))
     if (process.env.PICTURES !== '0') {
       const paths = {
         ...seen,

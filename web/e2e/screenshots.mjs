@@ -27,6 +27,8 @@ const NARROW_TOO = [
   'ab-test',
   'retraining',
   'features',
+  'integrations',
+  'webhook',
 ]
 
 /**

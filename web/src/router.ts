@@ -126,6 +126,18 @@ export const routes: RouteRecordRaw[] = [
           page(`ab-tests/:testId${ID}`, 'ab-test', () => import('./pages/AbTestPage.vue'), 'abTests.title'),
           page('retraining', 'retraining', () => import('./pages/RetrainingPage.vue'), 'retraining.title'),
           page('keys', 'keys', () => import('./pages/ApiKeysPage.vue'), 'keys.title'),
+          page(
+            'integrations',
+            'integrations',
+            () => import('./pages/IntegrationsPage.vue'),
+            'integrations.title',
+          ),
+          page(
+            `integrations/webhooks/:endpointId${ID}`,
+            'webhook',
+            () => import('./pages/WebhookPage.vue'),
+            'integrations.title',
+          ),
           page('settings', 'settings', () => import('./pages/SettingsPage.vue'), 'settings.title'),
         ],
       },

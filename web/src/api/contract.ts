@@ -55,7 +55,7 @@ export type Arguments<M extends Method, A extends Address<M>> =
   object extends Options<M, A> ? [options?: Options<M, A>] : [options: Options<M, A>]
 
 type JsonOf<R> = R extends { content: { 'application/json': infer Body } } ? Body : undefined
-type Answered<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 204)]> : never
+type Answered<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 202 | 204)]> : never
 export type Answer<M extends Method, A extends Address<M>> = Sharp<Answered<Operation<M, A>>>
 /** A row of a list, paginated or not. */
 export type Row<A extends Address<'get'>> =
@@ -79,10 +79,11 @@ type Taken<T> = { [Field in keyof T]: Content<T[Field]> }
 type Named<T> = {
   [Name in keyof Sharper & keyof Schemas]: Same<T, Schemas[Name]> extends true ? Sharper[Name] : never
 }[keyof Sharper & keyof Schemas]
+/** What a page has beside its rows stays as it is. */
 type Sharp<T> = T extends (infer Element)[]
   ? Sharp<Element>[]
   : T extends { results: (infer Element)[]; count: number }
-    ? { count: number; results: Sharp<Element>[] }
+    ? Omit<T, 'results'> & { results: Sharp<Element>[] }
     : T extends object
       ? Same<T, Record<string, never>> extends true
         ? Values

@@ -5,6 +5,7 @@
  */
 import type { Answer, Sent, Values } from './contract'
 import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
+import type { Endpoint, MessageDetail } from './integrations'
 import type { components } from './schema'
 
 type Schemas = components['schemas']
@@ -238,4 +239,6 @@ export interface Sharper {
   TrainingData: TrainingData
   Trial: Trial
   TuningJob: TuningJob
+  WebhookEndpoint: Endpoint
+  WebhookMessageDetail: MessageDetail
 }

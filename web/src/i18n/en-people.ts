@@ -235,6 +235,8 @@ export const people = {
     parameter_tuning_job: 'Search',
     trained_model: 'Model',
     api_keys: 'API key',
+    app: 'App',
+    webhook_endpoint: 'Webhook endpoint',
     deployment_slot: 'Deployment slot',
     ab_test: 'A/B test',
     retraining_schedule: 'Retraining schedule',

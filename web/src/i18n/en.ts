@@ -1,5 +1,6 @@
 import { reading } from './en-data'
 import { features } from './en-features'
+import { integrations } from './en-integrations'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
@@ -60,6 +61,7 @@ export const en = {
     abTests: 'A/B tests',
     retraining: 'Retraining',
     keys: 'API keys',
+    integrations: 'Integrations',
     settings: 'Settings',
     organisations: 'Organisations',
     users: 'Users',
@@ -359,6 +361,7 @@ export const en = {
     home: 'Go to projects',
   },
   ...features,
+  ...integrations,
   ...models,
   ...people,
   ...reading,

@@ -252,6 +252,8 @@ export const people: Pick<
     parameter_tuning_job: 'チューニングジョブ',
     trained_model: 'モデル',
     api_keys: 'API キー',
+    app: 'アプリ',
+    webhook_endpoint: 'Webhook',
     deployment_slot: 'デプロイスロット',
     ab_test: 'A/B テスト',
     retraining_schedule: '再学習スケジュール',

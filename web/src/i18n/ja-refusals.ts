@@ -3,10 +3,12 @@ import type { Refusals } from './refusals'
 /** What the server refuses most often. It answers in English. */
 export const refusalsInJapanese: Refusals = {
   codes: {
+    app_is_off: 'このアプリは無効になっています。先に有効にしてください。',
     body_too_slow: '送信が途中で止まったか、通信速度が遅すぎます。接続を確認して、もう一度送信してください。',
     busy: 'サーバーが混み合っています。数秒待ってから再試行してください。',
     disk_full:
       'サーバーのディスク容量が不足しています。不要なデータやモデルを削除するか、容量を増やしてください。',
+    endpoint_is_off: 'この Webhook は停止しています。先に再開してください。',
     internal_error: 'サーバー側で問題が発生しました。詳細はサーバーのログを確認してください。',
     model_file_missing:
       'このモデルのファイルがサーバーに見つかりません。バックアップから復元するか、もう一度学習してください。',
@@ -25,9 +27,13 @@ export const refusalsInJapanese: Refusals = {
       'データベースまたはファイルの保存先に接続できません。数秒待ってから再試行してください。',
     too_busy: 'ログインが集中しています。数秒待ってから再試行してください。',
     too_long: '処理に時間がかかりすぎたため中断しました。期間や件数を減らして再試行してください。',
+    too_many_api_keys:
+      'このプロジェクトの API キーの数が上限に達しています。使用していないキーを無効にしてください。',
     too_many_bodies: 'サーバーが混み合っています。数秒待ってから再試行してください。',
     too_many_connections:
       'お使いのネットワークからの接続数が上限に達しています。ほかの接続を閉じてから再試行してください。',
+    too_many_endpoints:
+      'このプロジェクトの Webhook の数が上限に達しています。不要な Webhook を削除してください。',
     too_many_invitations: '有効な招待の数が上限に達しています。不要な招待を取り消してください。',
     too_many_organisations:
       '所有できる組織の数が上限に達しています。不要な組織を削除するか、サーバー管理者に作成を依頼してください。',
@@ -96,7 +102,32 @@ export const refusalsInJapanese: Refusals = {
       'このプロジェクトには同じ名前の API キーがすでにあります。',
     'This project already has a retraining schedule. Change that one.':
       'このプロジェクトには再学習のスケジュールがすでにあります。既存のスケジュールを変更してください。',
+    'This project already has an app with this name.':
+      'このプロジェクトには同じ名前のアプリがすでにあります。',
     'A user with that username already exists.': 'このユーザー名はすでに使われています。',
+
+    '"{text}" is not the origin of a web page. Enter one such as https://shop.example.com, without a path.':
+      '「{0}」はオリジンの形式ではありません。https://shop.example.com のように、パスを付けずに入力してください。',
+    '{found} messages would be sent again, and at once may be {most}. Choose a later moment.':
+      '再送の対象が {0} 件あり、一度に再送できる上限（{1} 件）を超えています。より新しい日時を指定してください。',
+    '"{0}" is not a valid URL. Enter one such as https://example.com/hook.':
+      '「{0}」は URL の形式ではありません。https://example.com/hook のように入力してください。',
+    'The URL begins with "{0}:". Enter one that begins with https://.':
+      '「{0}:」で始まる URL は使用できません。https:// で始まる URL を入力してください。',
+    'The URL is not encrypted. Enter one that begins with https://, or ask the operator to set outbound.allow_http.':
+      '暗号化されていない URL は使用できません。https:// で始まる URL を入力するか、outbound.allow_http の設定をサーバーの運用者に依頼してください。',
+    'The URL contains a user name or a password. Leave them out.':
+      'URL にユーザー名やパスワードを含めることはできません。',
+    'The port of "{0}" is missing or 0. Enter a port from 1 to 65535.':
+      '「{0}」のポート番号が正しくありません。1 から 65535 までの番号を指定してください。',
+    '"{0}" could not be resolved to an address. Check the spelling.':
+      'ホスト名「{0}」が見つかりません。入力内容を確認してください。',
+    '"{host}" may not be reached from this server: it has no public address. Ask the operator if this is intended.':
+      '「{0}」は公開されたアドレスではないため、このサーバーから接続できません。必要な場合は、サーバーの運用者に依頼してください。',
+    '{host} resolves to {address}, where this server or its database listens. It cannot be allowed.':
+      '{0} のアドレス（{1}）は、このサーバーまたはデータベースが使用しているため、許可できません。',
+    '{host} resolves to {address}, {}. To allow it, add {} to outbound.allow_networks.':
+      '{0} のアドレス（{1}）は公開されていません。許可するには、outbound.allow_networks に {3} を追加してください。',
 
     'Use only letters, digits and @ . + - _': '使用できるのは文字、数字と @ . + - _ のみです。',
     'The password is too similar to the name or e-mail address.':

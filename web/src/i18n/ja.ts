@@ -1,6 +1,7 @@
 import type { Messages } from './en'
 import { reading } from './ja-data'
 import { features } from './ja-features'
+import { integrations } from './ja-integrations'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
@@ -61,6 +62,7 @@ export const ja: Messages = {
     abTests: 'A/B テスト',
     retraining: '再学習',
     keys: 'API キー',
+    integrations: '外部連携',
     settings: '設定',
     organisations: '組織',
     users: 'ユーザー',
@@ -365,6 +367,7 @@ export const ja: Messages = {
     home: 'プロジェクト一覧へ',
   },
   ...features,
+  ...integrations,
   ...models,
   ...people,
   ...reading,

@@ -11,8 +11,8 @@ interface Question {
   reject?: string
   /** The action; its failure is shown. */
   act: () => Promise<unknown>
-  /** The message after success. */
-  done: string
+  /** The message after success, unless the action shows one. */
+  done?: string
   /** Whether nothing is lost by the action, although it is large. */
   harmless?: boolean
 }
@@ -26,7 +26,7 @@ export function useDestructive() {
   async function run(question: Question): Promise<void> {
     try {
       await question.act()
-      notify.success(question.done)
+      if (question.done !== undefined) notify.success(question.done)
     } catch (error) {
       if (error instanceof ApiError && error.dependents.length > 0) {
         blocked.value = error

@@ -23,9 +23,14 @@ export function nextCommand(
 }
 
 /** Returns a command line for a user without a model: the project's slots decide which one answers. */
-export function projectPredictCommand(origin: string, project: number, user: string, cutoff = 10): string {
+export function projectPredictCommand(
+  origin: string,
+  project: number,
+  user: string,
+  { key = 'rctm_…', cutoff = 10 } = {},
+): string {
   const body = JSON.stringify({ user_id: user, cutoff })
-  return `curl -X POST ${origin}/inference/predict/project/${project} -H 'X-API-Key: rctm_…' -H 'Content-Type: application/json' -d ${quote(body)}`
+  return `curl -X POST ${origin}/inference/predict/project/${project} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
 }
 
 /** Quotes a text for a POSIX shell. */

@@ -42,6 +42,11 @@ export function useFormat() {
     () => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }),
   )
   const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium' }))
+  const utcDay = computed(
+    () => new Intl.DateTimeFormat(locale.value, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
+  )
+
+  const time = computed(() => new Intl.DateTimeFormat(locale.value, { timeStyle: 'short' }))
 
   const show = (formatter: Intl.DateTimeFormat, value: string | null | undefined) => {
     if (!value) return '–'
@@ -76,6 +81,9 @@ export function useFormat() {
       }
     },
     date: (value: string | null | undefined) => show(day.value, value),
+    time: (value: string | null | undefined) => show(time.value, value),
+    /** Formats a date without a time of day, which is the same everywhere. */
+    utcDay: (value: string | null | undefined) => show(utcDay.value, value),
     bytes: (value: number | null | undefined) => formatBytes(value, locale.value),
     duration: (seconds: number | null | undefined) => {
       if (seconds === null || seconds === undefined) return '–'

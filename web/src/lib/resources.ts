@@ -18,6 +18,8 @@ export const RESOURCES = [
   'parameter_tuning_job',
   'trained_model',
   'api_keys',
+  'app',
+  'webhook_endpoint',
   'deployment_slot',
   'ab_test',
   'retraining_schedule',
