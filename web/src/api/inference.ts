@@ -16,7 +16,8 @@ export interface ListRequest {
   /** Items of the user's latest interactions, oldest first. */
   interactions?: string[]
   anchor_items?: string[]
-  filter?: object
+  /** Only these items are listed. */
+  allow?: string[]
   cutoff?: number
   explain?: boolean
   exclude_seen?: boolean

@@ -140,6 +140,8 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     newItems: '行動履歴のないアイテムでも、最良の単純な方法の {n} 倍の精度です。',
     newItemsOnly:
       '行動履歴のないアイテムからも、ユーザーが選ぶものを見つけられます。単純な方法では見つかりません。',
+    soFar: '現時点で、人気順の {n} 倍の精度です',
+    learntFrom: '学習に使うデータ',
     bestSellers: '人気順',
     measuredBy: '学習に使わなかった行動で評価（上位 {n} 件の {metric}）',
     makeKey: 'デモ用キーを作成',

@@ -34,7 +34,8 @@ const urlOf = ({ baseUrl, projectId }: SnippetValues) => `${baseUrl}/inference/p
 
 export function curl(values: SnippetValues): string {
   const body = JSON.stringify({ user_id: values.userId, cutoff: COUNT })
-  return `curl --silent --show-error --fail-with-body ${shell(urlOf(values))} \\
+  return `curl --silent --show-error --fail-with-body \\
+  ${shell(urlOf(values))} \\
   --header ${shell(`X-API-Key: ${values.key}`)} \\
   --header 'Content-Type: application/json' \\
   --data ${shell(body)}
