@@ -149,6 +149,7 @@ table! {
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
+        requests_per_minute -> Nullable<Integer>,
     }
 }
 
@@ -190,6 +191,7 @@ table! {
         stored_bytes -> BigInt,
         subject -> Text,
         superseded_changes -> BigInt,
+        id_column -> Nullable<Text>,
     }
 }
 
@@ -388,6 +390,7 @@ table! {
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
         kept_counts -> Nullable<Jsonb>,
+        significant_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -518,6 +521,33 @@ table! {
 }
 
 table! {
+    studio_runs (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        name -> Text,
+        goal -> Text,
+        budget_seconds -> Integer,
+        mapping -> Jsonb,
+        state -> Text,
+        stage -> Text,
+        stages -> Jsonb,
+        warnings -> Jsonb,
+        error -> Nullable<Text>,
+        training_data_id -> Nullable<BigInt>,
+        item_meta_data_id -> Nullable<BigInt>,
+        user_meta_data_id -> Nullable<BigInt>,
+        tuning_job_id -> Nullable<BigInt>,
+        trained_model_id -> Nullable<BigInt>,
+        slot_id -> Nullable<BigInt>,
+        demo_key_id -> Nullable<BigInt>,
+        result -> Nullable<Jsonb>,
+        ins_datetime -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     task_logs (id) {
         id -> BigInt,
         job_id -> Nullable<BigInt>,
@@ -527,6 +557,113 @@ table! {
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
         project_id -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    apps (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        api_key_id -> Nullable<BigInt>,
+        name -> Text,
+        allowed_origins -> Array<Text>,
+        is_active -> Bool,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    app_usage (app_id, day) {
+        app_id -> BigInt,
+        day -> Date,
+        requests -> BigInt,
+        items -> BigInt,
+        errors -> BigInt,
+    }
+}
+
+table! {
+    webhook_endpoints (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        app_id -> Nullable<BigInt>,
+        url -> Text,
+        description -> Text,
+        topics -> Array<Text>,
+        rate_per_second -> Nullable<Integer>,
+        is_active -> Bool,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>,
+        secret_sealed -> Binary,
+        secret_hint -> Text,
+        secret_changed_at -> Timestamptz,
+        previous_secret_sealed -> Nullable<Binary>,
+        previous_until -> Nullable<Timestamptz>,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    webhook_lanes (endpoint_id) {
+        endpoint_id -> BigInt,
+        leased_by -> Nullable<Text>,
+        leased_until -> Nullable<Timestamptz>,
+        paused_until -> Nullable<Timestamptz>,
+        failures_in_row -> Integer,
+        failing_since -> Nullable<Timestamptz>,
+        failed_messages -> BigInt,
+        last_attempt_at -> Nullable<Timestamptz>,
+        last_status_code -> Nullable<Integer>,
+        last_error_code -> Nullable<Text>,
+    }
+}
+
+table! {
+    webhook_messages (id) {
+        id -> Uuid,
+        endpoint_id -> BigInt,
+        topic -> Text,
+        body -> Text,
+        state -> Text,
+        attempts -> Integer,
+        step -> Integer,
+        due_at -> Timestamptz,
+        status_code -> Nullable<Integer>,
+        error_code -> Nullable<Text>,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
+    webhook_attempts (message_id, number) {
+        message_id -> Uuid,
+        number -> Integer,
+        endpoint_id -> BigInt,
+        at -> Timestamptz,
+        status_code -> Nullable<Integer>,
+        error_code -> Nullable<Text>,
+        duration_ms -> Integer,
+        response_head -> Text,
+    }
+}
+
+table! {
+    notifications (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        topic -> Text,
+        data -> Jsonb,
+        link_path -> Nullable<Text>,
+        occurred_at -> Timestamptz,
+    }
+}
+
+table! {
+    notification_reads (user_id) {
+        user_id -> BigInt,
+        read_until -> BigInt,
     }
 }
 
@@ -560,6 +697,15 @@ joinable!(slot_changes -> projects (project_id));
 joinable!(conversion_events -> projects (project_id));
 joinable!(retraining_schedules -> projects (project_id));
 joinable!(retraining_runs -> projects (project_id));
+joinable!(studio_runs -> projects (project_id));
+joinable!(apps -> projects (project_id));
+joinable!(apps -> api_keys (api_key_id));
+joinable!(app_usage -> apps (app_id));
+joinable!(webhook_endpoints -> projects (project_id));
+joinable!(webhook_lanes -> webhook_endpoints (endpoint_id));
+joinable!(webhook_messages -> webhook_endpoints (endpoint_id));
+joinable!(webhook_attempts -> webhook_messages (message_id));
+joinable!(notifications -> projects (project_id));
 
 allow_tables_to_appear_in_same_query!(
     organisations,
@@ -593,5 +739,14 @@ allow_tables_to_appear_in_same_query!(
     recommendation_log,
     retraining_schedules,
     retraining_runs,
+    studio_runs,
     task_logs,
+    apps,
+    app_usage,
+    webhook_endpoints,
+    webhook_lanes,
+    webhook_messages,
+    webhook_attempts,
+    notifications,
+    notification_reads,
 );

@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 
 use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, SessionLimits, authenticate_token, user_named_by};
-use crate::features::api_keys::{self, KnownKeys, NotedUses};
+use crate::features::api_keys::{self, AppRequest, KnownKeys, NotedUses};
 use crate::platform::db;
 use crate::platform::http::{ApiError, ApiResult, bodies, client_address, client_network, is_same_site, request_id};
 use crate::platform::services::Services;
@@ -133,6 +133,9 @@ async fn by_token(request: &HttpRequest, services: &Services, policy: Policy, to
 async fn by_known_key(request: &HttpRequest, services: &Services, key: &str) -> ApiResult<Principal> {
     let (keys, uses) = (known_keys(request)?, request.app_data::<web::Data<NotedUses>>());
     let known = keys.caller(key, || client_network(request)).await?;
+    if known.app.is_some() {
+        AppRequest::note(request, &known)?;
+    }
     if let (Some(uses), Some(grant)) = (uses, &known.principal.key) {
         uses.note(services, grant.id).await?;
     }

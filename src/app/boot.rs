@@ -12,6 +12,7 @@ use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Settings};
 use crate::platform::db::{Database, DbError};
 use crate::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, EmbeddedPostgresError, PrivatePostgres};
+use crate::platform::outbound::{Outbound, OutboundError};
 use crate::platform::services::Services;
 
 /// Longest wait of a start for a configured database.
@@ -31,6 +32,8 @@ pub enum BootError {
     Database(#[from] DbError),
     #[error(transparent)]
     FirstUser(#[from] FirstUserError),
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
 }
 
 /// The services of a running process. Dropping it stops the private PostgreSQL.
@@ -61,7 +64,9 @@ impl Boot {
         };
         let db = Database::connect_with_retry(&url, settings.database_pool_size, DATABASE_PATIENCE).await?;
         let db = db.with_statement_timeout(Duration::from_secs(settings.statement_timeout_seconds));
-        let services = Services { db, clock: Clock::system(), settings: Arc::new(settings), secret: Arc::new(secret), blobs };
+        let (settings, secret) = (Arc::new(settings), Arc::new(secret));
+        let outbound = open_way_out(Arc::clone(&settings)).await?;
+        let services = Services { db, clock: Clock::system(), settings, secret, blobs, outbound };
         Ok(Self { services, embedded })
     }
 
@@ -102,6 +107,12 @@ fn open_files(settings: &Settings) -> Result<Blobs, ConfigError> {
         Err(error) => tracing::warn!(%error, "files that were being written when the program ended could not be removed"),
     }
     Ok(blobs)
+}
+
+/// Creates the client for other servers, in a thread that may wait for the names of its own addresses.
+async fn open_way_out(settings: Arc<Settings>) -> Result<Outbound, OutboundError> {
+    let opened = tokio::task::spawn_blocking(move || Outbound::of(&settings)).await;
+    opened.unwrap_or_else(|error| Err(OutboundError::Settings(error.to_string())))
 }
 
 /// A way to get a private PostgreSQL.

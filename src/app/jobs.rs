@@ -1,6 +1,6 @@
 //! All kinds of background jobs.
 
-use crate::features::{datasets, feature_measurements, item_metadata, models, retraining, tuning};
+use crate::features::{datasets, feature_measurements, item_metadata, models, retraining, studio, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
@@ -16,4 +16,5 @@ pub fn registry() -> Registry<Services> {
         .register::<retraining::RunRetraining>()
         .register::<retraining::JudgeRun>()
         .register::<retraining::CombineData>()
+        .register::<studio::RunStudio>()
 }

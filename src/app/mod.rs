@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 pub mod api_docs;
+mod app_requests;
 mod authentication;
 mod boot;
 mod draining;
@@ -15,6 +16,7 @@ mod policy;
 pub mod roles;
 mod routes;
 mod spa;
+pub mod subscriptions;
 mod throttling;
 pub mod worker_processes;
 

@@ -7,25 +7,28 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::draining::{self, Drain};
+use super::subscriptions::SUBSCRIBERS;
 use super::throttling::Throttles;
 use super::worker_processes::{self, Launch};
-use super::{addresses, answers, full_disk, headers, jobs, routes};
+use super::{addresses, answers, app_requests, full_disk, headers, jobs, routes};
 use crate::features::accounts::{KnownNetworks, MailedInvitations, SessionLimits};
-use crate::features::api_keys::{KnownKeys, NotedUses};
+use crate::features::api_keys::{KnownKeys, NotedUses, Traffic};
 use crate::features::datasets::UploadsUnderWay;
 use crate::features::events::{EventWriter, KnownSlots};
 use crate::features::inference::Inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
-use crate::features::{ab_tests, events, projects, recommendation_log, retraining};
+use crate::features::{ab_tests, events, projects, recommendation_log, retraining, webhooks};
 use crate::platform::http::bodies::{self, BodyLimits};
 use crate::platform::http::connections::Connections;
 use crate::platform::http::pace;
 use crate::platform::http::unread::{self, UnreadAnswers};
 use crate::platform::open_files;
+use crate::platform::outbox::Courier;
 use crate::platform::queue::{self, Group, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -59,6 +62,9 @@ pub struct Listening {
     drain: Drain,
     /// Clones of the same sockets.
     sockets: Vec<TcpListener>,
+    storing: Storing,
+    /// What apps do, as far as it is not stored yet.
+    pub traffic: Traffic,
     /// Address that it listens on.
     pub address: String,
 }
@@ -66,7 +72,7 @@ pub struct Listening {
 impl Listening {
     /// Serves until `stop` is cancelled, then finishes the requests in flight and writes its log of lists.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RoleError> {
-        let (handle, drain, sockets) = (self.handle, self.drain, self.sockets);
+        let (handle, drain, sockets, storing) = (self.handle, self.drain, self.sockets, self.storing);
         let watcher = tokio::spawn(async move {
             stop.cancelled().await;
             drain.run(sockets).await;
@@ -75,7 +81,30 @@ impl Listening {
         let result = self.server.await.map_err(RoleError::Server);
         watcher.abort();
         self.inference.finish().await;
+        storing.finish().await;
         result
+    }
+}
+
+/// The task that stores what apps do. It ends after the last request.
+struct Storing {
+    stop: DropGuard,
+    task: JoinHandle<()>,
+}
+
+impl Storing {
+    fn start(services: &Services, traffic: &Traffic) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(webhooks::keep_storing(services.clone(), traffic.clone(), stop.clone()));
+        Self { stop: stop.drop_guard(), task }
+    }
+
+    /// Stores the rest.
+    async fn finish(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "what apps did could not be stored");
+        }
     }
 }
 
@@ -127,6 +156,7 @@ fn listen_with(
     let data = web::Data::new(services.clone());
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes, stop.clone()));
     let keys = KnownKeys::start(services, stop.clone());
+    let traffic = keys.traffic().clone();
     let inference = Inference::start(services, models.clone().into_inner(), keys.clone(), stop);
     let keys = web::Data::new(keys);
     let inference_data = web::Data::from(Arc::clone(&inference));
@@ -150,6 +180,7 @@ fn listen_with(
             .wrap(from_fn(unread::hold))
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            .wrap(from_fn(app_requests::watch))
             .wrap(from_fn(answers::if_admitted))
             .wrap(from_fn(answers::in_json))
             .wrap(headers::defaults(is_secure))
@@ -172,7 +203,8 @@ fn listen_with(
     }
     let address = server.addrs().first().map_or_else(|| settings.bind.clone(), ToString::to_string);
     let server = server.run();
-    Ok(Listening { handle: server.handle(), server, inference, drain, sockets, address })
+    let storing = Storing::start(services, &traffic);
+    Ok(Listening { handle: server.handle(), server, inference, drain, sockets, storing, traffic, address })
 }
 
 /// Returns how many connections each worker of the server accepts at once. Half of the files that may be open are reserved for
@@ -256,12 +288,29 @@ async fn run_worker(services: Services, options: WorkerOptions, stop: Cancellati
 }
 
 /// Does the scheduled work until shutdown: cleans up the queue and the file store, creates partitions ahead, removes old events,
-/// fires schedules. Any number of processes may do so; one leads.
+/// fires schedules, tells others what happened. Any number of processes may do so: of most duties one leads, and deliveries are
+/// shared by all.
 pub async fn schedule(services: Services, stop: CancellationToken) {
     let tidying = queue::maintain(services.db.clone(), services.clock.clone(), stop.clone());
     let sweeping = projects::sweep_until(services.clone(), stop.clone());
     let partitioning = events::keep_ahead(services.clone(), stop.clone());
     let expiring = ab_tests::keep_expiring(services.clone(), stop.clone());
     let logging = recommendation_log::keep_in_bounds(services.clone(), stop.clone());
-    tokio::join!(tidying, sweeping, partitioning, expiring, logging, retraining::keep_firing(services, stop));
+    let watching = ab_tests::keep_watching(services.clone(), stop.clone());
+    let telling = tell(services.clone(), stop.clone());
+    let firing = retraining::keep_firing(services, stop);
+    tokio::join!(tidying, sweeping, partitioning, expiring, logging, watching, telling, firing);
+}
+
+/// Hands what happened to its subscribers, and delivers messages to endpoints.
+async fn tell(services: Services, stop: CancellationToken) {
+    let courier = courier(&services).run(stop.clone());
+    let delivering = webhooks::deliver_until(services.clone(), stop.clone());
+    tokio::join!(courier, delivering, webhooks::keep_tidy(services, stop));
+}
+
+/// Returns the courier that hands what happened to its subscribers.
+pub fn courier(services: &Services) -> Courier<Services> {
+    let (db, clock) = (services.db.clone(), services.clock.clone());
+    Courier { db, clock, context: services.clone(), subscribers: SUBSCRIBERS }
 }

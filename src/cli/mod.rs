@@ -26,6 +26,7 @@ mod train;
 mod tune;
 mod user_options;
 mod wait_db;
+mod webhook;
 mod weight_options;
 mod worker;
 
@@ -81,6 +82,8 @@ enum Command {
     CreateTestUsers(create_test_users::Args),
     /// Print the OpenAPI document of the API
     Openapi(openapi::Args),
+    /// Check webhook messages, as a receiver does
+    Webhook(webhook::Args),
     /// Fit on one file and evaluate on another; no server needed
     Evaluate(evaluate::Args),
     /// Search over algorithms and parameters; no server needed
@@ -114,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::AssignOwners(args) => assign_owners::run(args),
         Command::CreateTestUsers(args) => create_test_users::run(args),
         Command::Openapi(args) => openapi::run(args),
+        Command::Webhook(args) => webhook::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Train(args) => train::run(args),

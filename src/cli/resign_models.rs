@@ -4,6 +4,7 @@ use anyhow::bail;
 
 use super::server_options::{ServerOptions, on_database};
 use crate::features::models::{self, Resigned};
+use crate::features::webhooks::{self, Resealed};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -15,7 +16,27 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    on_database(&args.server, async |services| report(&models::resign(services, args.dry_run).await?, args.dry_run))
+    on_database(&args.server, async |services| {
+        let secrets = webhooks::reseal(services, args.dry_run).await?;
+        report_secrets(&secrets, args.dry_run);
+        report(&models::resign(services, args.dry_run).await?, args.dry_run)?;
+        match secrets.refused.len() {
+            0 => Ok(()),
+            refused => bail!("The secrets of {refused} webhook endpoints cannot be opened. Create new ones."),
+        }
+    })
+}
+
+/// Reports about secrets, if there are any.
+fn report_secrets(resealed: &Resealed, dry_run: bool) {
+    let Resealed { present, renewed, refused } = resealed;
+    if *renewed > 0 {
+        let verb = if dry_run { "would be sealed" } else { "sealed" };
+        println!("Secrets of webhook endpoints: {renewed} {verb} again, {present} were already");
+    }
+    for (id, error) in refused {
+        eprintln!("Webhook endpoint {id} was left alone: {error}");
+    }
 }
 
 fn report(resigned: &Resigned, dry_run: bool) -> anyhow::Result<()> {

@@ -25,6 +25,9 @@ pub mod item_metadata;
 /// What the columns of item metadata mean, in versions.
 pub mod feature_sets;
 
+/// The items and users of a project, listed and searched.
+pub mod catalogue;
+
 /// What is held out to evaluate models, and what is measured.
 pub mod evaluation;
 
@@ -61,6 +64,12 @@ pub mod inference;
 /// What another model would have earned, estimated from past traffic.
 pub mod off_policy;
 
+/// Other programs: apps with a key, and endpoints that are told what happens in a project.
+pub mod webhooks;
+
+/// From files to an endpoint in one call.
+pub mod studio;
+
 /// WebSockets that report the state of searches and trainings.
 pub mod live_updates;
 
@@ -77,6 +86,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         datasets::Docs::openapi(),
         item_metadata::Docs::openapi(),
         feature_sets::Docs::openapi(),
+        catalogue::Docs::openapi(),
         evaluation::Docs::openapi(),
         model_configs::Docs::openapi(),
         models::Docs::openapi(),
@@ -89,5 +99,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         retraining::Docs::openapi(),
         inference::Docs::openapi(),
         off_policy::Docs::openapi(),
+        webhooks::Docs::openapi(),
+        studio::Docs::openapi(),
     ]
 }

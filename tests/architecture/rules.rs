@@ -47,7 +47,7 @@ const ML: [&str; 32] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 24] = [
+const PLATFORM: [&str; 25] = [
     "words",
     "children",
     "clock",
@@ -57,6 +57,7 @@ const PLATFORM: [&str; 24] = [
     "vault",
     "memory",
     "places",
+    "shares",
     "disk",
     "blobs",
     "embedded_postgres",
@@ -75,11 +76,13 @@ const PLATFORM: [&str; 24] = [
 ];
 
 /// Modules of the composition in import order.
-const APP: [&str; 17] = [
+const APP: [&str; 19] = [
     "jobs",
+    "subscriptions",
     "spa",
     "answers",
     "headers",
+    "app_requests",
     "draining",
     "worker_processes",
     "meta",

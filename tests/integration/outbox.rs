@@ -16,14 +16,14 @@ use crate::support::{TestDatabase, test_clock};
 
 const TOLD: &str = "CREATE TABLE told (id BIGSERIAL PRIMARY KEY, line TEXT NOT NULL);
     CREATE TABLE broken (topic TEXT PRIMARY KEY);";
-const BOTH: Subscribers = &[first, second];
+const BOTH: Subscribers<()> = &[first, second];
 
-fn first<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFuture<'a, anyhow::Result<()>> {
+fn first<'a>((): &'a (), connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFuture<'a, anyhow::Result<()>> {
     tell(connection, "first", event).boxed()
 }
 
 /// Fails for the topics in the table `broken`.
-fn second<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFuture<'a, anyhow::Result<()>> {
+fn second<'a>((): &'a (), connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFuture<'a, anyhow::Result<()>> {
     async move {
         let broken = format!("SELECT topic AS line FROM broken WHERE topic = '{}'", event.topic);
         anyhow::ensure!(lines_of(&broken, connection).await?.is_empty(), "it is broken");
@@ -65,8 +65,8 @@ impl Stage {
         Self { test, clock, stop: CancellationToken::new() }
     }
 
-    fn courier(&self) -> Courier {
-        Courier { db: self.test.db.clone(), clock: self.clock.clone(), subscribers: BOTH }
+    fn courier(&self) -> Courier<()> {
+        Courier { db: self.test.db.clone(), clock: self.clock.clone(), context: (), subscribers: BOTH }
     }
 
     fn start(&self) -> JoinHandle<()> {

@@ -21,6 +21,7 @@ pub mod places;
 pub mod private;
 pub mod queue;
 pub mod services;
+pub mod shares;
 pub use recotem_tabular as tabular;
 pub mod telemetry;
 pub mod vault;

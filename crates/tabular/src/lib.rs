@@ -38,7 +38,7 @@ pub use notes::{ColumnNote, EXAMPLES_OF_NOTE, Guess, NoteKind};
 pub use opening::open_regular;
 pub use options::ReadOptions;
 pub use parquet::unpack as unpack_parquet;
-pub use preview::{MAX_PREVIEW_BYTES, column_names, preview, preview_within};
+pub use preview::{MAX_PREVIEW_BYTES, column_names, preview, preview_of_start, preview_within};
 pub use table::read_table;
 pub use table_rows::{Cell as TableCell, TableOptions, TableReport};
 

@@ -1,6 +1,6 @@
 //! The first rows of a file, with all their columns.
 
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use serde_json::Value;
@@ -30,6 +30,59 @@ pub fn preview_within(path: &Path, file_name: &str, n_rows: usize, limit: u64) -
         Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit),
         _ => text(kind, source, n_rows),
     })
+}
+
+/// Reads at most `n_rows` rows from the start of a file, of text at most `most_bytes` expanded bytes. The file may be cut off: the
+/// rows before its end are kept, without the last one if the cut shows. First rows of Parquet that take more memory than `limit` are
+/// an error.
+pub fn preview_of_start(
+    path: &Path,
+    file_name: &str,
+    n_rows: usize,
+    most_bytes: u64,
+    limit: u64,
+) -> Result<Preview, TabularError> {
+    let format = format_of(file_name)?;
+    with_source(path, format, MAX_EXPANDED, |kind, source| {
+        if kind == Kind::Parquet {
+            return parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit);
+        }
+        let mut start = Start { source, left: most_bytes, is_cut: false };
+        let mut preview = text(kind, &mut start, n_rows)?;
+        if start.is_cut && !preview.more {
+            preview.rows.pop();
+            preview.more = true;
+        }
+        Ok(preview)
+    })
+}
+
+/// The start of a source, up to a number of bytes or the place where it is cut off.
+struct Start<'s> {
+    source: &'s mut (dyn Read + Send),
+    left: u64,
+    is_cut: bool,
+}
+
+impl Read for Start<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let room = out.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if room == 0 && !out.is_empty() {
+            self.is_cut = self.is_cut || self.source.read(&mut [0])? > 0;
+            return Ok(0);
+        }
+        match self.source.read(&mut out[..room]) {
+            Ok(n) => {
+                self.left -= n as u64;
+                Ok(n)
+            }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                (self.left, self.is_cut) = (0, true);
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Returns the columns of a file without the values of any.

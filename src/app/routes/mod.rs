@@ -7,9 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{addresses, api_docs, authentication, full_disk, meta, spa};
 use crate::features::{
-    ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, feature_measurements, feature_sets,
-    inference, item_metadata, live_updates, model_configs, models, off_policy, projects, recommendation_log, retraining,
-    task_logs, tuning,
+    ab_tests, accounts, api_keys, audit, catalogue, datasets, deployments, evaluation, events, feature_measurements,
+    feature_sets, inference, item_metadata, live_updates, model_configs, models, off_policy, projects, recommendation_log,
+    retraining, studio, task_logs, tuning, webhooks,
 };
 use crate::platform::http::ApiError;
 
@@ -66,6 +66,7 @@ fn operations(config: &mut web::ServiceConfig) {
         .configure(datasets::routes)
         .configure(item_metadata::routes)
         .configure(feature_sets::routes)
+        .configure(catalogue::routes)
         .configure(evaluation::routes)
         .configure(model_configs::routes)
         .configure(task_logs::routes)
@@ -78,6 +79,8 @@ fn operations(config: &mut web::ServiceConfig) {
         .configure(recommendation_log::routes)
         .configure(off_policy::routes)
         .configure(retraining::routes)
+        .configure(webhooks::routes)
+        .configure(studio::routes)
         .app_data(api_docs::description())
         .route("/", web::get().to(meta::root))
         .route("/ping/", web::get().to(meta::ping))

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde_json::json;
 
 use super::error::TestError;
 use super::model::{AbTest, TestFields, TestMetric, TestStatus};
@@ -10,6 +11,7 @@ use super::statistics::{Arm, Plan, Results, Side, judge};
 use super::store;
 use crate::features::deployments::{self, Promotion};
 use crate::features::events::{self, SlotCounts};
+use crate::features::projects::{self, Topic};
 
 /// Changes a test. Its slots and its metric can change only before it is started.
 pub async fn update(
@@ -85,7 +87,10 @@ pub async fn stop(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTi
             if test.status != TestStatus::Running {
                 return Err(TestError::NotRunning(test.status));
             }
-            Ok(store::stop(connection, id, now).await?)
+            let stopped = store::stop(connection, id, now).await?;
+            let told = json!({ "ab_test": id, "name": stopped.fields.name });
+            projects::record(connection, stopped.project_id, Topic::AbTestEnded, told).await?;
+            Ok(stopped)
         })
         .await
 }

@@ -53,6 +53,22 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
     Ok(())
 }
 
+/// Lists the running tests that were not significant when they were looked at last.
+pub async fn running_undecided(connection: &mut AsyncPgConnection) -> QueryResult<Vec<AbTest>> {
+    ab_tests::table
+        .filter(ab_tests::status.eq(TestStatus::Running).and(ab_tests::significant_at.is_null()))
+        .order(ab_tests::id)
+        .select(AbTest::as_select())
+        .load(connection)
+        .await
+}
+
+/// Notes when a test was significant for the first time. Returns false if that is noted already.
+pub async fn note_significant(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<bool> {
+    let undecided = ab_tests::table.find(id).filter(ab_tests::significant_at.is_null());
+    Ok(diesel::update(undecided).set(ab_tests::significant_at.eq(at)).execute(connection).await? == 1)
+}
+
 /// Returns a test and locks it until the end of the transaction.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<AbTest>> {
     ab_tests::table.find(id).select(AbTest::as_select()).for_no_key_update().first(connection).await.optional()

@@ -29,6 +29,8 @@ pub struct KeyGrant {
     /// The organisation of that project.
     pub organisation_id: i64,
     pub scopes: Vec<Scope>,
+    /// Predictions in a minute, where it may send fewer than others.
+    pub requests_per_minute: Option<usize>,
 }
 
 /// The caller. The authentication step of `app` puts it into each request; a handler takes it as an argument.

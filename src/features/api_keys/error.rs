@@ -1,4 +1,4 @@
-//! Why a key is not created.
+//! Why a key is not created, or not accepted.
 
 use actix_web::http::StatusCode;
 
@@ -18,5 +18,16 @@ pub struct TooManyKeys {
 impl From<TooManyKeys> for ApiError {
     fn from(refusal: TooManyKeys) -> Self {
         Self::coded(StatusCode::CONFLICT, "too_many_api_keys", refusal.to_string())
+    }
+}
+
+/// The key of an app is used by a web page that may not use it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Pages of {0} may not use this key. Add that origin to the allowed origins of the app.")]
+pub struct ForeignOrigin(pub String);
+
+impl From<ForeignOrigin> for ApiError {
+    fn from(refusal: ForeignOrigin) -> Self {
+        Self::coded(StatusCode::FORBIDDEN, "origin_not_allowed", refusal.to_string())
     }
 }

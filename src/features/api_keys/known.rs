@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::service::{self, Digest, KnownKey};
 use super::store::Concerned;
+use super::traffic::Traffic;
 use crate::platform::db::{Change, ChangedRow, ReadError};
 use crate::platform::http::throttle::Throttle;
 use crate::platform::http::{ApiError, ApiResult};
@@ -46,6 +47,7 @@ struct Shared {
     /// Per client network, for invalid keys on any route.
     guesses: Throttle,
     turns: Places,
+    traffic: Traffic,
 }
 
 /// Keys to read again in the background.
@@ -67,6 +69,7 @@ impl KnownKeys {
             told: Notify::new(),
             guesses,
             turns: Places::new(AT_ONCE),
+            traffic: Traffic::default(),
         };
         let known = Self(Arc::new(shared));
         let (noting, reading) = (known.clone(), known.clone());
@@ -92,8 +95,8 @@ impl KnownKeys {
         let Some(digest) = digest else { return Err(ApiError::key_not_valid()) };
         let services = &self.0.services;
         let read = || {
-            let services = services.clone();
-            async move { service::find(&services, &digest).await }
+            let (services, traffic) = (services.clone(), self.0.traffic.clone());
+            async move { Ok(service::find(&services, &digest).await?.map(|key| key.counted_in(&traffic))) }
         };
         let found = self.0.keys.get(&digest, read).await.map_err(|error| ApiError::from(&*error))?;
         found.filter(|key| key.counts_at(services.clock.now())).ok_or_else(ApiError::key_not_valid)
@@ -158,6 +161,11 @@ impl KnownKeys {
         self.read(None).await
     }
 
+    /// Returns what the apps do whose keys are in memory.
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
+    }
+
     /// Returns the number of keys in memory.
     pub fn count(&self) -> u64 {
         self.0.keys.count()
@@ -219,7 +227,7 @@ impl KnownKeys {
     async fn read(&self, concerned: Option<&Concerned>) -> Result<(), ReadError> {
         let read = || async move {
             let found = service::usable(&self.0.services, concerned, MOST_KEYS.into()).await?;
-            Ok(found.into_iter().map(|(digest, key)| (digest, Arc::new(key))).collect())
+            Ok(found.into_iter().map(|(digest, key)| (digest, Arc::new(key.counted_in(&self.0.traffic)))).collect())
         };
         if !self.0.keys.fill(read).await? {
             tracing::debug!("API keys kept changing while they were read; they are read when they are sent");

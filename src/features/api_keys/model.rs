@@ -72,6 +72,8 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
+    /// Predictions in a minute, where it may send fewer than others.
+    pub requests_per_minute: Option<i32>,
 }
 
 /// Returns the scope of a word; 1.x's UI also uses `recommend` and `batch` for `predict`.

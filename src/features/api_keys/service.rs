@@ -1,15 +1,16 @@
 //! Decisions about keys: how they are created and when they are valid.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::TooManyKeys;
+use super::error::{ForeignOrigin, TooManyKeys};
 use super::model::{ApiKey, stored};
 use super::store::{self, Concerned, NewApiKey};
+use super::traffic::{AppTraffic, Traffic};
 use crate::features::accounts::{KeyGrant, Principal, Scope, principal_of};
 use crate::platform::config::random_text;
 use crate::platform::db::ReadError;
@@ -104,12 +105,51 @@ impl NotedUses {
 pub struct KnownKey {
     pub principal: Principal,
     pub expires_at: Option<DateTime<Utc>>,
+    /// The app that uses the key.
+    pub app: Option<AppOfKey>,
+    /// Where its requests are counted: for apps, in processes that answer many.
+    pub traffic: Option<Arc<AppTraffic>>,
+}
+
+/// The app that uses a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppOfKey {
+    pub id: i64,
+    /// Origins of the web pages that may use the key; empty if that is not checked.
+    pub allowed_origins: Vec<String>,
+}
+
+impl From<(i64, Vec<String>)> for AppOfKey {
+    fn from((id, allowed_origins): (i64, Vec<String>)) -> Self {
+        Self { id, allowed_origins }
+    }
 }
 
 impl KnownKey {
     /// Returns the id of the key.
     pub fn id(&self) -> Option<i64> {
         self.principal.key.as_ref().map(|key| key.id)
+    }
+
+    /// Returns the key with its requests counted among the others.
+    pub fn counted_in(self, traffic: &Traffic) -> Self {
+        Self { traffic: self.app.as_ref().map(|app| traffic.of(app.id)), ..self }
+    }
+
+    /// Fails with 403 if the request comes from a web page that may not use the key. Programs other than browsers name no origin.
+    pub fn admit_origin(&self, origin: Option<&str>) -> ApiResult<()> {
+        let allowed = self.app.as_ref().map_or(&[][..], |app| &app.allowed_origins);
+        match origin {
+            Some(origin) if !allowed.is_empty() && !allowed.iter().any(|one| one == origin) => {
+                Err(ForeignOrigin(origin.to_owned()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether browsers may show answers to pages of an origin.
+    pub fn shows_to(&self, origin: &str) -> bool {
+        self.app.as_ref().is_some_and(|app| app.allowed_origins.iter().any(|one| one == origin))
     }
 
     /// Returns whether it has not expired yet.
@@ -121,10 +161,10 @@ impl KnownKey {
 /// Returns a key as stored, expired or not; `None` if there is none, it was revoked, or its creator is deactivated.
 pub async fn find(services: &Services, digest: &Digest) -> Result<Option<KnownKey>, ReadError> {
     let mut connection = services.db.conn().await?;
-    let Some((row, user, organisation)) = store::by_hash(&mut connection, digest).await? else { return Ok(None) };
+    let Some((row, user, organisation, app)) = store::by_hash(&mut connection, digest).await? else { return Ok(None) };
     let grant = grant_of(&row, organisation);
     let principal = principal_of(&mut connection, user, Some(grant)).await?;
-    Ok(Some(KnownKey { principal, expires_at: row.expires_at }))
+    Ok(Some(KnownKey { principal, expires_at: row.expires_at, app: app.map(AppOfKey::from), traffic: None }))
 }
 
 /// Returns the valid keys with their digests: those that changes concern, or all, but at most `most`.
@@ -132,7 +172,7 @@ pub async fn usable(services: &Services, concerned: Option<&Concerned>, most: i6
     let mut connection = services.db.conn().await?;
     let mut makers: HashMap<i64, Principal> = HashMap::new();
     let mut usable = Vec::new();
-    for (row, hash, user, organisation) in store::usable(&mut connection, concerned, most).await? {
+    for (row, hash, user, organisation, app) in store::usable(&mut connection, concerned, most).await? {
         let Ok(digest) = Digest::try_from(hash) else { continue };
         let maker = match makers.get(&user.id) {
             Some(maker) => maker.clone(),
@@ -140,14 +180,16 @@ pub async fn usable(services: &Services, concerned: Option<&Concerned>, most: i6
         };
         makers.entry(maker.user.id).or_insert_with(|| maker.clone());
         let principal = Principal { key: Some(grant_of(&row, organisation)), ..maker };
-        usable.push((digest, KnownKey { principal, expires_at: row.expires_at }));
+        let app = app.map(AppOfKey::from);
+        usable.push((digest, KnownKey { principal, expires_at: row.expires_at, app, traffic: None }));
     }
     Ok(usable)
 }
 
 fn grant_of(row: &ApiKey, organisation_id: i64) -> KeyGrant {
     let (prefix, scopes) = (row.key_prefix.clone(), row.granted());
-    KeyGrant { id: row.id, prefix, project_id: row.project_id, organisation_id, scopes }
+    let requests_per_minute = row.requests_per_minute.and_then(|most| usize::try_from(most).ok());
+    KeyGrant { id: row.id, prefix, project_id: row.project_id, organisation_id, scopes, requests_per_minute }
 }
 
 /// Turns a duplicate name of a key within a project into a 400.

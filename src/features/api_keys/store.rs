@@ -12,7 +12,7 @@ use crate::features::accounts::{Guarded, Ownership, Principal, User, load_of_pro
 use crate::features::projects::page_of_project;
 use crate::platform::db::{ChangedRow, announce};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{api_keys, projects, users};
+use crate::schema::{api_keys, apps, projects, users};
 
 impl Guarded for ApiKey {
     load_of_project!(api_keys);
@@ -61,14 +61,18 @@ pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> Query
     Ok(key)
 }
 
-/// Returns the key of a hash, with its creator and the organisation of its project, if key and creator are active.
-pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResult<Option<(ApiKey, User, i64)>> {
+/// The app that uses a key: its id and its allowed origins.
+pub type AppRow = Option<(i64, Vec<String>)>;
+
+/// Returns the key of a hash, with its creator, the organisation of its project and its app, if key and creator are active.
+pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResult<Option<(ApiKey, User, i64, AppRow)>> {
     api_keys::table
         .inner_join(users::table)
         .inner_join(projects::table)
+        .left_join(apps::table.on(apps::api_key_id.eq(api_keys::id.nullable())))
         .filter(api_keys::key_hash.eq(hash))
         .filter(api_keys::is_active.and(users::is_active))
-        .select((ApiKey::as_select(), User::as_select(), projects::organisation_id))
+        .select((ApiKey::as_select(), User::as_select(), projects::organisation_id, (apps::id, apps::allowed_origins).nullable()))
         .first(connection)
         .await
         .optional()
@@ -82,15 +86,17 @@ pub struct Concerned {
     pub projects: HashSet<i64>,
 }
 
-/// Lists active keys of active creators, all or those that changes concern, with hashes and the organisations of their projects, the last used or created first.
+/// Lists active keys of active creators, all or those that changes concern, with hashes, the organisations of their projects and
+/// their apps, the last used or created first.
 pub async fn usable(
     connection: &mut AsyncPgConnection,
     concerned: Option<&Concerned>,
     most: i64,
-) -> QueryResult<Vec<(ApiKey, Vec<u8>, User, i64)>> {
+) -> QueryResult<Vec<(ApiKey, Vec<u8>, User, i64, AppRow)>> {
     let mut query = api_keys::table
         .inner_join(users::table)
         .inner_join(projects::table)
+        .left_join(apps::table.on(apps::api_key_id.eq(api_keys::id.nullable())))
         .filter(api_keys::is_active.and(users::is_active))
         .into_boxed();
     if let Some(Concerned { ids, users, projects }) = concerned {
@@ -99,7 +105,13 @@ pub async fn usable(
     }
     query
         .order((api_keys::last_used_at.desc().nulls_last(), api_keys::id.desc()))
-        .select((ApiKey::as_select(), api_keys::key_hash, User::as_select(), projects::organisation_id))
+        .select((
+            ApiKey::as_select(),
+            api_keys::key_hash,
+            User::as_select(),
+            projects::organisation_id,
+            (apps::id, apps::allowed_origins).nullable(),
+        ))
         .limit(most)
         .load(connection)
         .await
@@ -129,11 +141,19 @@ pub async fn update(
         .await
 }
 
+/// Limits the predictions of a key in a minute, below what others may send.
+pub async fn set_requests_per_minute(connection: &mut AsyncPgConnection, id: i64, most: i32) -> QueryResult<()> {
+    let set = api_keys::requests_per_minute.eq(most);
+    diesel::update(api_keys::table.find(id)).set(set).execute(connection).await.map(drop)
+}
+
+/// Revokes a key.
 pub async fn revoke(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::update(api_keys::table.find(id)).set(api_keys::is_active.eq(false)).execute(connection).await?;
     Ok(())
 }
 
+/// Deletes a key.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(api_keys::table.find(id)).execute(connection).await?;
     Ok(())

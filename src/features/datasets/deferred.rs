@@ -7,7 +7,7 @@ use super::error::DataError;
 use super::model::{FileKeys, TrainingData, TrainingDataStatus};
 use super::service::{blocking, keep_prepared, remove_files, stored_bytes};
 use super::store::PreparationEnd;
-use super::{preparation, store, unpacked};
+use super::{notices, preparation, store, unpacked};
 use crate::features::accounts::Guarded;
 use crate::features::projects::{self, Project};
 use crate::platform::compute;
@@ -75,6 +75,7 @@ async fn record_prepared(
         .transaction(async move |connection| -> Result<bool, DataError> {
             let kept = store::end_preparation(connection, id, &key, end).await?;
             if kept {
+                notices::tell_end(connection, id).await?;
                 projects::refuse_excess(connection, project, added, allowed).await??;
             }
             Ok(kept)
@@ -98,7 +99,13 @@ pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), D
             error: Some(reason.to_owned()),
             stored_bytes: None,
         };
-        store::end_preparation(&mut connection, id, &keys.upload(), end).await?;
+        let recorded = connection.transaction(async move |connection| -> Result<(), DataError> {
+            if store::end_preparation(connection, id, &keys.upload(), end).await? {
+                notices::tell_end(connection, id).await?;
+            }
+            Ok(())
+        });
+        recorded.await?;
     }
     Ok(())
 }

@@ -9,8 +9,10 @@ mod deferred;
 mod error;
 mod intake;
 mod jobs;
+mod kept;
 mod memory;
 mod model;
+mod notices;
 mod preparation;
 mod report;
 mod routes;
@@ -21,16 +23,17 @@ mod under_way;
 pub mod unpacked;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
-pub use deferred::give_up;
+pub use deferred::{give_up, prepare_later};
 pub use error::{DataError, sentence};
+pub use kept::{KeptUpload, add_kept, keep_items_only, keep_upload};
 pub use memory::ask_for;
 pub use model::{PrepareData, TrainingData, TrainingDataStatus};
 pub use preparation::{LARGEST_RATIO, largest_honest, no_row_kept};
 pub use report::EXAMPLES_IN_REPORT;
 pub use routes::{
-    DataPreview, Docs, PartialUpload, PreviewRefused, Replaced, UploadForm, UploadRequest, file_removed, preview_of,
+    DataPreview, Docs, PartialUpload, Parts, PreviewRefused, Replaced, Sent, UploadForm, UploadRequest, file_removed, preview_of,
     project_for_upload, routes,
 };
 pub use service::{PREVIEWS, Upload, blocking, in_turn, is_prepared_at_once, load_log, remove_files};
-pub use store::find;
+pub use store::{find, newest_ready};
 pub use under_way::UploadsUnderWay;

@@ -11,7 +11,7 @@ use super::memory::ask_for;
 use super::model::{FileKeys, PrepareData, Stored, TrainingData, TrainingDataStatus};
 use super::preparation::{self, LARGEST_RATIO, Prepared, largest_honest};
 use super::turns::Turns;
-use super::{store, unpacked};
+use super::{notices, store, unpacked};
 use crate::features::projects::{self, Kind as ProjectPart, Project};
 use crate::ml::interactions::InteractionLog;
 use crate::platform::blobs::{Blobs, Incoming};
@@ -210,7 +210,8 @@ pub fn keep_prepared(blobs: &Blobs, keys: &FileKeys, prepared: Prepared) -> Resu
     Ok(json!(prepared.report))
 }
 
-/// Enqueues the preparation of an upload that was not prepared at once, unless too many jobs of its organisation wait.
+/// Enqueues the preparation of an upload that was not prepared at once, unless too many jobs of its organisation wait. Records
+/// that the others are ready.
 async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, data: &TrainingData, most_waiting: u32) -> Result<(), DataError> {
     if data.status == TrainingDataStatus::Preparing {
         let turn = projects::turn_of(connection, data.project_id).await?;
@@ -218,8 +219,9 @@ async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, data: &TrainingD
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
         queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
         projects::admit_jobs(connection, data.project_id, 1, most_waiting).await??;
+        return Ok(());
     }
-    Ok(())
+    Ok(notices::tell_end(connection, data.id).await?)
 }
 
 async fn lock_unused(connection: &mut AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {

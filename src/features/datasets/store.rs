@@ -24,6 +24,18 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
     training_data::table.find(id).select(TrainingData::as_select()).first(connection).await.optional()
 }
 
+/// Returns the newest training data of a project that is ready, by the time of its file.
+pub async fn newest_ready(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainingData>> {
+    training_data::table
+        .filter(training_data::project_id.eq(project).and(training_data::status.eq(TrainingDataStatus::Ready)))
+        .filter(training_data::storage_key.is_not_null().and(training_data::prepared_key.is_not_null()))
+        .order((training_data::stored_at.desc(), training_data::id.desc()))
+        .select(TrainingData::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
 /// Returns one page of the data that a caller may see and whose file still exists, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,

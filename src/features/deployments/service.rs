@@ -5,12 +5,13 @@ use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::SlotError;
 use super::model::{DeploymentSlot, FULL_WEIGHT, NewSlotChange, SlotChange, SlotChangeAction, SlotFields, Snapshot};
 use super::store;
 use crate::features::models::ModelError;
+use crate::features::projects::{self, Topic};
 
 /// Adds a slot to a project.
 pub async fn create(
@@ -102,7 +103,7 @@ pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, n
         reverts_id: None,
         changed_by: Some(promotion.actor),
     };
-    store::record(connection, change).await?;
+    record(connection, change).await?;
     Ok(())
 }
 
@@ -156,7 +157,7 @@ pub async fn revert(
                 reverts_id: Some(change.id),
                 changed_by: Some(actor),
             };
-            Ok(store::record(connection, reverted).await?)
+            Ok(record(connection, reverted).await?)
         })
         .await
 }
@@ -253,7 +254,21 @@ async fn note(
 ) -> QueryResult<()> {
     let (before, after) = (snapshots(before), snapshots(after));
     let change = NewSlotChange { project_id, action, before, after, ab_test_id: None, reverts_id: None, changed_by };
-    store::record(connection, change).await.map(drop)
+    record(connection, change).await.map(drop)
+}
+
+/// Keeps a change, and records it for others.
+async fn record(connection: &mut AsyncPgConnection, change: NewSlotChange) -> QueryResult<SlotChange> {
+    let change = store::record(connection, change).await?;
+    let told = json!({
+        "slot_change": change.id,
+        "action": change.action,
+        "ab_test": change.ab_test_id,
+        "before": change.before,
+        "after": change.after,
+    });
+    projects::record(connection, change.project_id, Topic::SlotChanged, told).await?;
+    Ok(change)
 }
 
 fn snapshots(slots: &[DeploymentSlot]) -> Value {

@@ -11,4 +11,5 @@ mod tables;
 
 pub use model::{CurrentSet, FeatureSet};
 pub use routes::{Docs, routes};
+pub use service::add;
 pub use store::current;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::encodings::{FeaturePreview, encodings};
 use super::error::FeatureSetError;
-use super::model::{FeatureSet, NewVersion, PreviewFields, SetFields};
+use super::model::{FeatureSet, NewVersion, PreviewFields, SetFields, Target};
 use super::{store, tables};
 use crate::features::datasets::PREVIEWS;
 use crate::features::item_metadata::{self, Subject};
@@ -17,6 +19,7 @@ use crate::features::projects;
 use crate::ml::context::{Context, Interrupt, Lack};
 use crate::ml::features::{ColumnSummary, FeatureSpec, FeatureTable, FieldKind, Guess, summarize};
 use crate::platform::compute;
+use crate::platform::db::QueryError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::memory::Promise;
 use crate::platform::services::Services;
@@ -36,6 +39,20 @@ pub async fn save(services: &Services, project: i64, maker: i64, wanted: SetFiel
     let (spec, spec_sha256) = stored(&spec).map_err(|error| ApiError::internal(&error))?;
     let version = NewVersion { project_id: project, created_by: maker, name, target, spec, spec_sha256, is_current };
     Ok(store::insert(&mut *services.db.conn().await?, version).await?)
+}
+
+/// Stores a spec that the engine has accepted as the current set of a project, in the caller's transaction.
+pub async fn add(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    maker: i64,
+    name: &str,
+    spec: &FeatureSpec,
+) -> QueryResult<FeatureSet> {
+    let (spec, spec_sha256) = stored(spec).map_err(|error| QueryError::SerializationError(error.into()))?;
+    let (name, target) = (name.to_owned(), Target::default());
+    let version = NewVersion { project_id: project, created_by: maker, name, target, spec, spec_sha256, is_current: true };
+    store::insert(connection, version).await
 }
 
 /// Returns a spec as it is stored, and its digest. Equal specs have the same digest however they were sent.

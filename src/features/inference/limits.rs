@@ -1,6 +1,9 @@
 //! Rate limits of each key, and of attempts to guess keys and ids.
 
+use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +15,9 @@ use crate::platform::http::throttle::Throttle;
 
 /// The number of missing targets for which a key may use up its limit.
 const MISSING_TARGETS: usize = 10;
+
+/// The window of the limits that single keys have.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// The target of a call: predictions of one kind by one model or project, independent of the spelling of the address.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +46,8 @@ pub struct Limits {
     calls: Limit<Call>,
     /// Per key, for all missing targets together.
     missing: Limit<i64>,
+    /// Per key, for all targets together, of keys with a limit of their own; by that limit.
+    own: Mutex<HashMap<usize, Arc<Limit<i64>>>>,
     /// Per client network, for invalid keys; counted where keys are looked up.
     guesses: Rate,
 }
@@ -49,12 +57,21 @@ impl Limits {
     pub fn new(settings: &Settings) -> Self {
         let calls = settings.throttle.inference;
         let missing = Rate { requests: calls.requests.saturating_mul(MISSING_TARGETS), ..calls };
-        Self { calls: Limit::new(calls), missing: Limit::new(missing), guesses: settings.throttle.anon }
+        Self { calls: Limit::new(calls), missing: Limit::new(missing), own: Mutex::default(), guesses: settings.throttle.anon }
     }
 
     /// Counts a call, or refuses it and returns how long to wait.
     pub fn admit(&self, key: &KeyGrant, target: Target, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        if let Some(most) = key.requests_per_minute {
+            self.own_limit(most).count(key.id, now)?;
+        }
         self.calls.count((key.id, target.kind, target.id), now)
+    }
+
+    fn own_limit(&self, requests: usize) -> Arc<Limit<i64>> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = own.entry(requests).or_insert_with(|| Arc::new(Limit::new(Rate { requests, window: A_MINUTE })));
+        Arc::clone(limit)
     }
 
     /// Counts a call for a missing target, or refuses it.

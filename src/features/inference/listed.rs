@@ -79,6 +79,11 @@ impl List {
         self.items.len() * BYTES_OF_ITEM
     }
 
+    /// Returns the number of items.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// Returns the ids of the items, in their order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|item| self.model.items().get(item.number))

@@ -22,7 +22,6 @@ mod profiles;
 mod recent_events;
 mod routes;
 mod service;
-mod shares;
 mod store;
 mod user_features;
 mod waiting;

@@ -15,13 +15,13 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::shares::Shares;
 use super::store::{self, Event};
 use crate::features::accounts::Tenant;
 use crate::features::projects;
 use crate::platform::db::ReadError;
 use crate::platform::known;
 use crate::platform::services::Services;
+use crate::platform::shares::Shares;
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// Older events are left to training.
@@ -85,7 +85,7 @@ impl RecentEvents {
         let excess = items.len().saturating_sub(MOST_ITEMS);
         items.drain(..excess);
         let bytes = user.1.len() + items.iter().map(|item| item.len() + 24).sum::<usize>() + USER_BYTES;
-        self.users.put(tenant, user, Arc::new(items), bytes);
+        self.users.put(tenant.party(), user, Arc::new(items), bytes);
         self.any.store(true, Ordering::Relaxed);
     }
 }

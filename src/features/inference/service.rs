@@ -170,6 +170,11 @@ impl Inference {
         self.answerer.directory.is_ready()
     }
 
+    /// Returns the present time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
     /// Returns how many projects are in memory.
     pub fn known_projects(&self) -> u64 {
         self.answerer.directory.count()

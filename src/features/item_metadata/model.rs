@@ -100,6 +100,8 @@ pub struct ItemMetaData {
     pub subject: Subject,
     /// The last change of a single row that was accepted before the file. The file replaces those up to it.
     pub superseded_changes: i64,
+    /// The column of ids; `None` if it is that of the project.
+    pub id_column: Option<String>,
 }
 
 /// The columns of a stored upload: all but id, project, creator and prepared form.
@@ -113,6 +115,7 @@ pub struct Stored {
     pub status: TrainingDataStatus,
     pub stored_bytes: i64,
     pub superseded_changes: i64,
+    pub id_column: Option<String>,
 }
 
 /// The prepared form of an upload.

@@ -209,6 +209,7 @@ impl Examined {
                 status,
                 stored_bytes: 0,
                 superseded_changes: 0,
+                id_column: None,
             };
             let mut kept = Kept { stored, form };
             kept.stored.stored_bytes = bytes_of(&blobs, &kept.files())?;
@@ -287,7 +288,10 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let waiting = metadata.storage_key.clone().filter(|_| metadata.status == TrainingDataStatus::Preparing);
     let (Some(key), Some((project, _))) = (waiting, project) else { return Ok(()) };
     services.disk().check()?;
-    let work = Preparation::of(services, &project, metadata.subject);
+    let mut work = Preparation::of(services, &project, metadata.subject);
+    if let Some(column) = &metadata.id_column {
+        work.id_column.clone_from(column);
+    }
     let (name, upload) = (metadata.basename.clone().unwrap_or_default(), key.clone());
     let size = metadata.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
     let form = blocking(move || {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_async::AsyncConnection;
+use serde_json::json;
 
 use super::artifacts::{self, Staged};
 use super::engine::{engine_context, training_deadline};
@@ -16,7 +17,7 @@ use super::training::{self, EarlierModel, Packed, Plan, Tables};
 use crate::features::datasets::{self, TrainingData};
 use crate::features::feature_sets;
 use crate::features::item_metadata::{self, Subject, Unread};
-use crate::features::projects::{self, StoredBytes, TooManyStoredBytes};
+use crate::features::projects::{self, StoredBytes, TooManyStoredBytes, Topic};
 use crate::features::task_logs::{self, Line};
 use crate::ml::algorithms::NewItems;
 use crate::ml::context::Context;
@@ -220,12 +221,21 @@ async fn complete(
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
     let now = services.clock.now();
     let blobs = services.blobs.clone();
+    let told = json!({
+        "model": id,
+        "algorithm": outcome.lineage["algorithm"],
+        "users": outcome.n_users,
+        "items": outcome.n_items,
+        "bytes": outcome.filesize,
+        "seconds": seconds,
+    });
     let recorded = connection.transaction(async move |connection| -> Result<(), CompletionError> {
         // The row stays locked until the file is stored. If a worker that was believed dead finishes too, only the first attempt
         // is recorded, with its file and its signature. A model that was deleted meanwhile leaves no file.
         if !store::complete(connection, id, &outcome, now).await? {
             return Ok(());
         }
+        projects::record(connection, project, Topic::ModelTrained, told).await?;
         projects::refuse_excess(connection, project, size, allowed).await??;
         tokio::task::spawn_blocking(move || artifacts::keep(&blobs, staged)).await.map_err(std::io::Error::other)??;
         task_logs::write(connection, line, &text).await?;
@@ -260,6 +270,8 @@ async fn record_failure(
     connection
         .transaction(async move |connection| -> diesel::QueryResult<()> {
             if store::fail(connection, id, &reason, now).await? {
+                let (project, told) = (store::project_of(connection, id).await?, json!({ "model": id, "error": reason }));
+                projects::record(connection, project, Topic::ModelFailed, told).await?;
                 task_logs::write(connection, line, &reason).await?;
                 if let Some(search) = store::search_of(connection, id).await? {
                     let line = Line { tuning_job_id: Some(search), trained_model_id: None, ..line };

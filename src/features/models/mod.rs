@@ -28,4 +28,5 @@ pub use ready::ReadyModel;
 pub use recommend::{LARGEST_CUTOFF, Scored};
 pub use resigning::{Resigned, resign};
 pub use routes::{Docs, routes};
-pub use service::{create, create_from};
+pub use service::{cancel, create, create_from};
+pub use store::find;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -58,6 +59,15 @@ pub async fn create_from(
             Ok(model)
         })
         .await
+}
+
+/// Ends the training of a model, if it waits or runs, in the caller's transaction.
+pub async fn cancel(connection: &mut AsyncPgConnection, id: i64, now: DateTime<Utc>) -> QueryResult<()> {
+    if store::fail(connection, id, "Cancelled by a user.", now).await? {
+        queue::cancel_group(connection, &TrainedModel::group(id)).await?;
+        store::announce(connection, id).await?;
+    }
+    Ok(())
 }
 
 /// Deletes a model with its file and stops its training.

@@ -10,7 +10,7 @@ use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::projects::visible_projects;
 use crate::features::task_logs::{self, Update};
 use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
-use crate::schema::{model_configurations, trained_models, trials, tuning_jobs};
+use crate::schema::{model_configurations, trained_models, training_data, trials, tuning_jobs};
 
 impl Guarded for TrainedModel {
     load_of_project!(trained_models, through model_configurations);
@@ -142,6 +142,12 @@ pub async fn fail(connection: &mut AsyncPgConnection, id: i64, reason: &str, at:
         .execute(connection)
         .await?;
     Ok(rows == 1)
+}
+
+/// Returns the project of a model.
+pub async fn project_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<i64> {
+    let query = trained_models::table.inner_join(training_data::table).filter(trained_models::id.eq(id));
+    query.select(training_data::project_id).first(connection).await
 }
 
 /// Returns the search that requested a model.

@@ -89,7 +89,8 @@ async fn to_one(connection: &mut Connection, project: Project) -> ApiResult<Proj
     to_bodies(connection, vec![project]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
-fn not_saved(error: QueryError) -> ApiError {
+/// Converts the error of a project that could not be stored.
+pub fn not_saved(error: QueryError) -> ApiError {
     if is_duplicate(&error) {
         return ApiError::field("name", "You already have a project with this name.");
     }

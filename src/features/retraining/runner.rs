@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde_json::json;
 
 use super::error::RetrainingError;
 use super::gate::{self, Verdict};
@@ -14,7 +15,7 @@ use crate::features::accounts::Guarded;
 use crate::features::datasets;
 use crate::features::deployments::{self, SlotError};
 use crate::features::models::{self, ModelStatus, TrainedModel};
-use crate::features::projects::Project;
+use crate::features::projects::{self, Project, Topic};
 use crate::features::tuning::{self, NewTuningJob};
 use crate::platform::services::Services;
 
@@ -231,7 +232,10 @@ async fn complete(
         let name = gate::slot_name(&project);
         match gate::ask(connection, schedule, run, model.id, &name).await? {
             Verdict::Deploy => {}
-            Verdict::Keep(reason) => return skip(connection, run, &reason, now).await,
+            Verdict::Keep(reason) => {
+                tell(connection, schedule.project_id, run, Topic::RetrainingRefusedByGate, &reason, Some(model.id)).await?;
+                return end(connection, run, RunStatus::Skipped, &reason, now).await;
+            }
             Verdict::Wait => return Ok(Progress::Waiting),
         }
         slot = match deployments::deploy(connection, project.id, &name, model.id, now).await {
@@ -252,6 +256,7 @@ async fn complete(
     };
     store::end_run(connection, run.id, ended).await?;
     store::set_last_run(connection, schedule.id, RunStatus::Completed, now).await?;
+    tell(connection, schedule.project_id, run, Topic::RetrainingCompleted, "", Some(model.id)).await?;
     Ok(Progress::Over)
 }
 
@@ -271,7 +276,23 @@ pub async fn skip(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
+    if let Some((schedule, _)) = Schedule::load(connection, run.schedule_id).await? {
+        tell(connection, schedule.project_id, run, Topic::RetrainingSkipped, reason, None).await?;
+    }
     end(connection, run, RunStatus::Skipped, reason, now).await
+}
+
+/// Records how a run ended, for others.
+async fn tell(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    run: &Run,
+    topic: Topic,
+    reason: &str,
+    model: Option<i64>,
+) -> Result<(), RetrainingError> {
+    let told = json!({ "retraining_run": run.id, "retraining_schedule": run.schedule_id, "model": model, "reason": reason });
+    Ok(projects::record(connection, project, topic, told).await?)
 }
 
 async fn end(

@@ -56,6 +56,7 @@ async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> 
             let left = (store::trials_of(connection, id).await?.len() as i64) < i64::from(job.fields.n_trials);
             if left && !store::has_other_tasks(connection, id).await? {
                 store::end(connection, id, SearchStatus::Failed, Some(&reason), now).await?;
+                service::tell_end(connection, id).await?;
             }
             Ok(store::announce(connection, id).await?)
         })

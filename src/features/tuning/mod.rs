@@ -18,6 +18,8 @@ mod store;
 
 pub use comparison::{Contest, Entrant, scores};
 pub use error::TuningError;
-pub use model::{NewTuningJob, RunSearch, SearchStatus, Trial, TrialCounts, TrialStatus, TuningJob};
+pub use model::{NewTuningJob, RunSearch, SearchStatus, Trial, TrialCounts, TrialStatus, TuningFields, TuningJob};
+pub use new_items::{BesideNewItems, ColdBaselineScore};
 pub use routes::{Docs, routes};
-pub use service::{create, snapshot};
+pub use service::{cancel_in, create, snapshot};
+pub use store::trials_of;

@@ -1,5 +1,6 @@
 //! Decisions about searches: what a job may request, when it is over, and what it leads to.
 
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::store;
 use crate::features::evaluation;
 use crate::features::model_configs;
 use crate::features::models;
-use crate::features::projects::{self, Project};
+use crate::features::projects::{self, Project, Topic};
 use crate::features::task_logs::{self, Line};
 use crate::ml::algorithms::NewItems;
 use crate::ml::registry;
@@ -136,22 +137,23 @@ pub async fn create_asked(
 pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, TuningError> {
     let mut connection = services.db.conn().await?;
     let (id, now) = (job.id, services.clock.now());
-    let ended = connection
-        .transaction(async move |connection| -> Result<bool, TuningError> {
-            let ended = store::end(connection, id, SearchStatus::Cancelled, Some("Cancelled by a user."), now).await?;
-            if ended {
-                store::abandon_trials(connection, id, None, "The job was cancelled.", now).await?;
-                queue::cancel_group(connection, &TuningJob::group(id)).await?;
-                task_logs::write(connection, line(id, None), "The job was cancelled.").await?;
-                store::announce(connection, id).await?;
-            }
-            Ok(ended)
-        })
-        .await?;
+    let ended = connection.transaction(async move |connection| cancel_in(connection, id, now).await).await?;
     if !ended {
         return Err(TuningError::Over(job.status));
     }
     store::find(&mut connection, id).await?.ok_or(TuningError::Database(diesel::result::Error::NotFound))
+}
+
+/// Cancels a job in the caller's transaction; false if it was over.
+pub async fn cancel_in(connection: &mut AsyncPgConnection, id: i64, now: DateTime<Utc>) -> Result<bool, TuningError> {
+    let ended = store::end(connection, id, SearchStatus::Cancelled, Some("Cancelled by a user."), now).await?;
+    if ended {
+        store::abandon_trials(connection, id, None, "The job was cancelled.", now).await?;
+        queue::cancel_group(connection, &TuningJob::group(id)).await?;
+        task_logs::write(connection, line(id, None), "The job was cancelled.").await?;
+        store::announce(connection, id).await?;
+    }
+    Ok(ended)
 }
 
 /// Deletes a job that is over, with its trials and its log.
@@ -195,10 +197,30 @@ pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>
                 task_logs::write(connection, line(id, queue_job), error).await?;
             }
             store::end(connection, id, status, error.as_deref(), now).await?;
+            tell_end(connection, id).await?;
             store::announce(connection, id).await?;
             Ok(())
         })
         .await
+}
+
+/// Records that a search has completed or failed, with its result.
+pub async fn tell_end(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TuningError> {
+    let Some(job) = store::find(connection, id).await? else { return Ok(()) };
+    let topic = match job.status {
+        SearchStatus::Completed => Topic::TuningCompleted,
+        SearchStatus::Failed => Topic::TuningFailed,
+        SearchStatus::Pending | SearchStatus::Running | SearchStatus::Cancelled => return Ok(()),
+    };
+    let told = json!({
+        "tuning_job": id,
+        "best_score": job.best_score,
+        "model_configuration": job.best_config_id,
+        "model": job.tuned_model_id,
+        "error": job.error,
+    });
+    let project = projects::of_data(connection, job.fields.data_id).await?;
+    Ok(projects::record(connection, project.id, topic, told).await?)
 }
 
 fn best_of(trials: &[Trial]) -> Option<&Trial> {

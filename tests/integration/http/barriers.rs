@@ -100,6 +100,7 @@ async fn a_key_reaches_nothing_beyond_its_project() {
             "model_configurations",
             "feature_sets",
             "feature_measurements",
+            "studio_runs",
             "api_keys",
             "split_configs",
             "evaluation_configs",

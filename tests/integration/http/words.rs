@@ -16,7 +16,9 @@ use recotem::features::item_metadata::Subject;
 use recotem::features::models::{ModelStatus, TrainedModel};
 use recotem::features::projects::UnknownUsers;
 use recotem::features::retraining::{CatchUp, DataSource, RunCause, RunStatus};
+use recotem::features::studio::{Goal, Stage, StudioState};
 use recotem::features::tuning::{SearchStatus, TrialStatus};
+use recotem::features::webhooks::{DisabledReason, MessageState};
 use recotem::platform::db::in_full;
 use recotem::platform::queue::JobState;
 use recotem::platform::words::Word;
@@ -46,10 +48,15 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("retraining_schedules.data_source", DataSource::words()),
         ("slot_changes.action", SlotChangeAction::words()),
         ("split_configs.scheme", Scheme::words()),
+        ("studio_runs.goal", Goal::words()),
+        ("studio_runs.stage", Stage::words()),
+        ("studio_runs.state", StudioState::words()),
         ("trained_models.status", ModelStatus::words()),
         ("training_data.status", TrainingDataStatus::words()),
         ("trials.state", TrialStatus::words()),
         ("tuning_jobs.status", SearchStatus::words()),
+        ("webhook_endpoints.disabled_reason", DisabledReason::words()),
+        ("webhook_messages.state", MessageState::words()),
     ]);
     columns.values_mut().for_each(|words| words.sort_unstable());
     columns

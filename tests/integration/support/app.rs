@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use recotem::app::roles;
+use recotem::features::api_keys::Traffic;
 use recotem::platform::blobs::Blobs;
 use recotem::platform::config::Settings;
+use recotem::platform::outbound::Outbound;
 use recotem::platform::queue::{self, JobRecord};
 use recotem::platform::services::Services;
 use secrecy::SecretString;
@@ -40,6 +42,8 @@ pub enum Jobs {
 pub struct TestApp {
     pub services: Services,
     pub base: String,
+    /// What apps did at this server and is not stored yet.
+    pub traffic: Traffic,
     database: TestDatabase,
     stop: CancellationToken,
     /// Whether a worker has been started.
@@ -90,17 +94,19 @@ impl TestApp {
         let services = Services {
             db: database.db.clone(),
             clock,
+            outbound: Outbound::of(&settings).expect("a client"),
             settings: Arc::new(settings),
             secret: Arc::new(SecretString::from(SECRET)),
             blobs: Blobs::open(folder.path().join("files")).expect("a file store"),
         };
         let stop = CancellationToken::new();
         let listening = roles::listen(&services, &stop).expect("a free port");
-        let base = format!("http://{}", listening.address);
+        let (base, traffic) = (format!("http://{}", listening.address), listening.traffic.clone());
         tokio::spawn(listening.run(stop.clone()));
         let app = Self {
             services,
             base,
+            traffic,
             database,
             stop,
             works: AtomicBool::new(false),
@@ -187,6 +193,18 @@ impl TestApp {
         let mut connection = self.services.db.conn().await.expect("a connection");
         let row: Row = diesel_async::RunQueryDsl::get_result(diesel::sql_query(sql), &mut connection).await.expect(sql);
         row.count
+    }
+
+    /// Reads one text of each row from the database.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        let mut connection = self.services.db.conn().await.expect("a connection");
+        let rows: Vec<Row> = diesel_async::RunQueryDsl::load(diesel::sql_query(sql), &mut connection).await.expect(sql);
+        rows.into_iter().map(|row| row.text).collect()
     }
 
     /// Returns the keys of all files that are kept at present.

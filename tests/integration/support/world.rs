@@ -11,7 +11,7 @@ use super::{Caller, TestApp};
 pub type Ids = BTreeMap<&'static str, i64>;
 
 /// Objects without a list, or with a list that is not limited to the caller's own.
-pub const WITHOUT_A_LIST: [&str; 10] = [
+pub const WITHOUT_A_LIST: [&str; 11] = [
     "project_summary",
     "users",
     "user_id",
@@ -22,7 +22,13 @@ pub const WITHOUT_A_LIST: [&str; 10] = [
     "variant_slot",
     "model_id",
     "project_id",
+    "message_id",
 ];
+
+/// Returns the id of a message by its number among the ids.
+pub fn message_id(number: i64) -> uuid::Uuid {
+    uuid::Uuid::from_u128(u128::from(number.unsigned_abs()))
+}
 
 pub const INTERACTIONS: &str = "user_id,item_id\nu1,a\nu1,b\nu2,a\nu2,c\nu3,b\nu3,c\nu4,a\nu4,b\nu4,c\n";
 
@@ -59,8 +65,14 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     ids.extend(metadata(owner, project, data).await);
     let change = format!("({project}, 'c', '{{\"title\": \"C\"}}', 14)");
     app.execute(&format!("INSERT INTO item_changes (project_id, item_id, cells, bytes) VALUES {change}")).await;
+    app.execute(&format!(
+        "INSERT INTO studio_runs (project_id, name, goal, budget_seconds, mapping, stages) VALUES ({project}, 'P', 'auto', 60, '{{}}', '[]')"
+    ))
+    .await;
+    ids.insert("studio", owner.get("studio/").await.expect(200).body["results"][0]["id"].as_i64().expect("a run"));
     ids.extend(traffic(owner, &ids).await);
     ids.extend(people(app, owner, project).await);
+    ids.extend(other_programs(app, owner, project).await);
     ids
 }
 
@@ -132,6 +144,27 @@ async fn people(app: &TestApp, owner: &Caller, project: i64) -> Ids {
         ("auth", session),
         ("invitation_id", owner.post(&invitations, json!({ "role": "viewer" })).await.expect(201).id()),
     ])
+}
+
+/// Creates an app that was used, an endpoint with a message that was sent, and a notification.
+async fn other_programs(app: &TestApp, owner: &Caller, project: i64) -> Ids {
+    let shop = owner.post("app/", json!({ "project": project, "name": "shop" })).await.expect(201).id();
+    app.execute(&format!("INSERT INTO app_usage (app_id, day, requests) VALUES ({shop}, '2026-01-31', 1)")).await;
+    let endpoint = json!({ "project": project, "app": shop, "url": "https://receiver.example/hook" });
+    let endpoint = owner.post("webhook_endpoint/", endpoint).await.expect(201).id();
+    let message = message_id(endpoint);
+    app.execute(&format!(
+        "INSERT INTO webhook_messages (id, endpoint_id, topic, body, state) VALUES ('{message}', {endpoint}, 'model.trained', '{{}}',
+            'delivered');
+         INSERT INTO webhook_attempts (message_id, number, endpoint_id, at, status_code, duration_ms)
+            VALUES ('{message}', 1, {endpoint}, program_now(), 200, 7)"
+    ))
+    .await;
+    let notification = format!("({project}, 'model.trained', '{{\"model\": 1}}')");
+    app.execute(&format!("INSERT INTO notifications (project_id, topic, data) VALUES {notification}")).await;
+    let notification = owner.get("notification/").await.expect(200).body["results"][0]["id"].as_i64().expect("a row");
+    owner.post("notification/mark_read/", json!({ "until": notification })).await.expect(204);
+    BTreeMap::from([("app", shop), ("webhook_endpoint", endpoint), ("message_id", endpoint), ("notification", notification)])
 }
 
 /// Creates the same with its jobs finished, and with rows to spare for the calls that delete one.

@@ -199,6 +199,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/app/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the apps of the projects that the caller may see, newest first. */
+        get: operations["list_app"];
+        put?: never;
+        /** Creates an app with an API key for predictions and reports of events. */
+        post: operations["create_app"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/app/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns an app, without its key. */
+        get: operations["read_app"];
+        /** Replaces the fields of an app. Switching it off revokes its key. */
+        put: operations["replace_app"];
+        post?: never;
+        /** Deletes an app with its key, its endpoints and the count of its use. */
+        delete: operations["delete_app"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of an app. Switching it off revokes its key. */
+        patch: operations["update_app"];
+        trace?: never;
+    };
+    "/api/v1/app/{id}/new_key/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives an app a new key. Its former key is deleted, so that it is no longer accepted. */
+        post: operations["create_app_new_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/app/{id}/usage/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns how much an app was used on each of the last days. What the last ten seconds added may be missing. */
+        get: operations["read_app_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit_log/": {
         parameters: {
             query?: never;
@@ -917,6 +989,40 @@ export interface paths {
         patch: operations["update_model_configuration"];
         trace?: never;
     };
+    "/api/v1/notification/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what happened in the last 30 days in the projects that the caller may see, newest first. An API key has read nothing. */
+        get: operations["list_notification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification/mark_read/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Marks the notifications up to one as read, for the caller. */
+        post: operations["create_notification_mark_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/organisation/": {
         parameters: {
             query?: never;
@@ -1155,6 +1261,46 @@ export interface paths {
         head?: never;
         /** Changes some fields of a project. */
         patch: operations["update_project"];
+        trace?: never;
+    };
+    "/api/v1/project/{id}/items/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the items of a project, those with most interactions first: the items of its newest training data that is ready, and those
+         *     that only its item metadata has. Ids of more than 1,024 bytes are left out. Changed rows are listed a few seconds later.
+         */
+        get: operations["list_project_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/project/{id}/users/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the users of a project, those with most interactions first: the users of its newest training data that is ready. Ids of
+         *     more than 1,024 bytes are left out.
+         */
+        get: operations["list_project_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/project_summary/{id}/": {
@@ -1904,6 +2050,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhook_endpoint/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the endpoints of the projects that the caller may see, newest first. */
+        get: operations["list_webhook_endpoint"];
+        put?: never;
+        /** Creates an endpoint with the secret that signs its messages. */
+        post: operations["create_webhook_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns an endpoint, without its secret. */
+        get: operations["read_webhook_endpoint"];
+        /** Replaces the fields of an endpoint; its secret stays. */
+        put: operations["replace_webhook_endpoint"];
+        post?: never;
+        /** Deletes an endpoint with its messages. */
+        delete: operations["delete_webhook_endpoint"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of an endpoint; its secret stays. */
+        patch: operations["update_webhook_endpoint"];
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/messages/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the messages to an endpoint of the last 30 days, newest first. */
+        get: operations["list_webhook_endpoint_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/messages/{message_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a message with the attempts to deliver it. */
+        get: operations["read_webhook_endpoint_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/messages/{message_id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a message again, under the same id. */
+        post: operations["create_webhook_endpoint_messages_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/replay/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends the messages of an endpoint again, under the same ids, that were delivered or have failed since a moment: at most 10,000. */
+        post: operations["create_webhook_endpoint_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/rotate_secret/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replaces the secret of an endpoint. For 24 hours the former one signs its messages as well. */
+        post: operations["create_webhook_endpoint_rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook_endpoint/{id}/test/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a message of the topic `webhook.test` to an endpoint. */
+        post: operations["create_webhook_endpoint_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/inference/health": {
         parameters: {
             query?: never;
@@ -2246,6 +2532,72 @@ export interface components {
             name: string;
             /** @description Some of `read`, `write`, `predict`. */
             scopes: components["schemas"]["Scope"][];
+        };
+        /** @description An app in answers. */
+        App: components["schemas"]["AppFields"] & {
+            /**
+             * Format: int64
+             * @description The key that the app uses; null if it was deleted, or the app was created switched off.
+             */
+            api_key?: number | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** @description The first characters of the key after `rctm_`. */
+            key_prefix?: string | null;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description Predictions and reports of events in the last 30 days.
+             */
+            requests_30_days: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description The fields of an app. */
+        AppFields: {
+            /** @description Web pages that may use the key, such as `https://shop.example.com`. Without any, browsers show the answers to no page. */
+            allowed_origins: string[];
+            /** @description An app that is switched off loses its key. It needs a new one when it is switched on again. */
+            is_active: boolean;
+            /** @description Unique within its project. */
+            name: string;
+        };
+        /** @description The use of an app. */
+        AppUsage: {
+            /** @description Each day in UTC, oldest first; the last is today. */
+            days: components["schemas"]["AppUsageDay"][];
+            /** Format: int64 */
+            errors: number;
+            /** Format: int64 */
+            items: number;
+            /**
+             * Format: int64
+             * @description The sum of the days.
+             */
+            requests: number;
+        };
+        /** @description The use of an app on one day, in UTC. */
+        AppUsageDay: {
+            /** Format: date */
+            day: string;
+            /**
+             * Format: int64
+             * @description Requests that were refused or failed.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Items in the lists that were answered.
+             */
+            items: number;
+            /**
+             * Format: int64
+             * @description Predictions and reports of events.
+             */
+            requests: number;
         };
         /**
          * @description The actions on an object.
@@ -2975,6 +3327,14 @@ export interface components {
          * @enum {string}
          */
         NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
+        /** @description A page of notifications. */
+        NotificationPage: components["schemas"]["Page_Notification"] & {
+            /**
+             * Format: int64
+             * @description How many the caller has not read, on all pages.
+             */
+            unread: number;
+        };
         /**
          * @description Comparison of a model's lists with those that were answered before it got any traffic. Fields about a shadow apply to the
          *     model here.
@@ -3126,6 +3486,40 @@ export interface components {
                 last_used_at?: string | null;
                 /** Format: int64 */
                 project: number;
+            })[];
+        };
+        /** @description One page of results. */
+        Page_App: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["AppFields"] & {
+                /**
+                 * Format: int64
+                 * @description The key that the app uses; null if it was deleted, or the app was created switched off.
+                 */
+                api_key?: number | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** @description The first characters of the key after `rctm_`. */
+                key_prefix?: string | null;
+                /** Format: int64 */
+                project: number;
+                /**
+                 * Format: int64
+                 * @description Predictions and reports of events in the last 30 days.
+                 */
+                requests_30_days: number;
+                /** Format: date-time */
+                updated_at: string;
             })[];
         };
         /** @description One page of results. */
@@ -3449,6 +3843,33 @@ export interface components {
             })[];
         };
         /** @description One page of results. */
+        Page_Notification: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** @description Ids, names and figures. */
+                data: Record<string, never>;
+                /** Format: int64 */
+                id: number;
+                is_read: boolean;
+                /** @description The page of the UI that shows more. */
+                link_path?: string | null;
+                /** Format: date-time */
+                occurred_at: string;
+                /** Format: int64 */
+                project: number;
+                project_name: string;
+                topic: components["schemas"]["WebhookTopic"];
+            }[];
+        };
+        /** @description One page of results. */
         Page_Organisation: {
             /**
              * Format: int64
@@ -3508,6 +3929,50 @@ export interface components {
                 /** @description Possible mistakes, such as the weight of an event type that no upload contains. */
                 warnings: string[];
             })[];
+        };
+        /** @description One page of results. */
+        Page_ProjectItem: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** @description Address of a picture, from the column of pictures; null without one. */
+                image_url?: string | null;
+                /**
+                 * Format: int32
+                 * @description Interactions in the newest training data that is ready.
+                 */
+                interactions: number;
+                item_id: string;
+                /** @description From the column of titles of the item metadata; null without one, or without a row of the item. */
+                title?: string | null;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_ProjectUser: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /**
+                 * Format: int32
+                 * @description Interactions in the newest training data that is ready.
+                 */
+                interactions: number;
+                user_id: string;
+            }[];
         };
         /** @description One page of results. */
         Page_RetrainingRun: {
@@ -3849,6 +4314,69 @@ export interface components {
                 warnings: string[];
             })[];
         };
+        /** @description One page of results. */
+        Page_WebhookEndpoint: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["WebhookEndpointFields"] & {
+                /** Format: date-time */
+                disabled_at?: string | null;
+                disabled_reason?: components["schemas"]["WebhookDisabledReason"] | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                last_attempt?: components["schemas"]["WebhookLastAttempt"] | null;
+                /** Format: int64 */
+                project: number;
+                signing_secret: components["schemas"]["WebhookSecret"];
+                /** Format: date-time */
+                updated_at: string;
+            })[];
+        };
+        /** @description One page of results. */
+        Page_WebhookMessage: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** Format: int32 */
+                attempts: number;
+                error_code?: components["schemas"]["WebhookErrorCode"] | null;
+                /**
+                 * Format: uuid
+                 * @description The `webhook-id` of each attempt.
+                 */
+                id: string;
+                /** Format: date-time */
+                ins_datetime: string;
+                /**
+                 * Format: date-time
+                 * @description Null if no attempt is due.
+                 */
+                next_attempt_at?: string | null;
+                state: components["schemas"]["WebhookMessageState"];
+                /**
+                 * Format: int32
+                 * @description Of the last attempt.
+                 */
+                status_code?: number | null;
+                topic: components["schemas"]["WebhookTopic"];
+            }[];
+        };
         /** @description A parameter of an algorithm. */
         Parameter: {
             choices?: string[] | null;
@@ -3927,6 +4455,19 @@ export interface components {
             unknown_user: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
+        /** @description An item of a project. */
+        ProjectItem: {
+            /** @description Address of a picture, from the column of pictures; null without one. */
+            image_url?: string | null;
+            /**
+             * Format: int32
+             * @description Interactions in the newest training data that is ready.
+             */
+            interactions: number;
+            item_id: string;
+            /** @description From the column of titles of the item metadata; null without one, or without a row of the item. */
+            title?: string | null;
+        };
         /** @description The numbers of objects in a project. */
         ProjectSummary: {
             /** Format: date-time */
@@ -3937,6 +4478,15 @@ export interface components {
             n_data: number;
             /** Format: int64 */
             n_models: number;
+        };
+        /** @description A user of a project. */
+        ProjectUser: {
+            /**
+             * Format: int32
+             * @description Interactions in the newest training data that is ready.
+             */
+            interactions: number;
+            user_id: string;
         };
         /**
          * @description Whether the process is ready for traffic.
@@ -4554,6 +5104,129 @@ export interface components {
             username: string;
         };
         /**
+         * @description Why an endpoint is switched off.
+         * @enum {string}
+         */
+        WebhookDisabledReason: "gone" | "failing" | "user";
+        /** @description An endpoint in answers. */
+        WebhookEndpoint: components["schemas"]["WebhookEndpointFields"] & {
+            /** Format: date-time */
+            disabled_at?: string | null;
+            disabled_reason?: components["schemas"]["WebhookDisabledReason"] | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            last_attempt?: components["schemas"]["WebhookLastAttempt"] | null;
+            /** Format: int64 */
+            project: number;
+            signing_secret: components["schemas"]["WebhookSecret"];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description The fields of an endpoint. */
+        WebhookEndpointFields: {
+            /**
+             * Format: int64
+             * @description The app whose answers it gets; null for those of all apps. Other topics are about the whole project.
+             */
+            app?: number | null;
+            description: string;
+            is_active: boolean;
+            /**
+             * Format: int32
+             * @description The largest number of messages in a second; null for no limit.
+             */
+            rate_per_second?: number | null;
+            /** @description What it is told; empty for everything except `recommendation.served`. */
+            topics: components["schemas"]["WebhookTopic"][];
+            /** @description Where messages are sent to: `https://`, unless the operator allows others. */
+            url: string;
+        };
+        /**
+         * @description Why an attempt failed.
+         * @enum {string}
+         */
+        WebhookErrorCode: "timed_out" | "refused_address" | "unresolved_host" | "connection_failed" | "tls_failed" | "redirected" | "rate_limited" | "gone" | "http_status" | "secret_unreadable";
+        /** @description The last attempt to deliver a message. */
+        WebhookLastAttempt: {
+            /** Format: date-time */
+            at: string;
+            error_code?: components["schemas"]["WebhookErrorCode"] | null;
+            /** Format: int32 */
+            status_code?: number | null;
+        };
+        /** @description A message in lists. */
+        WebhookMessage: {
+            /** Format: int32 */
+            attempts: number;
+            error_code?: components["schemas"]["WebhookErrorCode"] | null;
+            /**
+             * Format: uuid
+             * @description The `webhook-id` of each attempt.
+             */
+            id: string;
+            /** Format: date-time */
+            ins_datetime: string;
+            /**
+             * Format: date-time
+             * @description Null if no attempt is due.
+             */
+            next_attempt_at?: string | null;
+            state: components["schemas"]["WebhookMessageState"];
+            /**
+             * Format: int32
+             * @description Of the last attempt.
+             */
+            status_code?: number | null;
+            topic: components["schemas"]["WebhookTopic"];
+        };
+        /** @description A message with what it says and the attempts to deliver it. */
+        WebhookMessageDetail: components["schemas"]["WebhookMessage"] & {
+            /** @description The body, as it is sent. */
+            payload: Record<string, never>;
+            /** @description The last 50 attempts, oldest first. */
+            tries: components["schemas"]["WebhookTry"][];
+        };
+        /**
+         * @description The state of a message.
+         * @enum {string}
+         */
+        WebhookMessageState: "waiting" | "delivered" | "failed";
+        /** @description The secret that signs messages, without its text. */
+        WebhookSecret: {
+            /** @description Its last characters. */
+            hint: string;
+            is_set: boolean;
+            /**
+             * Format: date-time
+             * @description Until then the former secret signs as well.
+             */
+            previous_until?: string | null;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /**
+         * @description What a notification is about.
+         * @enum {string}
+         */
+        WebhookTopic: "recommendation.served" | "model.trained" | "model.failed" | "tuning.completed" | "tuning.failed" | "slot.changed" | "ab_test.significant" | "ab_test.ended" | "retraining.completed" | "retraining.skipped" | "retraining.refused_by_gate" | "data.ready" | "data.failed" | "webhook.test" | "webhook.disabled" | "studio.ready" | "studio.failed";
+        /** @description An attempt to deliver a message. */
+        WebhookTry: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int32 */
+            duration_ms: number;
+            error_code?: components["schemas"]["WebhookErrorCode"] | null;
+            /** @description The beginning of the answer. */
+            response_head: string;
+            /**
+             * Format: int32
+             * @description Null if there was no answer.
+             */
+            status_code?: number | null;
+        };
+        /**
          * @description What went wrong, in a sentence for people and, in some cases, a `code` for programs.
          * @example {
          *       "detail": "Not found."
@@ -4807,6 +5480,39 @@ export interface components {
             project?: number;
             /** @description Some of `read`, `write`, `predict`. */
             scopes?: string[];
+        };
+        /** @description The project of an object. */
+        CreateAppRequest: {
+            /** @description Web pages that may use the key, such as `https://shop.example.com`. Without any, browsers show the answers to no page. */
+            allowed_origins?: string[];
+            /** @description An app that is switched off loses its key. It needs a new one when it is switched on again. */
+            is_active?: boolean;
+            /** @description Unique within its project. */
+            name: string;
+            /** Format: int64 */
+            project: number;
+        };
+        /** @description The project of an object. */
+        ReplaceAppRequest: {
+            /** @description Web pages that may use the key, such as `https://shop.example.com`. Without any, browsers show the answers to no page. */
+            allowed_origins?: string[];
+            /** @description An app that is switched off loses its key. It needs a new one when it is switched on again. */
+            is_active?: boolean;
+            /** @description Unique within its project. */
+            name: string;
+            /** Format: int64 */
+            project: number;
+        };
+        /** @description The project of an object. */
+        UpdateAppRequest: {
+            /** @description Web pages that may use the key, such as `https://shop.example.com`. Without any, browsers show the answers to no page. */
+            allowed_origins?: string[];
+            /** @description An app that is switched off loses its key. It needs a new one when it is switched on again. */
+            is_active?: boolean;
+            /** @description Unique within its project. */
+            name?: string;
+            /** Format: int64 */
+            project?: number;
         };
         /** @description A username and password. */
         CreateLoginRequest: {
@@ -5127,6 +5833,14 @@ export interface components {
             project?: number;
             /** @description One of the names in `/algorithms/`. */
             recommender_class_name?: string;
+        };
+        /** @description What the caller has read. */
+        CreateNotificationMarkReadRequest: {
+            /**
+             * Format: int64
+             * @description The newest notification that was read.
+             */
+            until: number;
         };
         /** @description The field of an organisation that can be chosen. */
         CreateOrganisationRequest: {
@@ -5696,6 +6410,77 @@ export interface components {
         /** @description A new password. */
         CreateUsersResetPasswordRequest: {
             new_password: string;
+        };
+        /** @description The project of an object. */
+        CreateWebhookEndpointRequest: {
+            /**
+             * Format: int64
+             * @description The app whose answers it gets; null for those of all apps. Other topics are about the whole project.
+             */
+            app?: number | null;
+            description?: string;
+            is_active?: boolean;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int32
+             * @description The largest number of messages in a second; null for no limit.
+             */
+            rate_per_second?: number | null;
+            /** @description What it is told; empty for everything except `recommendation.served`. */
+            topics?: components["schemas"]["WebhookTopic"][];
+            /** @description Where messages are sent to: `https://`, unless the operator allows others. */
+            url: string;
+        };
+        /** @description The project of an object. */
+        ReplaceWebhookEndpointRequest: {
+            /**
+             * Format: int64
+             * @description The app whose answers it gets; null for those of all apps. Other topics are about the whole project.
+             */
+            app?: number | null;
+            description?: string;
+            is_active?: boolean;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int32
+             * @description The largest number of messages in a second; null for no limit.
+             */
+            rate_per_second?: number | null;
+            /** @description What it is told; empty for everything except `recommendation.served`. */
+            topics?: components["schemas"]["WebhookTopic"][];
+            /** @description Where messages are sent to: `https://`, unless the operator allows others. */
+            url: string;
+        };
+        /** @description The project of an object. */
+        UpdateWebhookEndpointRequest: {
+            /**
+             * Format: int64
+             * @description The app whose answers it gets; null for those of all apps. Other topics are about the whole project.
+             */
+            app?: number | null;
+            description?: string;
+            is_active?: boolean;
+            /** Format: int64 */
+            project?: number;
+            /**
+             * Format: int32
+             * @description The largest number of messages in a second; null for no limit.
+             */
+            rate_per_second?: number | null;
+            /** @description What it is told; empty for everything except `recommendation.served`. */
+            topics?: components["schemas"]["WebhookTopic"][];
+            /** @description Where messages are sent to: `https://`, unless the operator allows others. */
+            url?: string;
+        };
+        /** @description The messages that are sent again. */
+        CreateWebhookEndpointReplayRequest: {
+            /**
+             * Format: date-time
+             * @description Messages from this moment on that were delivered or have failed are sent again.
+             */
+            since: string;
         };
     };
     responses: never;
@@ -7939,6 +8724,962 @@ export interface operations {
                 };
             };
             /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_app: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "allowed_origins": [
+                     *             "text"
+                     *           ],
+                     *           "is_active": true,
+                     *           "name": "Shop",
+                     *           "api_key": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "key_prefix": "Yk3mN8pQ",
+                     *           "project": 1,
+                     *           "requests_30_days": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_App"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_app: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAppRequest"];
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAppRequest"];
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAppRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "allowed_origins": [
+                     *         "text"
+                     *       ],
+                     *       "is_active": true,
+                     *       "name": "Shop",
+                     *       "api_key": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "project": 1,
+                     *       "requests_30_days": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "key": "rctm_Yk3mN8pQ2rS5tU7vW9xZ1aB4cD6eF8gH0jK2lM4nP6qR8sT0uV2wX4yZ6aB8cD0e"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["App"] & {
+                        /** @description The key itself. Returned only once. Null if the app is switched off. */
+                        key?: string | null;
+                    };
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The project has as many keys as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_app: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "allowed_origins": [
+                     *         "text"
+                     *       ],
+                     *       "is_active": true,
+                     *       "name": "Shop",
+                     *       "api_key": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "project": 1,
+                     *       "requests_30_days": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["App"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_app: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceAppRequest"];
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceAppRequest"];
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceAppRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "allowed_origins": [
+                     *         "text"
+                     *       ],
+                     *       "is_active": true,
+                     *       "name": "Shop",
+                     *       "api_key": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "project": 1,
+                     *       "requests_30_days": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["App"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_app: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_app: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateAppRequest"];
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateAppRequest"];
+                /**
+                 * @example {
+                 *       "allowed_origins": [
+                 *         "text"
+                 *       ],
+                 *       "is_active": true,
+                 *       "name": "Shop",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateAppRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "allowed_origins": [
+                     *         "text"
+                     *       ],
+                     *       "is_active": true,
+                     *       "name": "Shop",
+                     *       "api_key": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "project": 1,
+                     *       "requests_30_days": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["App"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_app_new_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "key": "rctm_Yk3mN8pQ2rS5tU7vW9xZ1aB4cD6eF8gH0jK2lM4nP6qR8sT0uV2wX4yZ6aB8cD0e",
+                     *       "key_prefix": "Yk3mN8pQ"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The key itself. Returned only once. */
+                        key: string;
+                        key_prefix: string;
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The app is switched off, or the project has as many keys as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_app_usage: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "days": [
+                     *         {
+                     *           "day": "text",
+                     *           "errors": 1,
+                     *           "items": 1,
+                     *           "requests": 1
+                     *         }
+                     *       ],
+                     *       "errors": 1,
+                     *       "items": 1,
+                     *       "requests": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AppUsage"];
+                };
+            };
+            /** @description `days` is not from 1 to 366 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -16516,6 +18257,225 @@ export interface operations {
             };
         };
     };
+    list_notification: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "data": {},
+                     *           "id": 1,
+                     *           "is_read": true,
+                     *           "link_path": null,
+                     *           "occurred_at": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
+                     *           "project_name": "text",
+                     *           "topic": "recommendation.served"
+                     *         }
+                     *       ],
+                     *       "unread": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NotificationPage"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_notification_mark_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "until": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateNotificationMarkReadRequest"];
+                /**
+                 * @example {
+                 *       "until": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateNotificationMarkReadRequest"];
+                /**
+                 * @example {
+                 *       "until": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateNotificationMarkReadRequest"];
+            };
+        };
+        responses: {
+            /** @description Marked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `until` is missing or no number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_organisation: {
         parameters: {
             query?: {
@@ -19939,6 +21899,208 @@ export interface operations {
             /** @description The disk of the server is nearly full (`disk_full`) */
             507: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_project_items: {
+        parameters: {
+            query?: {
+                /** @description The start of an id, or a part of a title in any case and width; the item with this id comes first */
+                q?: string;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "image_url": null,
+                     *           "interactions": 1,
+                     *           "item_id": "i1",
+                     *           "title": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ProjectItem"];
+                };
+            };
+            /** @description `q` is too long */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it, or there is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_project_users: {
+        parameters: {
+            query?: {
+                /** @description The start of an id; the user with this id comes first */
+                q?: string;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "interactions": 1,
+                     *           "user_id": "u1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ProjectUser"];
+                };
+            };
+            /** @description `q` is too long */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it, or there is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -27940,6 +30102,1500 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_webhook_endpoint: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "app": null,
+                     *           "description": "text",
+                     *           "is_active": true,
+                     *           "rate_per_second": null,
+                     *           "topics": [
+                     *             "recommendation.served"
+                     *           ],
+                     *           "url": "text",
+                     *           "disabled_at": null,
+                     *           "disabled_reason": "gone",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "last_attempt": {
+                     *             "at": "2026-01-31T12:00:00.123456Z",
+                     *             "error_code": "timed_out",
+                     *             "status_code": null
+                     *           },
+                     *           "project": 1,
+                     *           "signing_secret": {
+                     *             "hint": "text",
+                     *             "is_set": true,
+                     *             "previous_until": null,
+                     *             "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *           },
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_WebhookEndpoint"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateWebhookEndpointRequest"];
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateWebhookEndpointRequest"];
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateWebhookEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "app": null,
+                     *       "description": "text",
+                     *       "is_active": true,
+                     *       "rate_per_second": null,
+                     *       "topics": [
+                     *         "recommendation.served"
+                     *       ],
+                     *       "url": "text",
+                     *       "disabled_at": null,
+                     *       "disabled_reason": "gone",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_attempt": {
+                     *         "at": "2026-01-31T12:00:00.123456Z",
+                     *         "error_code": "timed_out",
+                     *         "status_code": null
+                     *       },
+                     *       "project": 1,
+                     *       "signing_secret": {
+                     *         "hint": "text",
+                     *         "is_set": true,
+                     *         "previous_until": null,
+                     *         "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       },
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "secret": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpoint"] & {
+                        /** @description The secret that signs its messages. Returned only once. */
+                        secret: string;
+                    };
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The project has as many endpoints as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "app": null,
+                     *       "description": "text",
+                     *       "is_active": true,
+                     *       "rate_per_second": null,
+                     *       "topics": [
+                     *         "recommendation.served"
+                     *       ],
+                     *       "url": "text",
+                     *       "disabled_at": null,
+                     *       "disabled_reason": "gone",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_attempt": {
+                     *         "at": "2026-01-31T12:00:00.123456Z",
+                     *         "error_code": "timed_out",
+                     *         "status_code": null
+                     *       },
+                     *       "project": 1,
+                     *       "signing_secret": {
+                     *         "hint": "text",
+                     *         "is_set": true,
+                     *         "previous_until": null,
+                     *         "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       },
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceWebhookEndpointRequest"];
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceWebhookEndpointRequest"];
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceWebhookEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "app": null,
+                     *       "description": "text",
+                     *       "is_active": true,
+                     *       "rate_per_second": null,
+                     *       "topics": [
+                     *         "recommendation.served"
+                     *       ],
+                     *       "url": "text",
+                     *       "disabled_at": null,
+                     *       "disabled_reason": "gone",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_attempt": {
+                     *         "at": "2026-01-31T12:00:00.123456Z",
+                     *         "error_code": "timed_out",
+                     *         "status_code": null
+                     *       },
+                     *       "project": 1,
+                     *       "signing_secret": {
+                     *         "hint": "text",
+                     *         "is_set": true,
+                     *         "previous_until": null,
+                     *         "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       },
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateWebhookEndpointRequest"];
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateWebhookEndpointRequest"];
+                /**
+                 * @example {
+                 *       "app": null,
+                 *       "description": "text",
+                 *       "is_active": true,
+                 *       "project": 1,
+                 *       "rate_per_second": null,
+                 *       "topics": [
+                 *         "recommendation.served"
+                 *       ],
+                 *       "url": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateWebhookEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "app": null,
+                     *       "description": "text",
+                     *       "is_active": true,
+                     *       "rate_per_second": null,
+                     *       "topics": [
+                     *         "recommendation.served"
+                     *       ],
+                     *       "url": "text",
+                     *       "disabled_at": null,
+                     *       "disabled_reason": "gone",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_attempt": {
+                     *         "at": "2026-01-31T12:00:00.123456Z",
+                     *         "error_code": "timed_out",
+                     *         "status_code": null
+                     *       },
+                     *       "project": 1,
+                     *       "signing_secret": {
+                     *         "hint": "text",
+                     *         "is_set": true,
+                     *         "previous_until": null,
+                     *         "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       },
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_webhook_endpoint_messages: {
+        parameters: {
+            query?: {
+                topic?: components["schemas"]["WebhookTopic"];
+                state?: components["schemas"]["WebhookMessageState"];
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "attempts": 1,
+                     *           "error_code": "timed_out",
+                     *           "id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "next_attempt_at": null,
+                     *           "state": "waiting",
+                     *           "status_code": null,
+                     *           "topic": "recommendation.served"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_WebhookMessage"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_webhook_endpoint_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempts": 1,
+                     *       "error_code": "timed_out",
+                     *       "id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "next_attempt_at": null,
+                     *       "state": "waiting",
+                     *       "status_code": null,
+                     *       "topic": "recommendation.served",
+                     *       "payload": {},
+                     *       "tries": [
+                     *         {
+                     *           "at": "2026-01-31T12:00:00.123456Z",
+                     *           "duration_ms": 1,
+                     *           "error_code": "timed_out",
+                     *           "response_head": "text",
+                     *           "status_code": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookMessageDetail"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint_messages_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11"
+                     *     }
+                     */
+                    "application/json": {
+                        /** Format: uuid */
+                        message: string;
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The endpoint is switched off */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "since": "2026-01-31T12:00:00.123456Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateWebhookEndpointReplayRequest"];
+                /**
+                 * @example {
+                 *       "since": "2026-01-31T12:00:00.123456Z"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateWebhookEndpointReplayRequest"];
+                /**
+                 * @example {
+                 *       "since": "2026-01-31T12:00:00.123456Z"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateWebhookEndpointReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "messages": 1
+                     *     }
+                     */
+                    "application/json": {
+                        messages: number;
+                    };
+                };
+            };
+            /** @description `since` is invalid, or too long ago */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The endpoint is switched off */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint_rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "previous_until": "2026-01-31T12:00:00.123456Z",
+                     *       "secret": "text"
+                     *     }
+                     */
+                    "application/json": {
+                        /**
+                         * Format: date-time
+                         * @description Until then the former secret signs as well.
+                         */
+                        previous_until: string;
+                        /** @description The secret itself. Returned only once. */
+                        secret: string;
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11"
+                     *     }
+                     */
+                    "application/json": {
+                        /** Format: uuid */
+                        message: string;
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The endpoint is switched off */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

@@ -34,3 +34,4 @@ pub use preview::{FieldTerms, Neighbour, SharedTerm, Term};
 pub use spec::{FeatureSpec, Field, FieldKind, FieldOptions};
 pub use summary::{ColumnSummary, summarize};
 pub use table::{Column, FeatureTable, FeatureTableBuilder};
+pub use words::normal_form;

@@ -43,6 +43,13 @@ pub(super) fn each_term(text: &str, pairs: bool, scratch: &mut Scratch, found: &
     }
 }
 
+/// Returns a text in the form in which terms are compared: the compatibility form NFKC, in lower case.
+pub fn normal_form(text: &str) -> String {
+    let mut normal = String::new();
+    normalise(text, &mut normal);
+    normal
+}
+
 fn normalise(text: &str, normal: &mut String) {
     normal.clear();
     if text.is_ascii() {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::disk::DiskShortage;
 use crate::memory::Shortage;
+use crate::vault::VaultError;
 
 /// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -263,6 +264,12 @@ impl From<Shortage> for ApiError {
 impl From<DiskShortage> for ApiError {
     fn from(shortage: DiskShortage) -> Self {
         Self::coded(StatusCode::INSUFFICIENT_STORAGE, "disk_full", shortage.to_string())
+    }
+}
+
+impl From<VaultError> for ApiError {
+    fn from(error: VaultError) -> Self {
+        Self::internal(&error)
     }
 }
 

@@ -27,18 +27,20 @@ const LEADER_LOCK: i64 = 688_269;
 /// Longest pause after a failed delivery.
 const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(10);
 
-/// Adds the jobs that follow from an event, in the transaction that deletes the event. The transaction may be rolled back, so
+/// Adds the rows and jobs that follow from an event, in the transaction that deletes the event. The transaction may be rolled back, so
 /// work outside the database and slow work belong in the job.
-pub type Subscriber = for<'a> fn(&'a mut AsyncPgConnection, &'a Event) -> BoxFuture<'a, anyhow::Result<()>>;
+pub type Subscriber<C> = for<'a> fn(&'a C, &'a mut AsyncPgConnection, &'a Event) -> BoxFuture<'a, anyhow::Result<()>>;
 
 /// The subscribers of a program. Each gets every event and selects by its topic.
-pub type Subscribers = &'static [Subscriber];
+pub type Subscribers<C> = &'static [Subscriber<C>];
 
 /// Delivers events to subscribers until cancelled. Any number of processes may do this; each batch has one courier.
-pub struct Courier {
+pub struct Courier<C: 'static> {
     pub db: Database,
     pub clock: Clock,
-    pub subscribers: Subscribers,
+    /// What subscribers are given besides the event.
+    pub context: C,
+    pub subscribers: Subscribers<C>,
 }
 
 /// The result of a round of deliveries.
@@ -52,7 +54,7 @@ pub enum Round {
     Done,
 }
 
-impl Courier {
+impl<C: Sync + 'static> Courier<C> {
     /// Delivers events as they are announced, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let mut announced = self.db.listen(&[CHANNEL]);
@@ -112,7 +114,7 @@ impl Courier {
         let handed = connection
             .transaction(async |connection| {
                 for subscriber in self.subscribers {
-                    subscriber(connection, event).await?;
+                    subscriber(&self.context, connection, event).await?;
                 }
                 diesel::delete(outbox::table.find(event.id)).execute(connection).await?;
                 anyhow::Ok(())

@@ -92,7 +92,7 @@ const CLAIM: &str = "
     FROM picked
     WHERE jobs.id = picked.id
     RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested, tenant_key,
-        organisation_key, lane_key, lost_workers";
+        organisation_key, lane_key, lost_workers, group_key";
 
 /// The owner of the jobs, and the end of the lease.
 #[derive(Debug, Clone)]

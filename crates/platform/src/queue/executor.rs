@@ -125,8 +125,9 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             End::Returned(Err(JobError::Cancelled)) if stopped => Outcome::HandedBack,
             End::Returned(Err(JobError::Yielded)) => Outcome::HandedBack,
             End::Returned(Err(JobError::Cancelled)) => Outcome::Cancelled,
-            End::Returned(Err(JobError::Snooze(time))) => {
-                Outcome::Snoozed { until: self.after(TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)) }
+            End::Returned(Err(JobError::Snooze(time))) => Outcome::Snoozed { until: self.after_time(time) },
+            End::Returned(Err(JobError::WaitFor { group, at_most })) => {
+                Outcome::WaitsFor { group, until: self.after_time(at_most) }
             }
             End::Returned(Err(JobError::Fail { reason })) => Outcome::Failed { reason },
             End::Returned(Err(JobError::Retry { reason })) => self.retry(job, reason),
@@ -142,6 +143,10 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         tracing::info!(job = job.id, kind = job.kind, attempt = job.attempt, reason, "will be tried again");
         let at = self.after(backoff::pause(job.id, job.own_attempts()));
         Outcome::Retry { reason, at }
+    }
+
+    fn after_time(&self, time: Duration) -> DateTime<Utc> {
+        self.after(TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX))
     }
 
     fn after(&self, time: TimeDelta) -> DateTime<Utc> {

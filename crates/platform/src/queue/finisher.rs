@@ -21,8 +21,15 @@ const FINISH: &str = "
             errors || jsonb_build_array(jsonb_build_object('attempt', attempt, 'at', $6, 'error', $9)) END,
         lease_owner = NULL,
         lease_until = NULL,
-        heartbeat_at = NULL
+        heartbeat_at = NULL,
+        waits_for_group = $11
     WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running'";
+
+/// Makes the jobs that wait for a group due, unless another job of it waits or runs.
+const WAKE_WAITING: &str = "
+    UPDATE jobs SET run_at = NULL, waits_for_group = NULL
+    WHERE waits_for_group = $1 AND state = 'available'
+      AND NOT EXISTS (SELECT FROM jobs live WHERE live.group_key = $1 AND live.state IN ('available', 'running', 'retryable'))";
 
 /// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +53,11 @@ pub(super) enum Outcome {
         until: DateTime<Utc>,
     },
     /// Not counted as an attempt.
+    WaitsFor {
+        group: String,
+        until: DateTime<Utc>,
+    },
+    /// Not counted as an attempt.
     HandedBack,
 }
 
@@ -56,7 +68,7 @@ impl Outcome {
             Self::Cancelled => JobState::Cancelled,
             Self::Failed { .. } => JobState::Failed,
             Self::Retry { .. } | Self::Lost { .. } => JobState::Retryable,
-            Self::Snoozed { .. } | Self::HandedBack => JobState::Available,
+            Self::Snoozed { .. } | Self::WaitsFor { .. } | Self::HandedBack => JobState::Available,
         }
     }
 
@@ -70,13 +82,20 @@ impl Outcome {
     fn next_run(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Retry { at, .. } | Self::Lost { at, .. } => Some(*at),
-            Self::Snoozed { until } => Some(*until),
+            Self::Snoozed { until } | Self::WaitsFor { until, .. } => Some(*until),
             _ => None,
         }
     }
 
     fn attempts_given_back(&self) -> i32 {
-        i32::from(matches!(self, Self::Snoozed { .. } | Self::HandedBack))
+        i32::from(matches!(self, Self::Snoozed { .. } | Self::WaitsFor { .. } | Self::HandedBack))
+    }
+
+    fn awaited(&self) -> Option<&str> {
+        match self {
+            Self::WaitsFor { group, .. } => Some(group),
+            _ => None,
+        }
     }
 }
 
@@ -99,10 +118,23 @@ pub(super) async fn finish(
         .bind::<Integer, _>(outcome.attempts_given_back())
         .bind::<Nullable<Text>, _>(outcome.reason())
         .bind::<Integer, _>(i32::from(matches!(outcome, Outcome::Lost { .. })))
+        .bind::<Nullable<Text>, _>(outcome.awaited())
         .execute(connection)
         .await?;
     if changed > 0 && *outcome == Outcome::HandedBack {
         enqueuer::wake(connection).await?;
     }
+    if changed > 0 {
+        wake_waiting(connection, job, outcome).await?;
+    }
     Ok(changed > 0)
+}
+
+/// Wakes the jobs that wait for the group of a job that is over. A job that begins to wait looks itself whether its group is over by
+/// now, since the end of the group's last job may have come before.
+async fn wake_waiting(connection: &mut AsyncPgConnection, job: &ClaimedJob, outcome: &Outcome) -> QueryResult<()> {
+    let over = job.group_key.as_deref().filter(|_| !outcome.state().is_live());
+    let Some(group) = outcome.awaited().or(over) else { return Ok(()) };
+    let woken = diesel::sql_query(WAKE_WAITING).bind::<Text, _>(group).execute(connection).await?;
+    if woken > 0 { enqueuer::wake(connection).await } else { Ok(()) }
 }

@@ -61,6 +61,10 @@ pub enum JobError {
     /// Not now: to be run again after this time. Does not count as an attempt.
     #[error("snoozed for {0:?}")]
     Snooze(Duration),
+    /// Not before the jobs of a group are over: to be run again as soon as no job of it waits or runs, at the latest after this
+    /// time. Does not count as an attempt.
+    #[error("waits for the jobs of {group:?}")]
+    WaitFor { group: String, at_most: Duration },
 }
 
 /// The input of a running job.

@@ -101,6 +101,8 @@ pub(super) struct ClaimedJob {
     pub lane_key: String,
     #[diesel(sql_type = sql_types::Integer)]
     pub lost_workers: i32,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub group_key: Option<String>,
 }
 
 impl ClaimedJob {

@@ -23,7 +23,7 @@ const TAKE_OVER: &str = "
     FROM lost
     WHERE jobs.id = lost.id
     RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested, tenant_key,
-        organisation_key, lane_key, lost_workers";
+        organisation_key, lane_key, lost_workers, group_key";
 
 const REASON: &str = "The worker that ran it died.";
 

@@ -28,5 +28,6 @@ diesel::table! {
         lane_key -> Text,
         last_claim -> Nullable<BigInt>,
         lost_workers -> Integer,
+        waits_for_group -> Nullable<Text>,
     }
 }

@@ -1,6 +1,7 @@
 //! `/training_data/`, and the parts that other uploads share with it.
 
 mod files;
+mod parts;
 mod upload;
 
 use actix_multipart::Multipart;
@@ -21,6 +22,7 @@ use crate::platform::resource;
 use crate::platform::services::Services;
 
 pub use files::{DataPreview, PreviewRefused, file_removed, preview_of};
+pub use parts::{Parts, Sent};
 pub use upload::{PartialUpload, Replaced, UploadForm, UploadRequest, project_for_upload};
 
 use self::upload::FileRequest;

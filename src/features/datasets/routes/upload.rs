@@ -1,32 +1,23 @@
 //! Reads an upload: a multipart body with a part `file` and a part `project`, in any order.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::error::PayloadError;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, DispositionParam};
-use actix_web::{HttpRequest, web};
-use futures_util::StreamExt;
+use actix_multipart::{Field, Multipart};
+use actix_web::HttpRequest;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::parts::{AROUND_THE_FILES, Parts, Sent, content_length};
 use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::error::DataError;
-use crate::features::datasets::intake::{Intake, Received};
-use crate::features::datasets::service::{self, Upload};
-use crate::features::datasets::under_way::{Place, UploadsUnderWay};
+use crate::features::datasets::service::Upload;
 use crate::features::projects::{self, Project, StoredBytes};
-use crate::platform::http::{ApiError, ApiResult, bodies, client_network};
+use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
 /// The largest value of a part that is not a file, in bytes.
 const LONGEST_VALUE: usize = 256;
-
-/// Bytes of a body that are boundaries, headers and the other parts.
-const AROUND_THE_FILE: u64 = 64 << 10;
 
 /// A part of an upload that is read; others are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,28 +92,23 @@ impl UploadForm {
     /// An upload that takes the place of another names it in `replaced`.
     pub async fn read(
         request: &HttpRequest,
-        mut body: Multipart,
+        body: Multipart,
         services: &Services,
         principal: &Principal,
         replaced: Option<Replaced>,
     ) -> ApiResult<Self> {
-        refuse_oversized(request, services)?;
-        services.disk().check().map_err(DataError::from)?;
-        let place = place_for(request, principal)?;
+        let mut parts = Parts::begin(request, body, services, principal, 1)?;
         let mut room = Room { request, services, principal, replaced, stored: None };
         room.look_up(None).await?;
-        // Data written to disk does not count as memory of the request.
-        bodies::streams(request, largest_body(services));
         let mut form = Self::default();
-        while let Some(part) = body.next().await {
-            let part = part.map_err(unreadable(services))?;
+        while let Some(part) = parts.next().await? {
             match Part::of(&part) {
-                Some(Part::File) => form.read_file(part, services, &place, room.stored).await?,
+                Some(Part::File) => form.read_file(part, &parts, room.stored).await?,
                 Some(Part::Project) => {
-                    form.read_project(part, services).await?;
+                    form.read_project(part, &parts).await?;
                     room.look_up(form.project).await?;
                 }
-                None => skip(part, services).await?,
+                None => parts.skip(part).await?,
             }
         }
         Ok(form)
@@ -151,46 +137,17 @@ impl UploadForm {
         self.faults.insert(part.name().to_owned(), vec![message.into()]);
     }
 
-    async fn read_file(
-        &mut self,
-        part: Field,
-        services: &Services,
-        place: &Arc<Place>,
-        stored: Option<StoredBytes>,
-    ) -> ApiResult<()> {
-        let Some(sent_name) = file_name(&part) else {
-            self.fault(Part::File, "The submitted data was not a file. Send it as a part with a file name.");
-            return skip(part, services).await;
-        };
-        // Even if the name is invalid, the body is read to its end: a client that is still sending does not read an answer.
-        match service::checked_name(&sent_name) {
-            Err(error) => {
-                self.fault(Part::File, error.to_string());
-                skip(part, services).await
-            }
-            Ok(name) => match receive(part, services, Arc::clone(place), stored).await? {
-                received if received.size == 0 => {
-                    self.fault(Part::File, "The submitted file is empty.");
-                    Ok(())
-                }
-                received => {
-                    self.upload = Some(Upload { name, received });
-                    Ok(())
-                }
-            },
+    async fn read_file(&mut self, part: Field, parts: &Parts<'_>, stored: Option<StoredBytes>) -> ApiResult<()> {
+        match parts.file(part, stored).await? {
+            Sent::Fault(fault) => self.fault(Part::File, fault),
+            Sent::File(upload) => self.upload = Some(upload),
         }
+        Ok(())
     }
 
-    async fn read_project(&mut self, mut part: Field, services: &Services) -> ApiResult<()> {
-        let mut value = Vec::new();
-        while let Some(piece) = part.next().await {
-            value.extend_from_slice(&piece.map_err(unreadable(services))?);
-            if value.len() > LONGEST_VALUE {
-                self.fault(Part::Project, "Incorrect type. Expected an id.");
-                return skip(part, services).await;
-            }
-        }
-        match std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse().ok()) {
+    async fn read_project(&mut self, part: Field, parts: &Parts<'_>) -> ApiResult<()> {
+        let text = parts.text(part, LONGEST_VALUE).await?;
+        match text.and_then(|text| text.trim().parse().ok()) {
             Some(project) => self.project = Some(project),
             None => self.fault(Part::Project, "Incorrect type. Expected an id."),
         }
@@ -231,72 +188,9 @@ impl Room<'_> {
         let Some(stored) = projects::stored_bytes(&mut connection, &project, allowed).await? else { return Ok(()) };
         let stored = stored.without(self.replaced.map_or(0, |replaced| replaced.stored_bytes.unsigned_abs()));
         let length = content_length(self.request).unwrap_or_default();
-        stored.admit(length.saturating_sub(AROUND_THE_FILE)).map_err(DataError::from)?;
+        stored.admit(length.saturating_sub(AROUND_THE_FILES)).map_err(DataError::from)?;
         self.stored = Some(stored);
         Ok(())
-    }
-}
-
-async fn receive(mut part: Field, services: &Services, place: Arc<Place>, stored: Option<StoredBytes>) -> ApiResult<Received> {
-    let mut intake = Intake::start(&services.blobs, services.disk(), services.settings.max_upload_bytes, place, stored);
-    while let Some(piece) = part.next().await {
-        intake.push(piece.map_err(unreadable(services))?).await?;
-    }
-    Ok(intake.finish().await?)
-}
-
-/// Reserves a place among the uploads in progress, before the body is read.
-fn place_for(request: &HttpRequest, principal: &Principal) -> ApiResult<Arc<Place>> {
-    let uploads = request.app_data::<web::Data<UploadsUnderWay>>();
-    let uploads = uploads.ok_or_else(|| ApiError::internal(&"no uploads are taken here"))?;
-    Ok(uploads.admit(principal.user.id, &client_network(request))?)
-}
-
-/// Returns the name of a file part; the extended form is exact, so it takes precedence over the plain one.
-fn file_name(part: &Field) -> Option<String> {
-    let disposition = part.content_disposition()?;
-    let extended = disposition.parameters.iter().find_map(|parameter| match parameter {
-        DispositionParam::FilenameExt(value) => String::from_utf8(value.value.clone()).ok(),
-        _ => None,
-    });
-    extended.or_else(|| disposition.get_filename().map(str::to_owned))
-}
-
-async fn skip(mut part: Field, services: &Services) -> ApiResult<()> {
-    while let Some(piece) = part.next().await {
-        piece.map_err(unreadable(services))?;
-    }
-    Ok(())
-}
-
-fn unreadable(services: &Services) -> impl Fn(MultipartError) -> ApiError + use<> {
-    let limit = services.settings.max_upload_bytes;
-    move |error| match error {
-        MultipartError::Payload(PayloadError::Overflow) => DataError::UploadTooLarge { limit }.into(),
-        MultipartError::ContentTypeMissing | MultipartError::ContentTypeParse | MultipartError::ContentTypeIncompatible => {
-            ApiError::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the file as multipart/form-data.")
-        }
-        error => ApiError::bad_request(format!("Multipart form parse error - {error}.")),
-    }
-}
-
-/// Returns the length of a body, where its client says it.
-fn content_length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Returns the largest size of a body with all its parts, in bytes.
-fn largest_body(services: &Services) -> u64 {
-    services.settings.max_upload_bytes.saturating_add(AROUND_THE_FILE)
-}
-
-/// Refuses a body whose declared length is too large, before it is read.
-fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()> {
-    match content_length(request) {
-        Some(length) if length > largest_body(services) => {
-            Err(DataError::UploadTooLarge { limit: services.settings.max_upload_bytes }.into())
-        }
-        _ => Ok(()),
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::shares::Shares;
 use super::{Filter, evaluation};
 use crate::features::accounts::Tenant;
 use crate::features::item_metadata::ItemTable;
 use crate::features::models::ReadyModel;
 use crate::platform::computing::{self, Computing};
 use crate::platform::http::ApiResult;
+use crate::platform::shares::Shares;
 
 /// The largest number of bytes of evaluated filters in the cache. Tenants share them: the one with most makes room.
 const BUDGET: usize = 128 << 20;
@@ -91,7 +91,7 @@ impl Shared {
         let admitted = self.evaluated.get(key).or_else(|| {
             let admitted = evaluate()?;
             let bytes = key.2.len() + admitted.items.len() * size_of::<u32>() + FILTER_BYTES;
-            self.evaluated.put(tenant, key.clone(), Arc::clone(&admitted), bytes);
+            self.evaluated.put(tenant.party(), key.clone(), Arc::clone(&admitted), bytes);
             Some(admitted)
         });
         drop(alone);

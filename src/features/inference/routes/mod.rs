@@ -15,12 +15,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
+use uuid::Uuid;
 
+use super::answer::Strategy;
 use super::error::InferenceError;
 use super::input;
 use super::limits::Target;
+use super::listed::List;
 use super::service::Inference;
-use crate::features::api_keys::{self, KnownKey};
+use crate::features::api_keys::{self, AppRequest, KnownKey, Served};
 use crate::platform::http::{ApiError, ApiResult, bodies, client_network, whole};
 
 /// The largest body of a prediction, decompressed: two lists of the largest size fit, with ids of 40 characters.
@@ -29,6 +32,9 @@ const LARGEST_BODY: usize = 1 << 20;
 /// The largest answer that is sent uncompressed even to clients that accept compression: it fits into one packet, and compressing
 /// it would take longer than all other work.
 const LONGEST_PLAIN: usize = 1_400;
+
+/// The number of items of a list that others are told of, from the top.
+const TOLD_ITEMS: usize = 100;
 
 /// Predictions; their paths are under `/inference`, outside the management API.
 #[derive(OpenApi)]
@@ -97,7 +103,37 @@ async fn caller(request: &HttpRequest, inference: &Inference, kind: &'static str
     let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
     let key = sent.to_str().ok().filter(|key| key.starts_with(api_keys::PREFIX)).ok_or(InferenceError::KeyMalformed)?;
     let id = request.match_info().get(name).and_then(|text| text.parse().ok());
-    inference.admit(key, || client_network(request), Target::new(kind, id)).await
+    let caller = inference.admit(key, || client_network(request), Target::new(kind, id)).await?;
+    if caller.app.is_some() {
+        AppRequest::note(request, &caller)?;
+    }
+    Ok(caller)
+}
+
+/// A list that was answered to an app.
+struct Answered<'a> {
+    kind: &'static str,
+    request_id: Uuid,
+    model: i64,
+    slot: Option<i64>,
+    user: Option<&'a str>,
+    strategy: Option<Strategy>,
+    items: &'a List,
+}
+
+/// Counts a list that was answered to an app, and passes it on to those who are told of it.
+fn note(inference: &Inference, caller: &KnownKey, answered: &Answered<'_>) {
+    let Some(traffic) = &caller.traffic else { return };
+    traffic.serve(answered.items.len(), || Served {
+        request_id: answered.request_id,
+        kind: answered.kind,
+        model: answered.model,
+        slot: answered.slot,
+        user_id: answered.user.map(str::to_owned),
+        strategy: answered.strategy.map(Strategy::wire),
+        items: answered.items.ids().take(TOLD_ITEMS).map(str::to_owned).collect(),
+        at: inference.now(),
+    });
 }
 
 /// Returns the answer to a request, serialised into one buffer; `bytes` is its approximate length.

@@ -27,5 +27,5 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let id = input::path_id(&request, "model_id", &mut faults);
     let (Session { session }, options) = input::read::<NextBody>(&body, faults)?;
     let answer = inference.for_one(&caller, id, None, Options::of(session, options)).await?;
-    Prediction::new(id, answer).written(&request)
+    Prediction::new(id, answer).noted(&inference, &caller, "next", None).written(&request)
 }

@@ -4,7 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{admitted, written};
+use super::{Answered, admitted, note, written};
+use crate::features::api_keys::KnownKey;
 use crate::features::inference::answer::{Options, Strategy};
 use crate::features::inference::bodies::{Asker, Batch, BatchBody, LARGEST_BATCH, PredictBody};
 use crate::features::inference::error::InferenceError;
@@ -36,6 +37,13 @@ impl Prediction {
     /// Creates a prediction with a new request id.
     pub fn new(model_id: i64, (strategy, items): (Option<Strategy>, List)) -> Self {
         Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
+    }
+
+    /// Counts it, and passes it on to those who are told of the answers to an app.
+    pub fn noted(self, inference: &Inference, caller: &KnownKey, kind: &'static str, user: Option<&str>) -> Self {
+        let Self { ref items, model_id, request_id, strategy } = self;
+        note(inference, caller, &Answered { kind, request_id, model: model_id, slot: None, user, strategy, items });
+        self
     }
 
     /// Returns the answer with this prediction.
@@ -70,7 +78,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (Asker { user_id, interactions }, (leads, options)) = input::read::<PredictBody>(&body, faults)?;
     let options = Options { leads, ..Options::of(interactions, options) };
     let answer = inference.for_one(&caller, id, user_id.as_deref(), options).await?;
-    Prediction::new(id, answer).written(&request)
+    Prediction::new(id, answer).noted(&inference, &caller, "predict", user_id.as_deref()).written(&request)
 }
 
 /// Returns the best items for at most 100 users. If the project is set to answer 404 for unknown users, these get no items.
@@ -86,8 +94,12 @@ pub async fn batch(request: HttpRequest, inference: web::Data<Inference>, body: 
     if user_ids.len() > LARGEST_BATCH {
         return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
     }
+    // Of an app, others are told who the lists are for.
+    let told = if caller.traffic.is_some() { user_ids.clone() } else { Vec::new() };
     let answers = inference.for_many(&caller, id, user_ids, Options::of(Vec::new(), options)).await?;
-    let results: Vec<Prediction> = answers.into_iter().map(|answer| Prediction::new(id, answer)).collect();
+    let mut told = told.iter().map(String::as_str);
+    let noted = |answer| Prediction::new(id, answer).noted(&inference, &caller, "batch", told.next());
+    let results: Vec<Prediction> = answers.into_iter().map(noted).collect();
     let bytes = results.iter().map(Prediction::bytes).sum();
     written(&request, &Predictions { results }, bytes)
 }

@@ -1,11 +1,13 @@
 //! Predictions by the models that a project has deployed.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::predict::{BYTES_BESIDE_LIST, PredictRequest};
-use super::{admitted, written};
+use super::{Answered, admitted, note, written};
 use crate::features::inference::answer::{Options, Strategy};
 use crate::features::inference::bodies::{Asker, PredictBody};
 use crate::features::inference::faults::Faults;
@@ -42,9 +44,15 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let project = input::path_id(&request, "project_id", &mut faults);
     let (Asker { user_id, interactions }, (leads, options)) = input::read::<PredictBody>(&body, faults)?;
     let options = Options { leads, ..Options::of(interactions, options) };
+    let told = caller.traffic.is_some().then(|| (Arc::clone(&caller), user_id.clone()));
     let asked = inference.for_project(caller, project, user_id, options);
     let SlotAnswer { request_id, slot, strategy, items } = asked.await?;
     let (model_id, slot_id, slot_name) = (slot.trained_model_id, slot.id, slot.name);
+    if let Some((caller, user)) = told {
+        let (kind, user) = (Target::OF_PROJECT, user.as_deref());
+        let (slot, strategy, items) = (Some(slot_id), Some(strategy), &items);
+        note(&inference, &caller, &Answered { kind, request_id, model: model_id, slot, user, strategy, items });
+    }
     let bytes = BYTES_BESIDE_LIST + slot_name.len() + items.bytes();
     written(&request, &SlotPrediction { items, model_id, slot_id, slot_name, request_id, strategy }, bytes)
 }

@@ -27,5 +27,5 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (Group { item_ids }, list) = input::read::<RelatedBody>(&body, faults)?;
     let options = Options { list, ..Options::default() };
     let answer = inference.related(&caller, id, item_ids, options).await?;
-    Prediction::new(id, answer).written(&request)
+    Prediction::new(id, answer).noted(&inference, &caller, "related", None).written(&request)
 }

@@ -279,6 +279,7 @@ async fn create(connection: &mut AsyncPgConnection, project: i64, kept: Kept) ->
         status: TrainingDataStatus::Ready,
         stored_bytes: kept.stored_bytes,
         superseded_changes: 0,
+        id_column: None,
     };
     uploads::insert(connection, (project, Subject::Item), None, stored, Some(kept.form)).await.map(drop)
 }

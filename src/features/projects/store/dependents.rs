@@ -102,6 +102,19 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Returns an SQL condition on a row `r` of `studio_runs`: whether it works on the object.
+    fn studio_runs(self) -> &'static str {
+        match self {
+            Self::Project => "r.project_id = $1",
+            Self::TrainingData => "r.training_data_id = $1",
+            Self::ItemMetaData => "(r.item_meta_data_id = $1 OR r.user_meta_data_id = $1)",
+            Self::TrainedModel => "r.trained_model_id = $1",
+            Self::FeatureSet | Self::SplitConfig | Self::EvaluationConfig | Self::ModelConfiguration => "false AND r.id = $1",
+        }
+    }
+}
+
 #[derive(QueryableByName)]
 struct Found {
     #[diesel(sql_type = BigInt)]
@@ -157,7 +170,15 @@ pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
         dependents.extend(models(connection, kind, id, LIVE).await?);
     }
     dependents.extend(measurements(connection, kind, id, LIVE).await?);
+    dependents.extend(studio_runs(connection, kind, id).await?);
     Ok(dependents)
+}
+
+/// Lists the studio runs that are not over.
+async fn studio_runs(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let runs = kind.studio_runs();
+    let sql = format!("SELECT r.id, r.name FROM studio_runs r WHERE r.state = 'running' AND {runs} ORDER BY r.id");
+    found(connection, "studio", sql, id).await
 }
 
 /// Lists tuning jobs in one of the states.

@@ -57,6 +57,11 @@ pub async fn of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryR
     query.select(Project::as_select()).first(connection).await
 }
 
+/// Returns the organisation of a project; `None` if there is no such project.
+pub async fn organisation_of(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<i64>> {
+    projects::table.find(project).select(projects::organisation_id).first(connection).await.optional()
+}
+
 /// Returns whose share of the server each of these projects uses.
 pub async fn tenants_of(connection: &mut AsyncPgConnection, projects: &HashSet<i64>) -> QueryResult<HashMap<i64, Tenant>> {
     let rows: Vec<(i64, i64, Option<i64>)> = projects::table

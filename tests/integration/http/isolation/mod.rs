@@ -51,6 +51,7 @@ fn path_of(row: &Row, ids: &Ids) -> String {
     while let Some((start, rest)) = path.clone().split_once('{') {
         let (name, end) = rest.split_once('}').expect("a closed parameter");
         let id = ids.get(name).copied().unwrap_or(1);
+        let id = if name == "message_id" { world::message_id(id).to_string() } else { id.to_string() };
         path = format!("{start}{id}{end}");
     }
     path
@@ -61,7 +62,9 @@ async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
     let answer = match row.sends {
         Sends::Nothing if method == Method::GET || method == Method::DELETE => caller.call(method, &path, None).await,
         // A route that requires a form refuses any other body; an empty one gets as far as the check of access.
-        Sends::Nothing if ["training_data/", "item_meta_data/", "user_meta_data/"].iter().any(|kind| path.starts_with(kind)) => {
+        Sends::Nothing
+            if ["training_data/", "item_meta_data/", "user_meta_data/", "studio/"].iter().any(|kind| path.starts_with(kind)) =>
+        {
             caller.send_form(method, &path, multipart::Form::new().text("nothing", "")).await
         }
         Sends::Nothing => caller.call(method, &path, Some(json!({}))).await,

@@ -82,7 +82,8 @@ impl Row {
 
 /// Returns every route, in an order in which an authorised caller can call them all: deletions come last.
 pub fn table() -> Vec<Row> {
-    let groups = [open(), looking(), predicting(), of_traffic(), of_people(), changing(), making(), removing()];
+    let groups =
+        [open(), looking(), predicting(), of_traffic(), of_people(), of_other_programs(), changing(), making(), removing()];
     groups.into_iter().flatten().collect()
 }
 
@@ -118,6 +119,8 @@ fn looking() -> Vec<Row> {
     vec![
         row("GET", "project/", List, 200),
         row("GET", "project/{id}/", Object(viewer), 200),
+        row("GET", "project/{id}/items/", Object(viewer), 200),
+        row("GET", "project/{id}/users/", Object(viewer), 200),
         row("GET", "project_summary/{id}/", Object(viewer), 200),
         row("GET", "training_data/", List, 200),
         row("GET", "training_data/{id}/", Object(viewer), 200),
@@ -137,6 +140,8 @@ fn looking() -> Vec<Row> {
         row("GET", "feature_sets/columns/", Object(viewer), 200).query("project={project}"),
         row("GET", "feature_measurements/", List, 200),
         row("GET", "feature_measurements/{id}/", Object(viewer), 200),
+        row("GET", "studio/", List, 200),
+        row("GET", "studio/{id}/", Object(viewer), 200),
         row("GET", "item/{item}/", Object(viewer), 200).query("project={project}"),
         row("GET", "split_config/", List, 200),
         row("GET", "split_config/{id}/", Object(viewer), 200),
@@ -267,6 +272,40 @@ fn of_people() -> Vec<Row> {
     ]
 }
 
+fn of_other_programs() -> Vec<Row> {
+    use Rule::{BelowForPeople, List, Object, ObjectForPeople, People};
+    let (viewer, admin) = (Role::Viewer, Role::Admin);
+    vec![
+        row("GET", "app/", List, 200),
+        row("GET", "app/{id}/", Object(viewer), 200),
+        row("GET", "app/{id}/usage/", Object(viewer), 200),
+        row("POST", "app/", BelowForPeople(admin), 201).json(|ids| json!({ "project": ids["project"], "name": "new" })),
+        row("PUT", "app/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "shop" })),
+        row("PATCH", "app/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "allowed_origins": ["https://shop.example"] })),
+        row("POST", "app/{id}/new_key/", ObjectForPeople(admin), 200),
+        row("GET", "webhook_endpoint/", List, 200),
+        row("GET", "webhook_endpoint/{id}/", Object(viewer), 200),
+        row("POST", "webhook_endpoint/", BelowForPeople(admin), 201).json(endpoint),
+        row("PUT", "webhook_endpoint/{id}/", ObjectForPeople(admin), 200).json(endpoint),
+        row("PATCH", "webhook_endpoint/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "description": "d" })),
+        row("POST", "webhook_endpoint/{id}/rotate_secret/", ObjectForPeople(admin), 200),
+        row("POST", "webhook_endpoint/{id}/test/", ObjectForPeople(admin), 202),
+        row("POST", "webhook_endpoint/{id}/replay/", ObjectForPeople(admin), 202)
+            .json(|_| json!({ "since": "2026-01-01T00:00:00Z" })),
+        row("GET", "webhook_endpoint/{id}/messages/", Object(viewer), 200),
+        row("GET", "webhook_endpoint/{id}/messages/{message_id}/", Object(viewer), 200),
+        row("POST", "webhook_endpoint/{id}/messages/{message_id}/retry/", ObjectForPeople(admin), 202),
+        row("GET", "notification/", List, 200),
+        row("POST", "notification/mark_read/", People, 204).json(|ids| json!({ "until": ids["notification"] })),
+        row("DELETE", "webhook_endpoint/{id}/", ObjectForPeople(admin), 204),
+        row("DELETE", "app/{id}/", ObjectForPeople(admin), 204),
+    ]
+}
+
+fn endpoint(ids: &Ids) -> Value {
+    json!({ "project": ids["project"], "url": "https://receiver.example/hook" })
+}
+
 fn changing() -> Vec<Row> {
     use Rule::{Object, ObjectForPeople};
     let (editor, admin) = (Role::Editor, Role::Admin);
@@ -304,6 +343,9 @@ fn changing() -> Vec<Row> {
         row("PUT", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "k", "scopes": ["read"] })),
         row("PATCH", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "l" })),
         row("POST", "api_keys/{id}/revoke/", ObjectForPeople(admin), 200),
+        // The run has not begun.
+        row("POST", "studio/{id}/demo_key/", ObjectForPeople(admin), 409),
+        row("POST", "studio/{id}/cancel/", Object(editor), 200),
     ]
 }
 
@@ -312,6 +354,9 @@ fn making() -> Vec<Row> {
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("POST", "project/", People, 201).json(|_| json!({ "name": "new", "user_column": "u", "item_column": "i" })),
+        // Without files.
+        row("POST", "studio/", People, 400),
+        row("POST", "studio/guess/", People, 400),
         // Before the next file of items, which has other columns.
         row("POST", "feature_sets/preview/", Below(Role::Viewer), 200).json(feature_set),
         row("POST", "feature_sets/", Below(editor), 201).json(feature_set),

@@ -1,19 +1,25 @@
 //! HTTP requests to other servers, with limits of time and size.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, StatusCode, redirect};
+use secrecy::ExposeSecret;
+use url::Url;
 
 use super::error::OutboundError;
 use super::policy::{Policy, Refusal};
 use super::resolver::{JudgingResolver, Lookup, system};
 use super::tls;
-use crate::config::OutboundSettings;
+use crate::config::{OutboundSettings, Settings};
 
 /// Time limit for connecting, for every request.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The port of a database whose URL names none.
+const POSTGRESQL: u16 = 5_432;
 
 /// The name of this program for other servers.
 const USER_AGENT: &str = concat!("Recotem/", env!("CARGO_PKG_VERSION"));
@@ -48,7 +54,13 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Creates the client of a running program.
+    /// Creates the client of an installation, which reaches neither the server itself nor its database. Their names are resolved
+    /// once.
+    pub fn of(settings: &Settings) -> Result<Self, OutboundError> {
+        Self::new(&settings.outbound, Policy::new(&settings.outbound, own_addresses(settings)))
+    }
+
+    /// Creates a client with another policy.
     pub fn new(settings: &OutboundSettings, policy: Policy) -> Result<Self, OutboundError> {
         Self::with_lookup(settings, policy, system())
     }
@@ -89,6 +101,15 @@ impl Outbound {
     }
 }
 
+/// Returns the addresses that the server and its database listen on. What cannot be resolved has none.
+fn own_addresses(settings: &Settings) -> Vec<SocketAddr> {
+    let database = settings.database_url.as_ref().and_then(|url| Url::parse(url.expose_secret()).ok());
+    let database = database.and_then(|url| Some((url.host_str()?.to_owned(), url.port().unwrap_or(POSTGRESQL))));
+    let of_database = database.and_then(|(host, port)| (host.trim_matches(['[', ']']), port).to_socket_addrs().ok());
+    let of_server = settings.bind.to_socket_addrs().ok();
+    of_server.into_iter().flatten().chain(of_database.into_iter().flatten()).filter(|address| address.port() > 0).collect()
+}
+
 /// Reads at most `most` bytes of the body.
 async fn read(mut response: reqwest::Response, most: usize) -> reqwest::Result<Answer> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -110,6 +131,12 @@ fn cause_of(error: &reqwest::Error, total: Duration) -> OutboundError {
     while let Some(found) = cause {
         if let Some(refusal) = found.downcast_ref::<Refusal>() {
             return refusal.clone().into();
+        }
+        // An error of input and output does not name what it wraps as its cause.
+        let wrapped = found.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = wrapped.and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
+        if let Some(tls) = tls.or_else(|| found.downcast_ref::<rustls::Error>()) {
+            return OutboundError::Tls(tls.to_string());
         }
         cause = found.source();
     }

@@ -1,13 +1,11 @@
-//! A cache of limited size that tenants share: the tenant that holds most makes room, so that the entries of one, however many, do
+//! A cache of limited size that parties share: the party that holds most makes room, so that the entries of one, however many, do
 //! not evict those of others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{PoisonError, RwLock};
 
-use crate::features::accounts::Tenant;
-
-/// Entries of all tenants.
+/// Entries of all parties.
 pub struct Shares<K, V> {
     /// Bytes of entries to keep.
     budget: usize,
@@ -16,19 +14,19 @@ pub struct Shares<K, V> {
 
 struct Shelf<K, V> {
     entries: HashMap<K, Entry<V>>,
-    shares: HashMap<Tenant, Share<K>>,
+    shares: HashMap<i64, Share<K>>,
     bytes: usize,
     writes: u64,
 }
 
 struct Entry<V> {
-    tenant: Tenant,
+    party: i64,
     value: V,
     bytes: usize,
     written: u64,
 }
 
-/// The entries of one tenant, the one written longest ago first.
+/// The entries of one party, the one written longest ago first.
 struct Share<K> {
     bytes: usize,
     by_age: BTreeMap<u64, K>,
@@ -47,12 +45,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Shares<K, V> {
         shelf.entries.get(key).map(|entry| entry.value.clone())
     }
 
-    /// Writes an entry of a tenant, and evicts entries until the rest fits: always the one written longest ago of the tenant whose
+    /// Writes an entry of a party, and evicts entries until the rest fits: always the one written longest ago of the party whose
     /// entries take up most.
-    pub fn put(&self, tenant: Tenant, key: K, value: V, bytes: usize) {
+    pub fn put(&self, party: i64, key: K, value: V, bytes: usize) {
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
         shelf.remove(&key);
-        shelf.insert(tenant, key, value, bytes);
+        shelf.insert(party, key, value, bytes);
         while shelf.bytes > self.budget
             && let Some(victim) = shelf.victim()
         {
@@ -62,24 +60,24 @@ impl<K: Clone + Eq + Hash, V: Clone> Shares<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
-    fn insert(&mut self, tenant: Tenant, key: K, value: V, bytes: usize) {
+    fn insert(&mut self, party: i64, key: K, value: V, bytes: usize) {
         self.writes += 1;
         let written = self.writes;
-        let share = self.shares.entry(tenant).or_insert_with(|| Share { bytes: 0, by_age: BTreeMap::new() });
+        let share = self.shares.entry(party).or_insert_with(|| Share { bytes: 0, by_age: BTreeMap::new() });
         share.bytes += bytes;
         share.by_age.insert(written, key.clone());
         self.bytes += bytes;
-        self.entries.insert(key, Entry { tenant, value, bytes, written });
+        self.entries.insert(key, Entry { party, value, bytes, written });
     }
 
     fn remove(&mut self, key: &K) {
-        let Some(Entry { tenant, bytes, written, .. }) = self.entries.remove(key) else { return };
+        let Some(Entry { party, bytes, written, .. }) = self.entries.remove(key) else { return };
         self.bytes -= bytes;
-        let Some(share) = self.shares.get_mut(&tenant) else { return };
+        let Some(share) = self.shares.get_mut(&party) else { return };
         share.bytes -= bytes;
         share.by_age.remove(&written);
         if share.by_age.is_empty() {
-            self.shares.remove(&tenant);
+            self.shares.remove(&party);
         }
     }
 
@@ -93,11 +91,11 @@ impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
 mod tests {
     use super::*;
 
-    const SMALL: Tenant = Tenant::Organisation(1);
-    const LARGE: Tenant = Tenant::Founder(1);
+    const SMALL: i64 = -1;
+    const LARGE: i64 = 1;
 
     #[test]
-    fn a_tenant_with_many_entries_evicts_its_own() {
+    fn a_party_with_many_entries_evicts_its_own() {
         let shares = Shares::new(100);
         for key in 0..4 {
             shares.put(SMALL, key, "small", 10);
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_alone_uses_all_of_it_until_another_comes() {
+    fn a_party_alone_uses_all_of_it_until_another_comes() {
         let shares = Shares::new(100);
         for key in 0..20 {
             shares.put(LARGE, key, (), 10);

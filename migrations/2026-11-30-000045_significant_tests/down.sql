@@ -1,0 +1,1 @@
+ALTER TABLE ab_tests DROP COLUMN significant_at;

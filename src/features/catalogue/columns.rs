@@ -1,0 +1,155 @@
+//! Which columns of item metadata hold the title and the picture of an item.
+
+use serde_json::Value;
+
+use crate::ml::features::{FeatureSpec, FieldKind, normal_form};
+
+/// The largest number of characters of a title that are searched and answered.
+const LONGEST_TITLE: usize = 300;
+/// The largest number of bytes of the address of a picture.
+const LONGEST_ADDRESS: usize = 2_000;
+
+/// Names of the column with the title, in normal form and without what stands between words, the best first.
+const TITLES: [&str; 24] = [
+    "title",
+    "itemtitle",
+    "producttitle",
+    "movietitle",
+    "name",
+    "itemname",
+    "productname",
+    "displayname",
+    "label",
+    "headline",
+    "subject",
+    "caption",
+    "タイトル",
+    "題名",
+    "商品名",
+    "品名",
+    "製品名",
+    "作品名",
+    "書名",
+    "曲名",
+    "名称",
+    "名前",
+    "表題",
+    "見出し",
+];
+
+/// The same of the column with the address of a picture.
+const PICTURES: [&str; 22] = [
+    "imageurl",
+    "image",
+    "imagelink",
+    "imagesrc",
+    "img",
+    "imgurl",
+    "picture",
+    "pictureurl",
+    "photo",
+    "photourl",
+    "thumbnail",
+    "thumbnailurl",
+    "poster",
+    "posterurl",
+    "cover",
+    "coverurl",
+    "画像url",
+    "画像",
+    "商品画像",
+    "写真",
+    "サムネイル",
+    "イメージ",
+];
+
+/// The columns that are shown of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    pub title: Option<usize>,
+    pub image: Option<usize>,
+}
+
+impl Shown {
+    /// Finds the columns by their names; without a title among them, the title is the first text of the feature set in use.
+    pub fn of(columns: &[String], set: Option<&FeatureSpec>) -> Self {
+        let names: Vec<String> = columns.iter().map(|column| bare(column)).collect();
+        let named = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
+        let texts = set.into_iter().flat_map(|set| &set.fields).filter(|field| field.kind == FieldKind::Text);
+        let first_text = || texts.into_iter().find_map(|field| columns.iter().position(|column| *column == field.column));
+        Self { title: named(&TITLES).or_else(first_text), image: named(&PICTURES) }
+    }
+}
+
+/// Returns the name of a column in normal form, letters and digits alone.
+fn bare(column: &str) -> String {
+    normal_form(column).chars().filter(|letter| letter.is_alphanumeric() || *letter == 'ー').collect()
+}
+
+/// Returns the title in a cell, on one line; `None` if there is none.
+pub fn title_of(cell: &Value) -> Option<String> {
+    let text = match cell {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let on_one_line = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let title: String = text.chars().take(LONGEST_TITLE).map(on_one_line).collect();
+    (!title.is_empty()).then_some(title)
+}
+
+/// Returns the address of a picture in a cell; `None` if it is no address that a page may load.
+pub fn address_of(cell: &Value) -> Option<String> {
+    let text = cell.as_str()?.trim();
+    let is_web = ["https://", "http://"]
+        .iter()
+        .any(|start| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)));
+    (is_web && text.len() <= LONGEST_ADDRESS).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(columns: &[&str], set: Option<&FeatureSpec>) -> (Option<usize>, Option<usize>) {
+        let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+        let Shown { title, image } = Shown::of(&columns, set);
+        (title, image)
+    }
+
+    #[test]
+    fn columns_are_found_by_their_names_in_both_languages() {
+        assert_eq!(shown(&["price", "Product_Name", "Image URL"], None), (Some(1), Some(2)));
+        assert_eq!(shown(&["name", "TITLE"], None), (Some(1), None), "the better name, not the first column");
+        assert_eq!(shown(&["ﾀｲﾄﾙ", "画像ＵＲＬ"], None), (Some(0), Some(1)));
+        assert_eq!(shown(&["subtitle", "named"], None), (None, None));
+    }
+
+    #[test]
+    fn a_feature_set_names_the_text_where_no_name_does() {
+        let set = |fields: &[(&str, &str)]| -> FeatureSpec {
+            let fields: Vec<_> = fields.iter().map(|(column, kind)| json!({ "column": column, "kind": kind })).collect();
+            serde_json::from_value(json!({ "version": 1, "fields": fields })).unwrap()
+        };
+        let texts = set(&[("genre", "category"), ("gone", "text"), ("plot", "text")]);
+        assert_eq!(shown(&["genre", "plot"], Some(&texts)).0, Some(1));
+        assert_eq!(shown(&["plot", "title"], Some(&texts)).0, Some(1));
+        assert_eq!(shown(&["genre"], Some(&set(&[("genre", "category")]))).0, None);
+    }
+
+    #[test]
+    fn titles_are_one_line_and_pictures_are_addresses() {
+        assert_eq!(title_of(&json!(" a\nb ")).as_deref(), Some("a b"));
+        assert_eq!(title_of(&json!(1984)).as_deref(), Some("1984"));
+        assert_eq!(title_of(&json!("é".repeat(LONGEST_TITLE + 1))).map(|title| title.chars().count()), Some(LONGEST_TITLE));
+        assert!([json!(""), json!("  "), json!(null), json!(["a"]), json!(true)].iter().all(|cell| title_of(cell).is_none()));
+        assert_eq!(address_of(&json!(" HTTPS://a.example/b ")).as_deref(), Some("HTTPS://a.example/b"));
+        let long = format!("https://{}", "a".repeat(LONGEST_ADDRESS));
+        for wrong in ["javascript:alert(1)", "data:image/png;base64,AA", "//a/b", "a.png", "", "htt", long.as_str()] {
+            assert_eq!(address_of(&json!(wrong)), None, "{wrong}");
+        }
+        assert!(address_of(&json!(&long[..LONGEST_ADDRESS])).is_some());
+    }
+}

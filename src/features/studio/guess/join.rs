@@ -1,0 +1,47 @@
+//! The values that columns of two files share: the ids of items, or users, are what joins them.
+
+use super::looks::Looks;
+
+/// How two columns of ids fit together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Overlap {
+    /// Share of the different values of the first that the second has, too.
+    pub exact: f64,
+    /// The same if leading zeros and a final ".0" did not count.
+    pub alike: f64,
+}
+
+/// Compares the values of a column with those of another.
+pub fn overlap(of: &Looks, with: &Looks) -> Overlap {
+    let share = |found: usize| found as f64 / of.distinct().max(1) as f64;
+    let exact = of.values.keys().filter(|value| with.values.contains_key(*value)).count();
+    if exact == of.distinct() {
+        return Overlap { exact: share(exact), alike: share(exact) };
+    }
+    let bare: std::collections::HashSet<&str> = with.values.keys().map(|value| bare(value)).collect();
+    let alike = of.values.keys().filter(|value| bare.contains(self::bare(value))).count();
+    Overlap { exact: share(exact), alike: share(alike) }
+}
+
+/// Returns two values, one of each column, that are the same but for leading zeros or a final ".0".
+pub fn unlike_pair<'a>(of: &'a Looks, with: &'a Looks) -> Option<(&'a str, &'a str)> {
+    let mut ours: Vec<&String> = of.values.keys().filter(|value| !with.values.contains_key(*value)).collect();
+    ours.sort();
+    let mut theirs: Vec<&String> = with.values.keys().collect();
+    theirs.sort();
+    ours.into_iter().find_map(|value| {
+        let other = theirs.iter().find(|other| bare(other) == bare(value))?;
+        Some((value.as_str(), other.as_str()))
+    })
+}
+
+/// Returns a number without leading zeros and a final ".0", and any other text unchanged.
+fn bare(value: &str) -> &str {
+    let text = value.trim();
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text;
+    }
+    let kept = whole.trim_start_matches('0');
+    if kept.is_empty() { "0" } else { kept }
+}

@@ -1,0 +1,16 @@
+//! What the columns of files probably mean: by their names, by what their values look like, and by the values that files share.
+//! Only the first rows of each file are read.
+
+mod columns;
+mod files;
+mod head;
+mod join;
+mod looks;
+mod names;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use files::{Heads, guess};
+pub use head::read_head;
+pub use report::{GuessedFile, Guesses};

@@ -1,0 +1,224 @@
+//! Delivers messages to endpoints. Any number of processes may do so.
+//!
+//! A process holds an endpoint while it delivers to it (its lane), by a lease that it renews; no other process does so meanwhile.
+//! What is due is read from the lane in batches, sent a few at a time, and written in batches, so that a message costs neither a
+//! process nor a transaction of its own. If the process is killed, the lease ends, another process takes the endpoint, and
+//! messages whose outcome was not written are sent again under the same id.
+//!
+//! Lanes are independent of each other, so that an endpoint that does not answer delays no other. Those whose last delivery failed
+//! get at most half of the places.
+//!
+//! | file | duty |
+//! |---|---|
+//! | `lane` | the deliveries to one endpoint |
+//! | `attempt` | one request, and what its answer means |
+//! | `schedule` | when a message is sent again, and how long a failing endpoint is left alone |
+//! | `ending` | when an endpoint is switched off, and who is told |
+
+mod attempt;
+mod ending;
+mod lane;
+mod schedule;
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::store::CHANNEL;
+use super::store::lanes::{self as store, Lease};
+use crate::platform::db::{Connection, DbError};
+use crate::platform::open_files;
+use crate::platform::services::Services;
+use crate::platform::vault::{Vault, VaultError};
+
+/// Endpoints that a process delivers to at the same time, and how many of them may be failing.
+const MOST_LANES: usize = 512;
+const MOST_FAILING: usize = MOST_LANES / 2;
+
+/// Database connections that deliveries use at the same time.
+const CONNECTIONS: usize = 4;
+
+/// How long an endpoint is held without a sign of life, and the time between two such signs.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+const BEAT: Duration = Duration::from_secs(10);
+
+/// Pause between two looks for messages that nobody announced, as retries are.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Pause of an endpoint whose deliveries could not be read or written.
+const AFTER_FAULT: Duration = Duration::from_secs(5);
+
+/// Delivers messages.
+pub struct Deliverer {
+    services: Services,
+    vault: Vault,
+    /// The holder of the leases.
+    name: String,
+    turns: Semaphore,
+}
+
+/// A connection, with its turn.
+struct Borrowed<'a> {
+    connection: Connection,
+    _turn: Option<SemaphorePermit<'a>>,
+}
+
+impl std::ops::Deref for Borrowed<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl std::ops::DerefMut for Borrowed<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+/// The lanes of a process.
+#[derive(Default)]
+struct Lanes {
+    running: JoinSet<(i64, anyhow::Result<usize>)>,
+    held: HashSet<i64>,
+    failing: HashSet<i64>,
+}
+
+impl Deliverer {
+    /// Creates a deliverer.
+    pub fn new(services: &Services) -> Result<Self, VaultError> {
+        let name = uuid::Uuid::new_v4().to_string();
+        Ok(Self { vault: services.vault()?, services: services.clone(), name, turns: Semaphore::new(CONNECTIONS) })
+    }
+
+    /// Delivers messages as they become due until `stop` is cancelled, and then finishes those that are being sent.
+    pub async fn run(self, stop: CancellationToken) {
+        open_files::raise_limit();
+        let (deliverer, mut lanes) = (Arc::new(self), Lanes::default());
+        let mut announced = deliverer.services.db.listen(&[CHANNEL]);
+        let mut beat = tokio::time::interval(BEAT);
+        while !stop.is_cancelled() {
+            if let Err(error) = deliverer.start_lanes(&mut lanes, &stop).await {
+                tracing::warn!(error = format!("{error:#}"), "messages could not be looked for; trying again");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(PAUSE) => {}
+                _ = beat.tick() => deliverer.hold_on(&lanes).await,
+                _ = announced.next() => while announced.next().now_or_never().is_some() {},
+                Some(ended) = lanes.running.join_next() => deliverer.end_lane(&mut lanes, ended).await,
+            }
+            while let Some(ended) = lanes.running.try_join_next() {
+                deliverer.end_lane(&mut lanes, ended).await;
+            }
+        }
+        while let Some(ended) = lanes.running.join_next().await {
+            deliverer.end_lane(&mut lanes, ended).await;
+        }
+    }
+
+    /// Delivers what is due now, and returns the number of attempts.
+    pub async fn deliver_due(self: &Arc<Self>) -> anyhow::Result<usize> {
+        let (mut lanes, mut attempts) = (Lanes::default(), 0);
+        let stop = CancellationToken::new();
+        loop {
+            self.start_lanes(&mut lanes, &stop).await?;
+            let Some(ended) = lanes.running.join_next().await else { return Ok(attempts) };
+            if let Ok((_, Ok(made))) = &ended {
+                attempts += made;
+            }
+            self.end_lane(&mut lanes, ended).await;
+        }
+    }
+
+    /// Starts to deliver to endpoints that have messages which are due.
+    async fn start_lanes(self: &Arc<Self>, lanes: &mut Lanes, stop: &CancellationToken) -> anyhow::Result<()> {
+        for failing in [false, true] {
+            let mut room = MOST_LANES - lanes.held.len();
+            if failing {
+                room = room.min(MOST_FAILING.saturating_sub(lanes.failing.len()));
+            }
+            if room == 0 {
+                continue;
+            }
+            let claimed = store::claim(&mut *self.connection().await?, self.lease(), room as i64, failing).await?;
+            for endpoint in claimed {
+                lanes.held.insert(endpoint);
+                if failing {
+                    lanes.failing.insert(endpoint);
+                }
+                let (deliverer, stop) = (Arc::clone(self), stop.clone());
+                lanes.running.spawn(async move { (endpoint, deliverer.run_lane(endpoint, &stop).await) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers to an endpoint. After a fault the endpoint is held for a while: what was sent may be sent again.
+    async fn run_lane(&self, endpoint: i64, stop: &CancellationToken) -> anyhow::Result<usize> {
+        let run = AssertUnwindSafe(lane::run(self, endpoint, stop)).catch_unwind().await;
+        let result = run.unwrap_or_else(|_| Err(anyhow::anyhow!("the program panicked")));
+        if result.is_err() {
+            stop.run_until_cancelled(tokio::time::sleep(AFTER_FAULT)).await;
+        }
+        result
+    }
+
+    /// Lets others deliver to the endpoint of a lane that has ended.
+    async fn end_lane(&self, lanes: &mut Lanes, ended: Result<(i64, anyhow::Result<usize>), tokio::task::JoinError>) {
+        let endpoint = match ended {
+            Ok((endpoint, result)) => {
+                if let Err(error) = result {
+                    tracing::warn!(error = format!("{error:#}"), endpoint, "deliveries were interrupted; they go on soon");
+                }
+                endpoint
+            }
+            // The runtime shuts down.
+            Err(error) => return tracing::debug!(%error, "deliveries to an endpoint were cancelled"),
+        };
+        lanes.held.remove(&endpoint);
+        lanes.failing.remove(&endpoint);
+        let released = async { anyhow::Ok(store::release(&mut *self.connection().await?, &self.name, endpoint).await?) };
+        if let Err(error) = released.await {
+            tracing::debug!(%error, endpoint, "an endpoint could not be released; its lease ends soon");
+        }
+    }
+
+    async fn hold_on(&self, lanes: &Lanes) {
+        let held: Vec<i64> = lanes.held.iter().copied().collect();
+        if held.is_empty() {
+            return;
+        }
+        let renewed = async { anyhow::Ok(store::renew(&mut *self.connection().await?, self.lease(), &held).await?) };
+        if let Err(error) = renewed.await {
+            tracing::warn!(%error, "leases of endpoints could not be renewed");
+        }
+    }
+
+    fn lease(&self) -> Lease<'_> {
+        let now = self.services.clock.now();
+        Lease { holder: &self.name, now, until: now + LEASE }
+    }
+
+    /// Returns a database connection. Lanes take turns, so that they leave most of the pool to others.
+    async fn connection(&self) -> Result<Borrowed<'_>, DbError> {
+        let turn = self.turns.acquire().await.ok();
+        Ok(Borrowed { connection: self.services.db.conn().await?, _turn: turn })
+    }
+}
+
+/// Delivers messages until `stop` is cancelled.
+pub async fn deliver_until(services: Services, stop: CancellationToken) {
+    match Deliverer::new(&services) {
+        Ok(deliverer) => deliverer.run(stop).await,
+        Err(error) => tracing::error!(%error, "messages cannot be signed"),
+    }
+}
