@@ -1515,6 +1515,92 @@ export interface paths {
         patch: operations["update_split_config"];
         trace?: never;
     };
+    "/api/v1/studio/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the runs that the caller may see, newest first. */
+        get: operations["list_studio"];
+        put?: never;
+        /** Turns files into an endpoint: creates a project with them, and starts the run that searches, trains and deploys a model. */
+        post: operations["create_studio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studio/guess/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns what the columns of files probably mean, and what is wrong with the files. Nothing is stored. */
+        post: operations["create_studio_guess"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studio/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a run. */
+        get: operations["read_studio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studio/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a run with its search and its training. The project stays. */
+        post: operations["create_studio_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studio/{id}/demo_key/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates a key for trying the endpoint of a run: it may only predict, 60 times in a minute, for 30 days. The one before it ends. */
+        post: operations["create_studio_demo_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/task_log/": {
         parameters: {
             query?: never;
@@ -4151,6 +4237,62 @@ export interface components {
             })[];
         };
         /** @description One page of results. */
+        Page_StudioRun: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** Format: int32 */
+                budget_seconds: number;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** Format: date-time */
+                finished_at?: string | null;
+                goal: components["schemas"]["StudioGoal"];
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** Format: int64 */
+                item_meta_data?: number | null;
+                name: string;
+                /**
+                 * Format: double
+                 * @description From 0 to 1.
+                 */
+                progress: number;
+                /** Format: int64 */
+                project: number;
+                project_name: string;
+                result?: components["schemas"]["StudioResult"] | null;
+                /**
+                 * Format: int64
+                 * @description The slot that the model answers in.
+                 */
+                slot?: number | null;
+                /** @description The present stage, or the one at which the run ended. */
+                stage: components["schemas"]["StudioStage"];
+                stages: components["schemas"]["StudioStageProgress"][];
+                state: components["schemas"]["StudioState"];
+                /** Format: int64 */
+                trained_model?: number | null;
+                /** Format: int64 */
+                training_data?: number | null;
+                /** Format: int64 */
+                tuning_job?: number | null;
+                /** Format: int64 */
+                user_meta_data?: number | null;
+                /** @description What the user should know, in sentences. */
+                warnings: string[];
+            }[];
+        };
+        /** @description One page of results. */
         Page_TaskLog: {
             /**
              * Format: int64
@@ -4822,6 +4964,252 @@ export interface components {
          * @enum {string}
          */
         Strategy: "personal" | "fold_in" | "profile" | "session" | "hybrid" | "popular" | "related";
+        /**
+         * @description What recommendations are learnt from.
+         * @enum {string}
+         */
+        StudioGoal: "auto" | "content" | "collaborative" | "hybrid";
+        /** @description What a column probably means. */
+        StudioGuessedColumn: {
+            /**
+             * Format: double
+             * @description From 0 to 1. A needed column below 0.8 has to be confirmed.
+             */
+            confidence: number;
+            /** @description `text`, `category`, `number`, `time` or `vector`, if it describes items or users. */
+            kind?: string | null;
+            name: string;
+            /** @description Why. */
+            reason: string;
+            role: components["schemas"]["StudioRole"];
+            /** @description The first different values, at most 5. */
+            samples: string[];
+        };
+        /** @description What the columns of a file probably mean. */
+        StudioGuessedFile: {
+            columns: components["schemas"]["StudioGuessedColumn"][];
+            /** @description The file name as sent by the client. */
+            name: string;
+            problems: components["schemas"]["StudioProblem"][];
+            /**
+             * Format: int64
+             * @description The number of rows that the guesses are based on.
+             */
+            rows_seen: number;
+        };
+        /** @description The guesses by file. */
+        StudioGuessedFiles: {
+            interactions?: components["schemas"]["StudioGuessedFile"] | null;
+            items?: components["schemas"]["StudioGuessedFile"] | null;
+            users?: components["schemas"]["StudioGuessedFile"] | null;
+        };
+        /** @description What the columns of the files probably mean. */
+        StudioGuesses: {
+            files: components["schemas"]["StudioGuessedFiles"];
+            /** @description Whether a run can start without asking. */
+            is_sure: boolean;
+            /** @description What is wrong between the files. */
+            problems: string[];
+        };
+        /** @description The quality for items that a model was not trained on. */
+        StudioNewItemsResult: {
+            /**
+             * Format: double
+             * @description Of the best simple way to recommend them.
+             */
+            baseline: number;
+            /** Format: double */
+            score: number;
+        };
+        /** @description Something about a file that its owner should know. */
+        StudioProblem: {
+            /** @description Null if it is about the whole file. */
+            column?: string | null;
+            severity: components["schemas"]["StudioSeverity"];
+            text: string;
+        };
+        /** @description The quality of the deployed model, beside what it has to beat. */
+        StudioResult: {
+            algorithm: string;
+            /**
+             * Format: int32
+             * @description The length of the judged lists.
+             */
+            cutoff: number;
+            /** @description The metric of the scores. */
+            metric: string;
+            new_items?: components["schemas"]["StudioNewItemsResult"] | null;
+            /**
+             * Format: double
+             * @description Of recommending the most popular items to all users.
+             */
+            popularity_score: number;
+            /**
+             * Format: double
+             * @description Of items that the model was trained on.
+             */
+            score: number;
+        };
+        /**
+         * @description The meaning of a column.
+         * @enum {string}
+         */
+        StudioRole: "user_id" | "item_id" | "time" | "rating" | "event_type" | "title" | "image_url" | "feature" | "ignored";
+        /** @description A run in answers. */
+        StudioRun: {
+            /** Format: int32 */
+            budget_seconds: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** Format: date-time */
+            finished_at?: string | null;
+            goal: components["schemas"]["StudioGoal"];
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: int64 */
+            item_meta_data?: number | null;
+            name: string;
+            /**
+             * Format: double
+             * @description From 0 to 1.
+             */
+            progress: number;
+            /** Format: int64 */
+            project: number;
+            project_name: string;
+            result?: components["schemas"]["StudioResult"] | null;
+            /**
+             * Format: int64
+             * @description The slot that the model answers in.
+             */
+            slot?: number | null;
+            /** @description The present stage, or the one at which the run ended. */
+            stage: components["schemas"]["StudioStage"];
+            stages: components["schemas"]["StudioStageProgress"][];
+            state: components["schemas"]["StudioState"];
+            /** Format: int64 */
+            trained_model?: number | null;
+            /** Format: int64 */
+            training_data?: number | null;
+            /** Format: int64 */
+            tuning_job?: number | null;
+            /** Format: int64 */
+            user_meta_data?: number | null;
+            /** @description What the user should know, in sentences. */
+            warnings: string[];
+        };
+        /**
+         * @description How bad a problem is.
+         * @enum {string}
+         */
+        StudioSeverity: "error" | "warning";
+        /**
+         * @description A stage of a run, in this order.
+         * @enum {string}
+         */
+        StudioStage: "reading" | "checking" | "encoding" | "searching" | "training" | "deploying" | "ready";
+        /** @description What a stage found. Figures that do not concern it are missing. */
+        StudioStageDetail: {
+            /** @default null */
+            algorithm: string | null;
+            /**
+             * Format: double
+             * @default null
+             */
+            best_score: number | null;
+            /**
+             * Format: double
+             * @description Share of the items with interactions that the item file describes.
+             * @default null
+             */
+            described: number | null;
+            /**
+             * Format: int64
+             * @description Terms, ranges and numbers that they are encoded as.
+             * @default null
+             */
+            features: number | null;
+            /**
+             * Format: int64
+             * @description Columns that describe items.
+             * @default null
+             */
+            fields: number | null;
+            /**
+             * Format: int64
+             * @description Rows of the item file.
+             * @default null
+             */
+            item_rows: number | null;
+            /**
+             * Format: int64
+             * @description Items with interactions, or those of the item file if there are no interactions.
+             * @default null
+             */
+            items: number | null;
+            /**
+             * Format: int64
+             * @description Trials that the search makes at most.
+             * @default null
+             */
+            most_trials: number | null;
+            /**
+             * Format: double
+             * @description Score of recommending the most popular items.
+             * @default null
+             */
+            popularity_score: number | null;
+            /**
+             * Format: int64
+             * @description Rows of all files that could not be imported.
+             * @default null
+             */
+            rejected: number | null;
+            /**
+             * Format: int64
+             * @description Rows of interactions, without the rejected ones.
+             * @default null
+             */
+            rows: number | null;
+            /**
+             * @description Name of the slot.
+             * @default null
+             */
+            slot: string | null;
+            /**
+             * Format: int64
+             * @description Trials that have ended.
+             * @default null
+             */
+            trials: number | null;
+            /**
+             * Format: int64
+             * @default null
+             */
+            users: number | null;
+        };
+        /** @description A stage of a run. */
+        StudioStageProgress: {
+            detail: components["schemas"]["StudioStageDetail"];
+            /** Format: date-time */
+            finished_at?: string | null;
+            stage: components["schemas"]["StudioStage"];
+            /** Format: date-time */
+            started_at?: string | null;
+            state: components["schemas"]["StudioStageState"];
+        };
+        /**
+         * @description The state of a stage.
+         * @enum {string}
+         */
+        StudioStageState: "waiting" | "running" | "done" | "skipped" | "failed";
+        /**
+         * @description The state of a run.
+         * @enum {string}
+         */
+        StudioState: "running" | "ready" | "failed" | "cancelled";
         /**
          * @description The metrics that a search can optimise.
          * @enum {string}
@@ -24611,6 +24999,969 @@ export interface operations {
                 };
             };
             /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_studio: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "budget_seconds": 1,
+                     *           "error": null,
+                     *           "finished_at": null,
+                     *           "goal": "auto",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "item_meta_data": null,
+                     *           "name": "Shop",
+                     *           "progress": 0.5,
+                     *           "project": 1,
+                     *           "project_name": "text",
+                     *           "result": {
+                     *             "algorithm": "text",
+                     *             "cutoff": 10,
+                     *             "metric": "text",
+                     *             "new_items": {
+                     *               "baseline": 0.5,
+                     *               "score": 0.75
+                     *             },
+                     *             "popularity_score": 0.5,
+                     *             "score": 0.75
+                     *           },
+                     *           "slot": null,
+                     *           "stage": "reading",
+                     *           "stages": [
+                     *             {
+                     *               "detail": {
+                     *                 "algorithm": null,
+                     *                 "best_score": 0.42,
+                     *                 "described": null,
+                     *                 "features": null,
+                     *                 "fields": null,
+                     *                 "item_rows": null,
+                     *                 "items": null,
+                     *                 "most_trials": null,
+                     *                 "popularity_score": null,
+                     *                 "rejected": null,
+                     *                 "rows": null,
+                     *                 "slot": null,
+                     *                 "trials": null,
+                     *                 "users": null
+                     *               },
+                     *               "finished_at": null,
+                     *               "stage": "reading",
+                     *               "started_at": null,
+                     *               "state": "waiting"
+                     *             }
+                     *           ],
+                     *           "state": "running",
+                     *           "trained_model": null,
+                     *           "training_data": null,
+                     *           "tuning_job": null,
+                     *           "user_meta_data": null,
+                     *           "warnings": [
+                     *             "text"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_StudioRun"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_studio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "budget_seconds": 5,
+                 *       "goal": "auto",
+                 *       "interactions": "user_id,item_id\nu1,i1\n",
+                 *       "items": "user_id,item_id\nu1,i1\n",
+                 *       "mapping": "text",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "users": "user_id,item_id\nu1,i1\n"
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /**
+                     * Format: int32
+                     * @description Seconds that the search for the best algorithm may take. It ends earlier if more trials would hardly help.
+                     */
+                    budget_seconds?: number;
+                    /** @description What recommendations are learnt from, by default everything that is sent. */
+                    goal?: components["schemas"]["StudioGoal"];
+                    /**
+                     * Format: binary
+                     * @description What users did: one row for each interaction, with the ids of user and item.
+                     */
+                    interactions?: string;
+                    /**
+                     * Format: binary
+                     * @description What items are: one row for each item, with its id.
+                     */
+                    items?: string;
+                    /** @description The role of each column, as JSON: `{"interactions": {column: role}, "items": {column: role or {"role": "feature", "kind": kind}}, "users": …}`. Guessed where it is left out; columns that it does not name are ignored. */
+                    mapping?: string;
+                    /** @description The name of the new project. */
+                    name: string;
+                    /**
+                     * Format: int64
+                     * @description The organisation of the new project, the caller's personal one by default.
+                     */
+                    organisation?: number | null;
+                    /**
+                     * Format: binary
+                     * @description What users are: one row for each user, with their id.
+                     */
+                    users?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "budget_seconds": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "goal": "auto",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "name": "Shop",
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "project_name": "text",
+                     *       "result": {
+                     *         "algorithm": "text",
+                     *         "cutoff": 10,
+                     *         "metric": "text",
+                     *         "new_items": {
+                     *           "baseline": 0.5,
+                     *           "score": 0.75
+                     *         },
+                     *         "popularity_score": 0.5,
+                     *         "score": 0.75
+                     *       },
+                     *       "slot": null,
+                     *       "stage": "reading",
+                     *       "stages": [
+                     *         {
+                     *           "detail": {
+                     *             "algorithm": null,
+                     *             "best_score": 0.42,
+                     *             "described": null,
+                     *             "features": null,
+                     *             "fields": null,
+                     *             "item_rows": null,
+                     *             "items": null,
+                     *             "most_trials": null,
+                     *             "popularity_score": null,
+                     *             "rejected": null,
+                     *             "rows": null,
+                     *             "slot": null,
+                     *             "trials": null,
+                     *             "users": null
+                     *           },
+                     *           "finished_at": null,
+                     *           "stage": "reading",
+                     *           "started_at": null,
+                     *           "state": "waiting"
+                     *         }
+                     *       ],
+                     *       "state": "running",
+                     *       "trained_model": null,
+                     *       "training_data": null,
+                     *       "tuning_job": null,
+                     *       "user_meta_data": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudioRun"];
+                };
+            };
+            /** @description A part is invalid, or a file cannot be used */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The meaning of some columns is not certain (`mapping_needed`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description `mapping_needed`. */
+                        code: string;
+                        detail: string;
+                        guesses: components["schemas"]["StudioGuesses"];
+                    };
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_studio_guess: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "interactions": "user_id,item_id\nu1,i1\n",
+                 *       "is_head": true,
+                 *       "items": "user_id,item_id\nu1,i1\n",
+                 *       "users": "user_id,item_id\nu1,i1\n"
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description What users did: one row for each interaction, with the ids of user and item.
+                     */
+                    interactions?: string;
+                    /** @description Whether only the start of each file is sent, such as its first megabyte. */
+                    is_head?: boolean;
+                    /**
+                     * Format: binary
+                     * @description What items are: one row for each item, with its id.
+                     */
+                    items?: string;
+                    /**
+                     * Format: binary
+                     * @description What users are: one row for each user, with their id.
+                     */
+                    users?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "files": {
+                     *         "interactions": {
+                     *           "columns": [
+                     *             {
+                     *               "confidence": 0.5,
+                     *               "kind": null,
+                     *               "name": "Shop",
+                     *               "reason": "text",
+                     *               "role": "user_id",
+                     *               "samples": [
+                     *                 "text"
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "name": "Shop",
+                     *           "problems": [
+                     *             {
+                     *               "column": null,
+                     *               "severity": "error",
+                     *               "text": "text"
+                     *             }
+                     *           ],
+                     *           "rows_seen": 1
+                     *         },
+                     *         "items": {
+                     *           "columns": [
+                     *             {
+                     *               "confidence": 0.5,
+                     *               "kind": null,
+                     *               "name": "Shop",
+                     *               "reason": "text",
+                     *               "role": "user_id",
+                     *               "samples": [
+                     *                 "text"
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "name": "Shop",
+                     *           "problems": [
+                     *             {
+                     *               "column": null,
+                     *               "severity": "error",
+                     *               "text": "text"
+                     *             }
+                     *           ],
+                     *           "rows_seen": 1
+                     *         },
+                     *         "users": {
+                     *           "columns": [
+                     *             {
+                     *               "confidence": 0.5,
+                     *               "kind": null,
+                     *               "name": "Shop",
+                     *               "reason": "text",
+                     *               "role": "user_id",
+                     *               "samples": [
+                     *                 "text"
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "name": "Shop",
+                     *           "problems": [
+                     *             {
+                     *               "column": null,
+                     *               "severity": "error",
+                     *               "text": "text"
+                     *             }
+                     *           ],
+                     *           "rows_seen": 1
+                     *         }
+                     *       },
+                     *       "is_sure": true,
+                     *       "problems": [
+                     *         "text"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudioGuesses"];
+                };
+            };
+            /** @description A part is invalid, or there is no file */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_studio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "budget_seconds": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "goal": "auto",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "name": "Shop",
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "project_name": "text",
+                     *       "result": {
+                     *         "algorithm": "text",
+                     *         "cutoff": 10,
+                     *         "metric": "text",
+                     *         "new_items": {
+                     *           "baseline": 0.5,
+                     *           "score": 0.75
+                     *         },
+                     *         "popularity_score": 0.5,
+                     *         "score": 0.75
+                     *       },
+                     *       "slot": null,
+                     *       "stage": "reading",
+                     *       "stages": [
+                     *         {
+                     *           "detail": {
+                     *             "algorithm": null,
+                     *             "best_score": 0.42,
+                     *             "described": null,
+                     *             "features": null,
+                     *             "fields": null,
+                     *             "item_rows": null,
+                     *             "items": null,
+                     *             "most_trials": null,
+                     *             "popularity_score": null,
+                     *             "rejected": null,
+                     *             "rows": null,
+                     *             "slot": null,
+                     *             "trials": null,
+                     *             "users": null
+                     *           },
+                     *           "finished_at": null,
+                     *           "stage": "reading",
+                     *           "started_at": null,
+                     *           "state": "waiting"
+                     *         }
+                     *       ],
+                     *       "state": "running",
+                     *       "trained_model": null,
+                     *       "training_data": null,
+                     *       "tuning_job": null,
+                     *       "user_meta_data": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudioRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_studio_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "budget_seconds": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "goal": "auto",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "name": "Shop",
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "project_name": "text",
+                     *       "result": {
+                     *         "algorithm": "text",
+                     *         "cutoff": 10,
+                     *         "metric": "text",
+                     *         "new_items": {
+                     *           "baseline": 0.5,
+                     *           "score": 0.75
+                     *         },
+                     *         "popularity_score": 0.5,
+                     *         "score": 0.75
+                     *       },
+                     *       "slot": null,
+                     *       "stage": "reading",
+                     *       "stages": [
+                     *         {
+                     *           "detail": {
+                     *             "algorithm": null,
+                     *             "best_score": 0.42,
+                     *             "described": null,
+                     *             "features": null,
+                     *             "fields": null,
+                     *             "item_rows": null,
+                     *             "items": null,
+                     *             "most_trials": null,
+                     *             "popularity_score": null,
+                     *             "rejected": null,
+                     *             "rows": null,
+                     *             "slot": null,
+                     *             "trials": null,
+                     *             "users": null
+                     *           },
+                     *           "finished_at": null,
+                     *           "stage": "reading",
+                     *           "started_at": null,
+                     *           "state": "waiting"
+                     *         }
+                     *       ],
+                     *       "state": "running",
+                     *       "trained_model": null,
+                     *       "training_data": null,
+                     *       "tuning_job": null,
+                     *       "user_meta_data": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudioRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The run is over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_studio_demo_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-01-31T12:00:00.123456Z",
+                     *       "key": "rctm_Yk3mN8pQ2rS5tU7vW9xZ1aB4cD6eF8gH0jK2lM4nP6qR8sT0uV2wX4yZ6aB8cD0e"
+                     *     }
+                     */
+                    "application/json": {
+                        /** Format: date-time */
+                        expires_at: string;
+                        /** @description The key itself. Returned only once. */
+                        key: string;
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The run is not ready, or the project has as many keys as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
             503: {
                 headers: {
                     /** @description Seconds to wait */
