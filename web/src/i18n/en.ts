@@ -4,6 +4,7 @@ import { integrations } from './en-integrations'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
+import { studio } from './en-studio'
 import { traffic } from './en-traffic'
 
 export const en = {
@@ -51,6 +52,7 @@ export const en = {
   nav: {
     main: 'Main navigation',
     projects: 'Projects',
+    studio: 'Studio',
     allProjects: 'All projects',
     overview: 'Overview',
     data: 'Data',
@@ -366,6 +368,7 @@ export const en = {
   ...people,
   ...reading,
   ...search,
+  ...studio,
   ...traffic,
 }
 

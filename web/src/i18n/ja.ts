@@ -5,6 +5,7 @@ import { integrations } from './ja-integrations'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
+import { studio } from './ja-studio'
 import { traffic } from './ja-traffic'
 
 export const ja: Messages = {
@@ -52,6 +53,7 @@ export const ja: Messages = {
   nav: {
     main: 'メインナビゲーション',
     projects: 'プロジェクト',
+    studio: 'スタジオ',
     allProjects: 'プロジェクト一覧',
     overview: '概要',
     data: '学習データ',
@@ -372,5 +374,6 @@ export const ja: Messages = {
   ...people,
   ...reading,
   ...search,
+  ...studio,
   ...traffic,
 }
