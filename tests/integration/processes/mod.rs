@@ -3,4 +3,5 @@
 mod infer;
 mod schedulers;
 mod servers;
+mod studio;
 mod workers;

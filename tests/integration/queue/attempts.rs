@@ -1,7 +1,7 @@
 //! The ends of attempts: failed, given up, timed out, snoozed.
 
 use chrono::TimeDelta;
-use recotem::platform::queue::{self, JobState};
+use recotem::platform::queue::{self, EnqueueOptions, JobState};
 
 use super::stage::{Act, Stage};
 
@@ -85,6 +85,28 @@ async fn a_snoozed_job_keeps_its_attempts() {
     assert_eq!((job.attempt, job.run_at), (0, Some(stage.clock.now() + TimeDelta::hours(1))));
     stage.pass(TimeDelta::hours(1));
     assert_eq!(stage.until(id, JobState::Completed).await.attempt, 1);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_group_goes_on_once_the_last_of_it_is_over() {
+    let stage = Stage::new().await;
+    let worker = stage.worker();
+    let of_group = || EnqueueOptions { group_key: Some("others".to_owned()), ..EnqueueOptions::default() };
+    let others = [stage.add_with(Act::Wait, of_group()).await, stage.add_with(Act::Wait, of_group()).await];
+    let id = stage.add(Act::WaitForGroup).await;
+    stage.until_running(id, 1).await;
+    let job = stage.until(id, JobState::Available).await;
+    assert_eq!((job.attempt, job.run_at), (0, Some(stage.clock.now() + TimeDelta::hours(1))));
+    let mut connection = stage.db.conn().await.unwrap();
+    queue::cancel(&mut connection, others[0]).await.unwrap();
+    stage.until(others[0], JobState::Cancelled).await;
+    assert_eq!(stage.job(id).await.state, JobState::Available, "one of the group still runs");
+    stage.means.gate.add_permits(1);
+    stage.until(id, JobState::Completed).await;
+    // The group is over already.
+    let late = stage.add(Act::WaitForGroup).await;
+    assert_eq!(stage.until(late, JobState::Completed).await.attempt, 1);
     worker.stop().await;
 }
 

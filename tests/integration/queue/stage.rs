@@ -33,6 +33,8 @@ pub enum Act {
     Snooze {
         already_done: bool,
     },
+    /// Waits the first time for the jobs of a group.
+    WaitForGroup,
     /// Waits for the gate, or for its flag.
     Wait,
     /// Waits for the gate and ignores its flag.
@@ -77,6 +79,8 @@ impl Job for Act {
             Self::Panic => panic!("oh no"),
             Self::Snooze { .. } if means.heard("run").len() > 1 => Ok(()),
             Self::Snooze { .. } => Err(JobError::Snooze(Duration::from_secs(3_600))),
+            Self::WaitForGroup if means.heard(&format!("run {} ", context.job_id)).len() > 1 => Ok(()),
+            Self::WaitForGroup => Err(JobError::WaitFor { group: "others".to_owned(), at_most: Duration::from_secs(3_600) }),
             Self::Wait => tokio::select! {
                 () = context.cancel.cancelled() => Err(JobError::Cancelled),
                 _ = means.gate.acquire() => Ok(()),
