@@ -9,8 +9,20 @@ use tracing::Instrument;
 
 use crate::platform::http::RequestId;
 
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-     connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'";
+/// The content security policy; pictures are also loaded from the given sources.
+macro_rules! policy {
+    ($pictures:literal) => {
+        concat!(
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+            $pictures,
+            "; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
+        )
+    };
+}
+
+const CONTENT_SECURITY_POLICY: &str = policy!("");
+/// The policy of pages that show the pictures of items, which are at the addresses that the item metadata names.
+pub const POLICY_WITH_PICTURES: &str = policy!(" https:");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Time for which browsers use HTTPS only: a year.

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::RustEmbed;
 
+use super::headers;
 use crate::platform::http::{ApiError, UnchangingFiles, embedded};
 
 /// `build.rs` creates the folder, so that the program builds without Node.
@@ -21,6 +23,9 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 /// Folders of files, in the UI and in 1.x: an address below one of them is not a page.
 const FOLDERS: [&str; 3] = ["assets", "static", "admin"];
 
+/// Pages that show pictures of items: the demo shop, and runs of the studio. `web/src/lib/item-look.ts` has the same.
+const WITH_PICTURES: [&str; 2] = ["demo/", "studio/"];
+
 /// Serves a file of the UI, or its first page for every address that the UI routes itself; 404 for a missing file.
 pub async fn page(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
@@ -28,7 +33,7 @@ pub async fn page(request: HttpRequest) -> HttpResponse {
         Some(file) => serve(&request, path, file.data),
         None if names_file(path) => ApiError::not_found().into_answer(),
         None => match BuiltUi::get("index.html") {
-            Some(file) => serve(&request, "index.html", file.data),
+            Some(file) => with_policy(path, serve(&request, "index.html", file.data)),
             None => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(NOT_BUILT),
         },
     }
@@ -44,6 +49,15 @@ fn names_file(path: &str) -> bool {
         || extension.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
+/// Allows a page that shows pictures of items to load them; all others have the default policy.
+fn with_policy(path: &str, mut response: HttpResponse) -> HttpResponse {
+    if WITH_PICTURES.iter().any(|folder| path.starts_with(folder)) {
+        let policy = HeaderValue::from_static(headers::POLICY_WITH_PICTURES);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 fn serve(request: &HttpRequest, path: &str, content: Cow<'static, [u8]>) -> HttpResponse {
     static FILES: LazyLock<UnchangingFiles> = LazyLock::new(UnchangingFiles::default);
     // Built assets have a hash of their content in their name; the page that names them must be requested each time.
@@ -55,6 +69,22 @@ fn serve(request: &HttpRequest, path: &str, content: Cow<'static, [u8]>) -> Http
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pages_with_items_load_pictures_from_elsewhere() {
+        let policy = |path: &str| {
+            let response = with_policy(path, HttpResponse::Ok().finish());
+            response.headers().get(header::CONTENT_SECURITY_POLICY).map(|value| value.to_str().unwrap_or_default().to_owned())
+        };
+        for page in ["demo/1", "studio/7"] {
+            let policy = policy(page).unwrap_or_default();
+            assert!(policy.contains("img-src 'self' data: https:;"), "{page}: {policy}");
+            assert!(policy.starts_with("default-src 'self';") && !policy.contains("script-src"), "{page}: {policy}");
+        }
+        for page in ["", "studio", "demo", "projects/1", "demonstration/1", "login"] {
+            assert_eq!(policy(page), None, "{page}");
+        }
+    }
 
     #[test]
     fn files_are_told_from_pages_of_the_ui() {

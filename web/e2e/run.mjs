@@ -13,6 +13,7 @@ import { journey } from './journey.mjs'
 import { people } from './people.mjs'
 import { predictions } from './predictions.mjs'
 import { FOLDER, photographAll } from './screenshots.mjs'
+import { studio } from './studio.mjs'
 import { traffic } from './traffic.mjs'
 
 const PICTURED_STEPS = [
@@ -39,6 +40,15 @@ const PICTURED_STEPS = [
   'features-guessed',
   'features-edited',
   'features-measured',
+  'studio-empty',
+  'studio-mapping',
+  'studio-running',
+  'studio-ready',
+  'studio-snippet',
+  'studio-ready-ja',
+  'demo-shop',
+  'demo-clicked',
+  'demo-clicked-ja',
 ]
 
 export async function run(baseUrl, password) {
@@ -64,6 +74,7 @@ export async function run(baseUrl, password) {
     Object.assign(seen, await people(page, baseUrl, onStep), await traffic(page, baseUrl, project, onStep))
     Object.assign(seen, await predictions(page, baseUrl, project, key, onStep))
     Object.assign(seen, await features(page, baseUrl, project, key, onStep))
+    Object.assign(seen, await studio(page, baseUrl, onStep))
     if (process.env.PICTURES !== '0') {
       const paths = {
         ...seen,

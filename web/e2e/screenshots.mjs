@@ -27,6 +27,9 @@ const NARROW_TOO = [
   'ab-test',
   'retraining',
   'features',
+  'studio',
+  'studio-run',
+  'demo-shop',
 ]
 
 /**

@@ -52,10 +52,24 @@ export const routes: RouteRecordRaw[] = [
     component: () => import('./pages/InvitationPage.vue'),
     meta: { open: true, title: 'invitation.title' },
   },
+  page(`/demo/:projectId${ID}`, 'demo', () => import('./pages/DemoShopPage.vue'), 'demo.title'),
   {
     path: '/',
     component: () => import('./components/AppShell.vue'),
     children: [
+      {
+        path: 'studio',
+        name: 'studio',
+        component: () => import('./pages/StudioPage.vue'),
+        meta: { title: 'studio.title', wide: true },
+      },
+      {
+        path: `studio/:runId${ID}`,
+        name: 'studio-run',
+        component: () => import('./pages/StudioRunPage.vue'),
+        props: (to) => ids(to.params),
+        meta: { title: 'studio.title', wide: true },
+      },
       {
         path: '',
         name: 'projects',
@@ -150,7 +164,12 @@ export function createAppRouter(): Router {
     scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
   })
 
-  router.beforeEach(async (to) => {
+  router.beforeEach(async (to, from) => {
+    // The server lets only the document of the demo shop load pictures from elsewhere.
+    if (to.name === 'demo' && from.matched.length > 0 && from.name !== 'demo') {
+      location.assign(to.fullPath)
+      return false
+    }
     const session = useSession()
     if (!session.loaded) {
       try {

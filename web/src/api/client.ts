@@ -37,6 +37,8 @@ export class ApiError extends Error {
     readonly dependents: Dependent[] = [],
     /** What went wrong, for programs; not every answer has it. */
     readonly code: string | null = null,
+    /** The body of the answer, for what only one page reads. */
+    readonly body: unknown = undefined,
   ) {
     super(message)
     this.name = 'ApiError'
@@ -60,7 +62,7 @@ export function errorFromBody(status: number, body: unknown, retryAfter: number 
   }
   const first = general[0] ?? Object.values(fields)[0]?.[0] ?? ''
   const dependents = status === 409 ? dependentsIn(body) : []
-  return new ApiError(status, first, fields, retryAfter, dependents, code)
+  return new ApiError(status, first, fields, retryAfter, dependents, code, body)
 }
 
 /** A code stands beside a sentence; elsewhere a field may have that name. */

@@ -6,6 +6,7 @@
 import type { Answer, Sent, Values } from './contract'
 import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
 import type { components } from './schema'
+import type { StudioRun } from './studio'
 
 type Schemas = components['schemas']
 export type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
@@ -234,6 +235,7 @@ export interface Sharper {
   ScoredItem: ScoredItem
   SlotComparison: SlotComparison
   SplitConfig: SplitConfig
+  StudioRun: StudioRun
   TrainedModel: TrainedModel
   TrainingData: TrainingData
   Trial: Trial

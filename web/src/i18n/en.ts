@@ -3,6 +3,7 @@ import { features } from './en-features'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
+import { studio } from './en-studio'
 import { traffic } from './en-traffic'
 
 export const en = {
@@ -50,6 +51,7 @@ export const en = {
   nav: {
     main: 'Main navigation',
     projects: 'Projects',
+    studio: 'Studio',
     allProjects: 'All projects',
     overview: 'Overview',
     data: 'Data',
@@ -363,6 +365,7 @@ export const en = {
   ...people,
   ...reading,
   ...search,
+  ...studio,
   ...traffic,
 }
 

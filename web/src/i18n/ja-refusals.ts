@@ -1,3 +1,4 @@
+import { studioRefusals } from './ja-studio-refusals'
 import type { Refusals } from './refusals'
 
 /** What the server refuses most often. It answers in English. */
@@ -38,6 +39,7 @@ export const refusalsInJapanese: Refusals = {
     user_inactive: 'このアカウントは無効になっています。',
   },
   sentences: {
+    ...studioRefusals,
     'no row has a value': 'すべての行が空です',
     'all rows have the same value, so it tells no item from another':
       'すべての行が同じ値のため、アイテムを区別できません',
@@ -146,5 +148,12 @@ export const refusalsInJapanese: Refusals = {
     'the archive holds {count} files; put exactly one data file into it':
       'アーカイブに {0} 個のファイルが含まれています。データファイルを 1 つだけ入れてください。',
   },
-  values: { viewer: '閲覧者', editor: '編集者', admin: '管理者', owner: '所有者' },
+  values: {
+    'less than 1 %': '1% 未満',
+    'more than 99 %': '99% 超',
+    viewer: '閲覧者',
+    editor: '編集者',
+    admin: '管理者',
+    owner: '所有者',
+  },
 }

@@ -4,6 +4,7 @@ import { features } from './ja-features'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
+import { studio } from './ja-studio'
 import { traffic } from './ja-traffic'
 
 export const ja: Messages = {
@@ -51,6 +52,7 @@ export const ja: Messages = {
   nav: {
     main: 'メインナビゲーション',
     projects: 'プロジェクト',
+    studio: 'スタジオ',
     allProjects: 'プロジェクト一覧',
     overview: '概要',
     data: '学習データ',
@@ -369,5 +371,6 @@ export const ja: Messages = {
   ...people,
   ...reading,
   ...search,
+  ...studio,
   ...traffic,
 }

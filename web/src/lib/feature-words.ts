@@ -1,17 +1,15 @@
 import { useI18n } from 'vue-i18n'
 import type { Field, FieldOptions } from '@/api/features'
-import type { Locale } from '@/i18n'
-import { translatedSentence } from '@/i18n/refusals'
 import { hasArgument, OPTIONS_OF, stepArgument, stepName } from './feature-spec'
 import { useFormat } from './format'
+import { useSaid } from './said'
 
 /** Describes fields in the reader's language. */
 export function useFieldWords() {
-  const { t, locale } = useI18n()
+  const { t } = useI18n()
   const format = useFormat()
 
-  /** What the server says in English, such as the reason for a guess. */
-  const said = (sentence: string) => translatedSentence(locale.value as Locale, sentence) ?? sentence
+  const said = useSaid()
 
   function option(name: keyof FieldOptions, value: FieldOptions[keyof FieldOptions]): string {
     if (name === 'separator' && value === '') return t('features.summaries.undivided')

@@ -1,0 +1,24 @@
+/** What a result is worth, in words: numbers of metrics say nothing to readers who have never seen one. */
+import type { StudioResult } from '@/api/studio'
+
+/** A ratio nearer to 1 than this is no difference that a user would notice. */
+const SAME = 0.05
+
+export interface Quality {
+  /** The key of the sentence below `studio.quality`. */
+  key: 'times' | 'timesAsWell' | 'same' | 'worse' | 'fromNothing' | 'unmeasured'
+  ratio: number | null
+}
+
+/** Metrics that count how many of the held-out items are in the list; the others judge their order, too. */
+const COUNTING = ['recall', 'hit', 'precision', 'hit_rate']
+
+export function qualityOf(result: Pick<StudioResult, 'metric' | 'score' | 'popularity_score'>): Quality {
+  const { score, popularity_score: popularity } = result
+  if (popularity === null) return { key: 'unmeasured', ratio: null }
+  if (popularity <= 0) return { key: score > 0 ? 'fromNothing' : 'same', ratio: null }
+  const ratio = score / popularity
+  if (Math.abs(ratio - 1) < SAME) return { key: 'same', ratio }
+  if (ratio < 1) return { key: 'worse', ratio }
+  return { key: COUNTING.includes(result.metric) ? 'times' : 'timesAsWell', ratio }
+}

@@ -1,0 +1,41 @@
+import { reactive, toValue, type MaybeRefOrGetter } from 'vue'
+import { requestList, type ListedItem } from '@/api/inference'
+import { lookOfListed } from './item-look'
+
+/**
+ * Keeps the titles of items by id. Lists bring those of their items; the items that explain them are asked for, all in one
+ * request: a list of only these. What has no title then never gets one.
+ */
+export function useTitles(project: MaybeRefOrGetter<number>, key: MaybeRefOrGetter<string | null>) {
+  const titles = reactive(new Map<string, string>())
+  const asked = new Set<string>()
+
+  function keep(id: string, title: string | null | undefined) {
+    if (title) titles.set(id, title)
+  }
+  function keepListed(items: ListedItem[]) {
+    for (const item of items) {
+      const look = lookOfListed(item)
+      if (look.title !== look.id) titles.set(look.id, look.title)
+    }
+  }
+
+  /** Takes the titles of a list, and asks for those of its reasons. */
+  async function learn(items: ListedItem[] | undefined, user: string | undefined) {
+    if (!items) return
+    keepListed(items)
+    const reasons = items.flatMap((item) => (item.because ?? []).map((reason) => reason.item_id))
+    const unknown = [...new Set(reasons)].filter((id) => !titles.has(id) && !asked.has(id))
+    const apiKey = toValue(key)
+    // Without any metadata there are no titles to ask for.
+    if (unknown.length === 0 || apiKey === null || items.every((item) => !item.metadata)) return
+    unknown.forEach((id) => asked.add(id))
+    const who = user ? { user_id: user } : { interactions: unknown }
+    const body = { ...who, allow: unknown, exclude_seen: false, cutoff: unknown.length }
+    // A list without titles is still a list.
+    const found = await requestList(toValue(project), apiKey, body).catch(() => null)
+    if (found) keepListed(found.items)
+  }
+
+  return { titles, titleOf: (id: string) => titles.get(id) ?? id, keep, learn }
+}
