@@ -26,7 +26,8 @@ export async function edges(page, baseUrl, seen, onStep = () => {}) {
   await page.goto(baseUrl)
   await id('project-card').first().waitFor()
   const cards = await id('project-card').count()
-  await id('delete-project').first().click()
+  const card = id('project-card').filter({ has: page.locator(`a[href="${seen.overview}"]`) })
+  await byTestId(card, 'delete-project').click()
   await id('confirm-accept').click()
   await page.waitForFunction(
     (n) => document.querySelectorAll('[data-testid="project-card"]').length === n,

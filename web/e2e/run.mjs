@@ -14,6 +14,7 @@ import { journey } from './journey.mjs'
 import { people } from './people.mjs'
 import { predictions } from './predictions.mjs'
 import { FOLDER, photographAll } from './screenshots.mjs'
+import { studio } from './studio.mjs'
 import { traffic } from './traffic.mjs'
 
 const PICTURED_STEPS = [
@@ -50,6 +51,15 @@ const PICTURED_STEPS = [
   'webhook-failing',
   'webhook-off',
   'bell',
+  'studio-empty',
+  'studio-mapping',
+  'studio-running',
+  'studio-ready',
+  'studio-snippet',
+  'studio-ready-ja',
+  'demo-shop',
+  'demo-clicked',
+  'demo-clicked-ja',
 ]
 
 export async function run(baseUrl, password) {
@@ -76,6 +86,7 @@ export async function run(baseUrl, password) {
     Object.assign(seen, await predictions(page, baseUrl, project, key, onStep))
     Object.assign(seen, await features(page, baseUrl, project, key, onStep))
     Object.assign(seen, await integrations(page, baseUrl, project, onStep))
+    Object.assign(seen, await studio(page, baseUrl, onStep))
     if (process.env.PICTURES !== '0') {
       const paths = {
         ...seen,

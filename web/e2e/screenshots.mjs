@@ -29,6 +29,9 @@ const NARROW_TOO = [
   'features',
   'integrations',
   'webhook',
+  'studio',
+  'studio-run',
+  'demo-shop',
 ]
 
 /**

@@ -2,18 +2,13 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get } from './client'
+import type { Sent } from './contract'
 import { num, type Id } from './queries'
+import type { components } from './schema'
 
-export interface CatalogueItem {
-  item_id: string
-  title: string | null
-  image_url: string | null
-  interactions: number
-}
-export interface CatalogueUser {
-  user_id: string
-  interactions: number
-}
+type Schemas = components['schemas']
+export type CatalogueItem = Sent<Schemas['ProjectItem']>
+export type CatalogueUser = Sent<Schemas['ProjectUser']>
 export type CatalogueKind = 'items' | 'users'
 type RowOf<K extends CatalogueKind> = K extends 'items' ? CatalogueItem : CatalogueUser
 
@@ -37,10 +32,10 @@ export function readCatalogue<K extends CatalogueKind>(
   signal?: AbortSignal,
 ): Promise<CataloguePage<RowOf<K>>> {
   const options = { path: { id: project }, query, signal }
-  // The API document has no such addresses yet.
-  return (get as unknown as Untyped)(`/project/{id}/${kind}/`, options) as Promise<CataloguePage<RowOf<K>>>
+  const answer =
+    kind === 'items' ? get('/project/{id}/items/', options) : get('/project/{id}/users/', options)
+  return answer as unknown as Promise<CataloguePage<RowOf<K>>>
 }
-type Untyped = (template: string, options: object) => Promise<unknown>
 
 /** Returns what matches a text, a page at a time: the ids that begin with it, and the items whose title contains it. */
 export const useCatalogue = <K extends CatalogueKind>(

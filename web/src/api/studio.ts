@@ -1,9 +1,12 @@
 /** The studio: from files to an endpoint in one call. */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue } from 'vue'
-import { API_BASE, get, post } from './client'
+import { address, get, post } from './client'
+import type { Answer, Sent } from './contract'
 import type { FieldKind } from './features'
 import { known, num, type Id } from './queries'
+import type { components } from './schema'
+import type { With } from './types'
 import { sendForm } from './upload'
 
 /** The files of a run, in the order in which they are shown. */
@@ -17,114 +20,50 @@ export const COLUMN_ROLES = {
 } as const
 export type ColumnRole = (typeof COLUMN_ROLES)[FileRole][number]
 
-export interface GuessedColumn {
-  name: string
-  samples: string[]
-  role: ColumnRole
-  /** Of a feature. */
-  kind: FieldKind | null
-  /** From 0 to 1. */
-  confidence: number
-  reason: string
-}
-export interface Problem {
-  column: string | null
-  severity: 'error' | 'warning'
-  text: string
-}
-export interface GuessedFile {
-  name: string
-  rows_seen: number
-  columns: GuessedColumn[]
-  problems: Problem[]
-}
-export interface Guess {
-  files: Record<FileRole, GuessedFile | null>
-  is_sure: boolean
-  /** Across files, such as ids that do not meet. */
-  problems: Problem[]
-}
+type Schemas = components['schemas']
+/** The kind is that of a feature; the confidence is from 0 to 1. */
+export type GuessedColumn = With<
+  Sent<Schemas['StudioGuessedColumn']>,
+  { role: ColumnRole; kind: FieldKind | null }
+>
+export type Problem = Sent<Schemas['StudioProblem']>
+export type GuessedFile = With<
+  Schemas['StudioGuessedFile'],
+  { columns: GuessedColumn[]; problems: Problem[] }
+>
+/** The problems are between files, such as ids that do not meet. */
+export type Guess = With<Schemas['StudioGuesses'], { files: Record<FileRole, GuessedFile | null> }>
 
 export type MappedColumn = ColumnRole | { role: 'feature'; kind: FieldKind }
 export type Mapping = Partial<Record<FileRole, Record<string, MappedColumn>>>
 
-export const STAGES = ['reading', 'checking', 'encoding', 'searching', 'training', 'deploying'] as const
-export type StageName = (typeof STAGES)[number]
+export type StageName = Schemas['StudioStage']
+/** The stages in their order; the last one of the server, `ready`, does nothing. */
+export const STAGES = [
+  'reading',
+  'checking',
+  'encoding',
+  'searching',
+  'training',
+  'deploying',
+] as const satisfies StageName[]
 /** What a stage has found; figures that do not concern it are missing. */
-export interface StageDetail {
-  /** Rows of interactions, without the rejected ones of all files. */
-  rows?: number
-  rejected?: number
-  users?: number
-  items?: number
-  /** Rows of the item file, and the share of the items with interactions that it describes. */
-  item_rows?: number
-  described?: number
-  /** Columns that describe items, and what they are encoded as. */
-  fields?: number
-  features?: number
-  trials?: number
-  most_trials?: number
-  best_score?: number
-  popularity_score?: number
-  algorithm?: string
-  /** Name of the slot. */
-  slot?: string
-}
-export interface Stage {
-  stage: StageName | 'ready'
-  state: 'waiting' | 'running' | 'done' | 'skipped' | 'failed'
-  started_at: string | null
-  finished_at: string | null
-  detail: StageDetail
-}
-export interface StudioResult {
-  algorithm: string
-  metric: string
-  cutoff: number
-  score: number
-  popularity_score: number | null
-  new_items: { score: number; baseline: number } | null
-}
-export interface StudioRun {
-  id: number
-  project: number
-  project_name: string
-  name: string
-  goal: string
-  budget_seconds: number
-  state: 'running' | 'ready' | 'failed' | 'cancelled'
-  stage: StageName | 'ready'
-  progress: number
-  stages: Stage[]
-  warnings: string[]
-  error: string | null
-  tuning_job: number | null
-  trained_model: number | null
-  slot: number | null
-  result: StudioResult | null
-  ins_datetime: string
-  finished_at: string | null
-}
-export interface DemoKey {
-  key: string
-  expires_at: string
-}
+export type StageDetail = Schemas['StudioStageDetail']
+export type Stage = Sent<Schemas['StudioStageProgress']>
+/** Without interactions there is nothing to compare with best-sellers by, and no result. */
+export type StudioResult = Sent<Schemas['StudioResult']>
+export type StudioRun = With<Sent<Schemas['StudioRun']>, { stages: Stage[]; result: StudioResult | null }>
+export type DemoKey = Answer<'post', '/studio/{id}/demo_key/'>
 
-export const GOALS = ['auto', 'collaborative', 'content', 'hybrid'] as const
-export type Goal = (typeof GOALS)[number]
-
-type Untyped = (template: string, options?: object) => Promise<unknown>
-// The API document has no such addresses yet.
-const ask = get as unknown as Untyped
-const tell = post as unknown as Untyped
+export const GOALS: Goal[] = ['auto', 'collaborative', 'content', 'hybrid']
+export type Goal = Schemas['StudioGoal']
 
 /** Guesses what the columns of files are; `isHead` says that they are only the beginnings of larger ones. */
 export function guessColumns(files: Partial<Record<FileRole, File>>, isHead: boolean) {
   const form = new FormData()
   form.append('is_head', String(isHead))
   appendFiles(form, files)
-  return sendForm<Guess>(`${API_BASE}/studio/guess/`, form)
+  return sendForm<Guess>(address('/studio/guess/'), form)
 }
 
 export interface NewRun {
@@ -145,7 +84,7 @@ export function startRun(run: NewRun, onProgress: (sent: number, total: number) 
   form.append('budget_seconds', String(run.budget_seconds))
   if (run.mapping) form.append('mapping', JSON.stringify(run.mapping))
   appendFiles(form, run.files)
-  return sendForm<StudioRun>(`${API_BASE}/studio/`, form, onProgress)
+  return sendForm<StudioRun>(address('/studio/'), form, onProgress)
 }
 
 function appendFiles(form: FormData, files: Partial<Record<FileRole, File>>) {
@@ -155,7 +94,7 @@ function appendFiles(form: FormData, files: Partial<Record<FileRole, File>>) {
   }
 }
 
-export const cancelRun = (id: number) => tell('/studio/{id}/cancel/', { path: { id } })
+export const cancelRun = (id: number) => post('/studio/{id}/cancel/', { path: { id } })
 
 /** Makes a key for demonstrations; the one before stops working. */
 export const newDemoKey = (id: number) => tell('/studio/{id}/demo_key/', { path: { id } }) as Promise<DemoKey>
@@ -172,7 +111,7 @@ function pollEvery(run: StudioRun | undefined, asked: number): number | false {
 export const useStudioRun = (id: Id) =>
   useQuery({
     queryKey: computed(() => ['studio', toValue(id)]),
-    queryFn: ({ signal }) => ask('/studio/{id}/', { path: { id: num(id) }, signal }) as Promise<StudioRun>,
+    queryFn: ({ signal }) => get('/studio/{id}/', { path: { id: num(id) }, signal }),
     enabled: known(id),
     refetchInterval: (query) => pollEvery(query.state.data, query.state.dataUpdateCount),
   })
@@ -185,7 +124,6 @@ export const useStudioRuns = (project: Id = null) =>
     queryKey: computed(() => ['studio', 'of', toValue(project) ?? 'all']),
     queryFn: async ({ signal }) => {
       const query = { project: toValue(project), page_size: RECENT }
-      const page = (await ask('/studio/', { query, signal })) as { results: StudioRun[] }
-      return page.results
+      return (await get('/studio/', { query, signal })).results
     },
   })

@@ -7,6 +7,7 @@ import type { Answer, Sent, Values } from './contract'
 import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
 import type { Endpoint, MessageDetail } from './integrations'
 import type { components } from './schema'
+import type { StudioRun } from './studio'
 
 type Schemas = components['schemas']
 export type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
@@ -235,6 +236,7 @@ export interface Sharper {
   ScoredItem: ScoredItem
   SlotComparison: SlotComparison
   SplitConfig: SplitConfig
+  StudioRun: StudioRun
   TrainedModel: TrainedModel
   TrainingData: TrainingData
   Trial: Trial

@@ -1,3 +1,4 @@
+import { studioRefusals } from './ja-studio-refusals'
 import type { Refusals } from './refusals'
 
 /** What the server refuses most often. It answers in English. */
@@ -44,6 +45,7 @@ export const refusalsInJapanese: Refusals = {
     user_inactive: 'このアカウントは無効になっています。',
   },
   sentences: {
+    ...studioRefusals,
     'no row has a value': 'すべての行が空です',
     'all rows have the same value, so it tells no item from another':
       'すべての行が同じ値のため、アイテムを区別できません',
@@ -86,6 +88,7 @@ export const refusalsInJapanese: Refusals = {
       '{0} は選択できません。次のいずれかを選択してください: {1}',
     'Datetime has wrong format. Use ISO 8601, such as 2030-01-31T12:00:00Z.':
       '日時の形式が正しくありません。',
+    'Look for at most {LONGEST_QUERY} characters.': '検索語は {0} 文字以内で入力してください。',
     'Choose a moment that is still to come.': '現在より後の日時を指定してください。',
     'Enter a valid email address.': 'メールアドレスの形式が正しくありません。',
     'Invalid pk "{id}" - object does not exist.':
@@ -176,5 +179,12 @@ export const refusalsInJapanese: Refusals = {
     'the archive holds {count} files; put exactly one data file into it':
       'アーカイブに {0} 個のファイルが含まれています。データファイルを 1 つだけ入れてください。',
   },
-  values: { viewer: '閲覧者', editor: '編集者', admin: '管理者', owner: '所有者' },
+  values: {
+    'less than 1 %': '1% 未満',
+    'more than 99 %': '99% 超',
+    viewer: '閲覧者',
+    editor: '編集者',
+    admin: '管理者',
+    owner: '所有者',
+  },
 }

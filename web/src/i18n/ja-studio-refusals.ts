@@ -1,0 +1,71 @@
+/** What the studio says about files, columns and runs. */
+export const studioRefusals: Record<string, string> = {
+  'its name': '列名から判断しました',
+  'its name contains one that such columns have': '列名の一部から判断しました',
+  'its name, and {} of the ids in the interactions are here':
+    '列名から判断しました。行動履歴の ID の {0} が含まれています',
+  '{} of the ids in the interactions are here': '行動履歴の ID の {0} が含まれています',
+  'its name, but only {} of the ids in the interactions are here':
+    '列名から判断しましたが、行動履歴の ID の {0} しか含まれていません',
+  'its name, and {one_each}': '列名と値から判断しました',
+  '{one_each}, but its name says nothing': '値から推定しましたが、列名からは判断できません',
+  'its name, and {} of its values are in the other file':
+    '列名から判断しました。値の {0} がもう一方のファイルにもあります',
+  '{} of its values are in the other file': '値の {0} がもう一方のファイルにもあります',
+  'its name, though only {} of its values are in the other file':
+    '列名から判断しましたが、もう一方のファイルにもある値は {0} だけです',
+  'its values come back, but its name says nothing': '同じ値が繰り返し現れますが、列名からは判断できません',
+  'its name, and its values are times': '列名から判断しました。値は日時です',
+  'its values are times': '値が日時です',
+  'its name, and it has few different values': '列名から判断しました。値の種類は少数です',
+  'its values are words for what users do': '値がユーザーの行動を表す語です',
+  'its name, and its values are numbers': '列名から判断しました。値は数値です',
+  'its values are links to pictures': '値が画像の URL です',
+  'its name, and its values are texts of about {:.0} characters':
+    '列名から判断しました。値は {0} 文字程度のテキストです',
+  'it is neither an id, a time, a rating nor an event type':
+    'ID、日時、評価、イベントの種類のいずれでもありません',
+  'The files seem to be swapped: the one sent as items has users in it, and the one sent as interactions has none.':
+    'ファイルの用途が逆になっている可能性があります。アイテム情報のファイルにはユーザーの列があり、行動履歴のファイルにはありません。',
+  'The files share no {of} id: column "{}" of the interactions and column "{}" of the {of}s file.':
+    'ファイル間で共通の ID がありません（行動履歴の列「{1}」と、もう一方のファイルの列「{2}」）。',
+  '{missing} of the {of} ids in the interactions have no row in the {of}s file.':
+    '行動履歴の ID の {0} に対応する行が、もう一方のファイルにありません。',
+  'The file has a header but no rows.': 'ファイルに見出し行しかありません。',
+  '{times} columns are named "{name}". Rename or remove all but the one that is meant.':
+    '「{1}」という名前の列が {0} つあります。使用する列以外は、名前を変えるか削除してください。',
+  '{blank} of {} rows have no value here and are left out.':
+    '{1} 行中 {0} 行で値が空のため、これらの行は使用されません。',
+  '{} rows have an id that a later row has as well. The last row of an id counts.':
+    '後の行と ID が重複する行が {0} 行あります。同じ ID では最後の行を使用します。',
+  'All rows seen are of one {what}. Recommendations are learnt from what many have in common.':
+    '確認した行がすべて同じ ID です。推薦は、多くのユーザーとアイテムに共通する傾向から学習します。',
+  '"{padded}" and "{bare}" both occur. They are different ids, since ids are compared letter by letter.':
+    '「{0}」と「{1}」の両方があります。ID は文字列として比較するため、別の ID として扱います。',
+  'No column looks like {}. Say which one it is.':
+    '判断できない列があります。どの列がユーザーまたはアイテムの ID かを選択してください。',
+  'The goal "{goal}" needs an item file with columns that describe the items of the interactions.':
+    'この方法では、行動履歴にあるアイテムの属性を含むアイテム情報のファイルが必要です。',
+  'The goal "{goal}" needs this file.': 'この方法では、このファイルが必要です。',
+  'There are no interactions. Send a file with what users did.':
+    '行動履歴がありません。ユーザーの行動を記録したファイルを追加してください。',
+  'All {rows} interactions are with one item. Send those with more items, or check which column has the item ids.':
+    '{0} 件の行動がすべて同じアイテムに対するものです。ほかのアイテムの行動も含めるか、アイテム ID の列を確認してください。',
+  'Column "{column}" is not used: each row counts as one interaction, whatever its rating is.':
+    '列「{0}」は使用しません。評価の値にかかわらず、各行を 1 回の行動として数えます。',
+  'No item of the interactions is in the item file, so recommendations do not use it. Check which columns have the item ids.':
+    '行動履歴のアイテムがアイテム情報に 1 つもないため、アイテム情報は使用しません。アイテム ID の列を確認してください。',
+  '{missing:.0} % of the items with interactions have no row in the item file.':
+    '行動履歴のあるアイテムの {0}% に対応する行が、アイテム情報にありません。',
+  'No column of the item file describes items, so recommendations do not use it.':
+    'アイテム情報に属性の列がないため、推薦には使用しません。',
+  'The search of this run was cancelled.': 'この実行のチューニングは中止されました。',
+  'The search of this run has been deleted.': 'この実行のチューニングは削除されました。',
+  'The training data of this run has been deleted.': 'この実行の学習データは削除されました。',
+  'The model of this run has been deleted.': 'この実行のモデルは削除されました。',
+  'The model could not be trained.': 'モデルを学習できませんでした。',
+  'Send a file of interactions, a file of items, or both.':
+    '行動履歴のファイル、アイテム情報のファイル、またはその両方を追加してください。',
+  'The file "{part}" has no column "{column}". Its columns are {names}.':
+    'ファイルに列「{1}」がありません。ファイルの列: {2}',
+}
