@@ -1,3 +1,4 @@
+import { studioSentencesInJapanese } from './ja-studio-refusals'
 import type { Refusals } from './refusals'
 
 /** What the server refuses most often. It answers in English. */
@@ -144,6 +145,7 @@ export const refusalsInJapanese: Refusals = {
       '展開後のデータが上限（{0}）を超えています。ファイルを分割するか、上限を引き上げてください。',
     'the archive holds {count} files; put exactly one data file into it':
       'アーカイブに {0} 個のファイルが含まれています。データファイルを 1 つだけ入れてください。',
+    ...studioSentencesInJapanese,
   },
   values: { viewer: '閲覧者', editor: '編集者', admin: '管理者', owner: '所有者' },
 }
