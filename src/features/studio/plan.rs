@@ -20,7 +20,23 @@ const FEW_ROWS: u64 = 200_000;
 const MANY_ROWS: u64 = 5_000_000;
 
 /// Trials for each algorithm, by the size of the data.
-const TRIALS: [i32; 3] = [5, 3, 2];
+const TRIALS: [i32; 3] = [3, 2, 2];
+
+/// Seconds of the budget for which each algorithm gets one trial more.
+const BUDGET_OF_TRIAL: i32 = 120;
+
+/// Rows for which one trial may take a second, and the least number of seconds that it may take.
+const ROWS_PER_SECOND: u64 = 100_000;
+const SHORTEST_TRIAL: i32 = 2;
+
+/// The part of the budget that one trial may take, as its divisor.
+const TRIALS_IN_BUDGET: i32 = 3;
+
+/// The most users whose lists are judged: those of more would take longer and hardly say more.
+const MOST_JUDGED: u64 = 2_000;
+
+/// Interactions of a user, on average, from which on a tenth of them are held out. Of fewer, it is one.
+const MANY_OF_USER: u64 = 20;
 
 /// What is known of the data once it has been checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -37,14 +53,28 @@ pub struct Facts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// By a search.
-    Search { scheme: Scheme, algorithms: Vec<&'static str>, most_trials: i32 },
+    Search(Search),
     /// Without one: neighbours by what items have in common.
     Content,
 }
 
+/// What is searched, and how trials are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    pub scheme: Scheme,
+    pub algorithms: Vec<&'static str>,
+    pub most_trials: i32,
+    /// Seconds that one trial may take.
+    pub trial_seconds: i32,
+    /// Interactions of each user that are held out, instead of a tenth.
+    pub n_heldout: Option<i32>,
+    /// Users whose lists are judged, instead of all.
+    pub n_test_users: Option<i32>,
+}
+
 impl Facts {
-    /// Returns how to find a model for a goal, or why there can be none.
-    pub fn plan(&self, goal: Goal) -> Result<Plan, String> {
+    /// Returns how to find a model for a goal within a budget of seconds, or why there can be none.
+    pub fn plan(&self, goal: Goal, budget: i32) -> Result<Plan, String> {
         let is_described = self.described > 0.0;
         if matches!(goal, Goal::Content | Goal::Hybrid) && !is_described {
             return Err(format!(
@@ -64,9 +94,20 @@ impl Facts {
                 (Scheme::CI, algorithms)
             }
         };
-        let each = TRIALS[usize::from(self.rows > FEW_ROWS) + usize::from(self.rows > MANY_ROWS)];
-        let most_trials = each * i32::try_from(algorithms.len()).unwrap_or(1);
-        Ok(Plan::Search { scheme, algorithms, most_trials })
+        Ok(Plan::Search(self.search(scheme, algorithms, budget)))
+    }
+
+    fn search(&self, scheme: Scheme, algorithms: Vec<&'static str>, budget: i32) -> Search {
+        let each = TRIALS[usize::from(self.rows > FEW_ROWS) + usize::from(self.rows > MANY_ROWS)] + budget / BUDGET_OF_TRIAL;
+        let by_rows = i32::try_from(self.rows / ROWS_PER_SECOND).unwrap_or(i32::MAX);
+        Search {
+            scheme,
+            most_trials: each * i32::try_from(algorithms.len()).unwrap_or(1),
+            algorithms,
+            trial_seconds: by_rows.max(SHORTEST_TRIAL).min((budget / TRIALS_IN_BUDGET).max(1)),
+            n_heldout: (self.rows < MANY_OF_USER * self.users).then_some(1),
+            n_test_users: (self.users > MOST_JUDGED).then_some(MOST_JUDGED as i32),
+        }
     }
 
     /// Returns why nothing can be learnt from the interactions, if so.
@@ -75,8 +116,7 @@ impl Facts {
         match (self.users, self.items) {
             (0, _) => Some("There are no interactions. Send a file with what users did.".to_owned()),
             (1, _) => Some(format!(
-                "All {rows} interactions are of one user, and recommendations are learnt from what many users have in common. Send \
-                 those of more users, or check which column has the user ids."
+                "All {rows} interactions are of one user. Send those of more users, or check which column has the user ids."
             )),
             (_, 0 | 1) => Some(format!(
                 "All {rows} interactions are with one item. Send those with more items, or check which column has the item ids."
@@ -106,9 +146,9 @@ mod tests {
 
     const SHOP: Facts = Facts { rows: 1_000, users: 50, items: 40, has_times: true, described: 0.9 };
 
-    fn algorithms(facts: Facts, goal: Goal) -> Vec<&'static str> {
-        match facts.plan(goal) {
-            Ok(Plan::Search { algorithms, .. }) => algorithms,
+    fn search(facts: Facts, goal: Goal) -> Search {
+        match facts.plan(goal, 60) {
+            Ok(Plan::Search(search)) => search,
             other => panic!("{other:?}"),
         }
     }
@@ -122,40 +162,49 @@ mod tests {
 
     #[test]
     fn everything_that_was_sent_is_learnt_from() {
-        let Ok(Plan::Search { scheme, algorithms, most_trials }) = SHOP.plan(Goal::Auto) else { panic!() };
-        assert_eq!((scheme, algorithms.len(), most_trials), (Scheme::CI, 5, 25));
+        let both = search(SHOP, Goal::Auto);
+        assert_eq!((both.scheme, both.algorithms.len(), both.most_trials), (Scheme::CI, 5, 15));
         let bare = Facts { described: 0.0, ..SHOP };
-        let Ok(Plan::Search { scheme, algorithms, .. }) = bare.plan(Goal::Auto) else { panic!() };
-        assert_eq!(scheme, Scheme::TU);
-        assert!(!algorithms.contains(&CONTENT_KNN));
-        let untimed = Facts { has_times: false, ..bare };
-        assert!(matches!(untimed.plan(Goal::Auto), Ok(Plan::Search { scheme: Scheme::RG, .. })));
+        assert_eq!(search(bare, Goal::Auto).scheme, Scheme::TU);
+        assert!(!search(bare, Goal::Auto).algorithms.contains(&CONTENT_KNN));
+        assert_eq!(search(Facts { has_times: false, ..bare }, Goal::Auto).scheme, Scheme::RG);
+        assert_eq!(search(SHOP, Goal::Content).algorithms, [CONTENT_KNN]);
     }
 
     #[test]
     fn a_matrix_of_all_pairs_has_a_limit_of_items() {
-        let at = |items| Facts { items, ..SHOP };
-        assert!(algorithms(at(MOST_ITEMS_OF_PAIRS), Goal::Collaborative).contains(&DENSE_SLIM));
-        assert!(!algorithms(at(MOST_ITEMS_OF_PAIRS + 1), Goal::Collaborative).contains(&DENSE_SLIM));
+        let at = |items| search(Facts { items, ..SHOP }, Goal::Collaborative).algorithms;
+        assert!(at(MOST_ITEMS_OF_PAIRS).contains(&DENSE_SLIM));
+        assert!(!at(MOST_ITEMS_OF_PAIRS + 1).contains(&DENSE_SLIM));
     }
 
     #[test]
-    fn large_data_has_fewer_trials() {
-        let trials = |rows| match (Facts { rows, ..SHOP }).plan(Goal::Collaborative) {
-            Ok(Plan::Search { most_trials, .. }) => most_trials,
+    fn large_data_has_fewer_and_longer_trials_of_which_some_users_are_judged() {
+        let of = |rows| search(Facts { rows, ..SHOP }, Goal::Collaborative);
+        assert_eq!([FEW_ROWS, FEW_ROWS + 1, MANY_ROWS + 1].map(|rows| of(rows).most_trials), [12, 8, 8]);
+        assert_eq!([100, 1_000_000, 90_000_000].map(|rows| of(rows).trial_seconds), [2, 10, 20]);
+        let many = |users| search(Facts { users, ..SHOP }, Goal::Collaborative).n_test_users;
+        assert_eq!((many(MOST_JUDGED), many(MOST_JUDGED + 1)), (None, Some(2_000)));
+        assert_eq!((of(999).n_heldout, of(1_000).n_heldout), (Some(1), None), "20 interactions of each of 50 users");
+    }
+
+    #[test]
+    fn a_larger_budget_buys_more_trials() {
+        let trials = |budget| match SHOP.plan(Goal::Collaborative, budget) {
+            Ok(Plan::Search(search)) => (search.most_trials, search.trial_seconds),
             other => panic!("{other:?}"),
         };
-        assert_eq!([FEW_ROWS, FEW_ROWS + 1, MANY_ROWS + 1].map(trials), [20, 12, 8]);
+        assert_eq!([5, 119, 120, 3_600].map(trials), [(12, 1), (12, 2), (16, 2), (132, 2)]);
     }
 
     #[test]
     fn one_user_teaches_nothing_but_items_can_still_be_compared() {
         let alone = Facts { users: 1, ..SHOP };
-        assert_eq!(alone.plan(Goal::Auto), Ok(Plan::Content));
-        assert!(alone.plan(Goal::Collaborative).unwrap_err().contains("of one user"));
+        assert_eq!(alone.plan(Goal::Auto, 60), Ok(Plan::Content));
+        assert!(alone.plan(Goal::Collaborative, 60).unwrap_err().contains("of one user"));
         let bare = Facts { described: 0.0, ..alone };
-        assert!(bare.plan(Goal::Auto).unwrap_err().starts_with("All 1000 interactions are of one user"));
-        assert!(bare.plan(Goal::Hybrid).unwrap_err().contains("needs an item file"));
-        assert_eq!(Facts { users: 0, rows: 0, described: 1.0, ..SHOP }.plan(Goal::Content), Ok(Plan::Content));
+        assert!(bare.plan(Goal::Auto, 60).unwrap_err().starts_with("All 1000 interactions are of one user"));
+        assert!(bare.plan(Goal::Hybrid, 60).unwrap_err().contains("needs an item file"));
+        assert_eq!(Facts { users: 0, rows: 0, described: 1.0, ..SHOP }.plan(Goal::Content, 60), Ok(Plan::Content));
     }
 }

@@ -243,6 +243,7 @@ export const people = {
     retraining_run: 'Retraining run',
     feature_sets: 'Feature set',
     feature_measurements: 'Feature measurement',
+    studio: 'Studio run',
   },
   blocked: {
     title: 'Still in use',

@@ -260,6 +260,7 @@ export const people: Pick<
     retraining_run: '再学習の実行',
     feature_sets: '特徴量セット',
     feature_measurements: '特徴量の効果測定',
+    studio: 'スタジオの実行',
   },
   blocked: {
     title: '使用中です',

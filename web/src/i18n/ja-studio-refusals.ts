@@ -1,4 +1,4 @@
-/** What the studio says about files, columns and runs. */
+/** What the studio says about files, columns and runs, by the sentence as it stands in the server's source. */
 export const studioRefusals: Record<string, string> = {
   'its name': '列名から判断しました',
   'its name contains one that such columns have': '列名の一部から判断しました',
@@ -68,4 +68,20 @@ export const studioRefusals: Record<string, string> = {
     '行動履歴のファイル、アイテム情報のファイル、またはその両方を追加してください。',
   'The file "{part}" has no column "{column}". Its columns are {names}.':
     'ファイルに列「{1}」がありません。ファイルの列: {2}',
+  'The meaning of some columns is not certain. Send `mapping` with the role of each column.':
+    '意味を判定できない列があります。各列の役割を選択してください。',
+  'The mapping cannot be read: {error}.': '列の割り当てを読み取れません: {0}',
+  'The file "{part}" has several columns named "{column}". Rename or remove all but the one that is meant.':
+    'ファイル「{0}」に列 "{1}" が複数あります。使用する列だけを残してください。',
+  'Several columns of the file "{part}" have the role "{role}": {names}. Choose one.':
+    'ファイル「{0}」の複数の列に役割「{1}」が割り当てられています（{2}）。1 つだけ選択してください。',
+  'No column of the file "{part}" has the role "{role}". Choose one.':
+    'ファイル「{0}」に役割「{1}」の列がありません。1 つ選択してください。',
+  'its name, and each row has its own value': '列名と、値が行ごとに異なることから',
+  'its name, though some values come back': '列名から（ただし、重複する値があります）',
+  'its values may be ids, but its name says nothing': 'ID の可能性がありますが、列名からは判断できません',
+  'The files write some {of} ids differently: "{our}" in the interactions is "{other}" in the {of}s file. Write them alike.':
+    '同じ ID の書き方がファイルによって異なります（行動履歴では "{1}"、もう一方では "{2}"）。書き方をそろえてください。',
+  'All {rows} interactions are of one user. Send those of more users, or check which column has the user ids.':
+    '{0} 件の行動がすべて 1 人のユーザーのものです。ほかのユーザーの行動も送信するか、ユーザー ID の列を確認してください。',
 }

@@ -26,6 +26,7 @@ export const RESOURCES = [
   'retraining_run',
   'feature_sets',
   'feature_measurements',
+  'studio',
 ] as const
 
 export function useResourceName() {

@@ -62,7 +62,6 @@ pub fn own_ids(columns: &[Looks], role: Role, other: Option<&Looks>) -> Option<F
     let looks = &columns[at];
     let named = fit(&looks.name, role) > 0.0 || is_own_id(&looks.name);
     let shared = other.map(|other| overlap(other, looks).exact);
-    let one_each = if looks.is_unique() { "each row has its own value" } else { "some values come back" };
     let found = match (named, shared) {
         (true, Some(shared)) if shared >= SHARED => {
             Found::new(at, 0.98, format!("its name, and {} of the ids in the interactions are here", percent(shared)))
@@ -74,11 +73,9 @@ pub fn own_ids(columns: &[Looks], role: Role, other: Option<&Looks>) -> Option<F
         (true, Some(shared)) => {
             Found::new(at, 0.7, format!("its name, but only {} of the ids in the interactions are here", percent(shared)))
         }
-        (true, None) => {
-            let confidence = if looks.is_unique() { 0.95 } else { 0.85 };
-            Found::new(at, confidence, format!("its name, and {one_each}"))
-        }
-        (false, _) => Found::new(at, 0.5, format!("{one_each}, but its name says nothing")),
+        (true, None) if looks.is_unique() => Found::new(at, 0.95, "its name, and each row has its own value"),
+        (true, None) => Found::new(at, 0.85, "its name, though some values come back"),
+        (false, _) => Found::new(at, 0.5, "its values may be ids, but its name says nothing"),
     };
     (best > 0.0).then_some(found)
 }

@@ -107,8 +107,7 @@ fn compare(ours: &Looks, theirs: &Looks, is_part: bool, of: &str, problems: &mut
         && let Some((our, other)) = unlike_pair(ours, theirs)
     {
         problems.push(format!(
-            "Ids are compared letter by letter, and the files write some {of} ids differently: \"{our}\" in the interactions is \
-             \"{other}\" in the {of}s file. Write them in the same way."
+            "The files write some {of} ids differently: \"{our}\" in the interactions is \"{other}\" in the {of}s file. Write them alike."
         ));
     }
     if found.exact == 0.0 {

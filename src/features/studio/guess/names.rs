@@ -284,7 +284,7 @@ pub fn fit(name: &str, role: Role) -> Fit {
     // Short words are parts of too many others.
     let is_long = |known: &str| known.len() >= 6 || !known.is_ascii() && known.chars().count() >= 3;
     let is_part = |known: &&str| is_long(known) && (name.starts_with(known) || name.ends_with(known));
-    if list.iter().any(|known| is_part(known)) { PART } else { 0.0 }
+    if list.iter().any(is_part) { PART } else { 0.0 }
 }
 
 /// Returns whether a name is that of the ids in a file about one kind of object.

@@ -25,7 +25,7 @@ pub async fn run(services: &Services, run: &Run) -> Result<Progress, StudioError
     detail.described = described;
     (detail.rejected, detail.item_rows) = (None, None);
     let facts = facts(services, run, &detail).await?;
-    facts.plan(run.goal).map_err(StudioError::Failed)?;
+    facts.plan(run.goal, run.budget_seconds).map_err(StudioError::Failed)?;
     let warnings = warnings(run, &facts, described);
     pass(services, run, Found { detail, warnings, ..Found::default() }).await
 }

@@ -7,13 +7,13 @@ use super::Progress;
 use super::checking::facts;
 use super::record::{Found, begin, lock, pass_locked};
 use crate::features::accounts::{Guarded, Ownership};
-use crate::features::evaluation::{self, EvaluationFields, Scheme, SplitFields};
+use crate::features::evaluation::{self, EvaluationFields, SplitFields};
 use crate::features::model_configs;
 use crate::features::models;
 use crate::features::projects::Project;
 use crate::features::studio::error::StudioError;
 use crate::features::studio::model::{Changes, Run, RunResult, Stage};
-use crate::features::studio::plan::{CONTENT_KNN, Plan};
+use crate::features::studio::plan::{CONTENT_KNN, Plan, Search};
 use crate::features::studio::stages::{StageDetail, Stages};
 use crate::features::studio::store;
 use crate::features::studio::winner::{self, Winner};
@@ -22,9 +22,6 @@ use crate::platform::services::Services;
 
 /// Length of the judged lists.
 const CUTOFF: i32 = 10;
-
-/// The part of the budget that one trial may take, as its divisor.
-const TRIALS_IN_BUDGET: i32 = 3;
 
 /// Starts the search of a run, or goes on with what it found.
 pub async fn run(services: &Services, run: &Run) -> Result<Progress, StudioError> {
@@ -35,13 +32,11 @@ pub async fn run(services: &Services, run: &Run) -> Result<Progress, StudioError
         return Err(StudioError::Failed("The training data of this run has been deleted.".to_owned()));
     };
     let checked = Stages::of(&run.stages).detail(Stage::Checking);
-    let plan = facts(services, run, &checked).await?.plan(run.goal).map_err(StudioError::Failed)?;
+    let plan = facts(services, run, &checked).await?.plan(run.goal, run.budget_seconds).map_err(StudioError::Failed)?;
     match (plan, run.tuning_job_id) {
         (Plan::Content, _) => without_search(services, run, data).await,
-        (Plan::Search { scheme, algorithms, most_trials }, None) => {
-            start(services, run, data, (scheme, &algorithms, most_trials)).await
-        }
-        (Plan::Search { algorithms, .. }, Some(job)) => follow(services, run, data, job, algorithms[0]).await,
+        (Plan::Search(search), None) => start(services, run, data, search).await,
+        (Plan::Search(search), Some(job)) => follow(services, run, data, job, search.algorithms[0]).await,
     }
 }
 
@@ -52,28 +47,22 @@ async fn without_search(services: &Services, run: &Run, data: i64) -> Result<Pro
     train(services, run, data, chosen, Found { detail, skipped: true, ..Found::default() }).await
 }
 
-async fn start(
-    services: &Services,
-    run: &Run,
-    data: i64,
-    (scheme, algorithms, n_trials): (Scheme, &[&str], i32),
-) -> Result<Progress, StudioError> {
+async fn start(services: &Services, run: &Run, data: i64, search: Search) -> Result<Progress, StudioError> {
     let (id, stage, budget) = (run.id, run.stage, run.budget_seconds);
-    let tried = json!(algorithms);
     let most = i32::try_from(services.settings.max_trials).unwrap_or(i32::MAX);
-    let n_trials = if most > 0 { n_trials.min(most) } else { n_trials };
+    let n_trials = if most > 0 { search.most_trials.min(most) } else { search.most_trials };
     let mut connection = services.db.conn().await?;
     let job = connection
         .transaction(async move |connection| -> Result<Option<i64>, StudioError> {
             let Some(run) = lock(connection, id, stage).await?.filter(|run| run.tuning_job_id.is_none()) else { return Ok(None) };
             let Some((project, _)) = <Project as Guarded>::load(connection, run.project_id).await? else { return Ok(None) };
-            let (split_id, evaluation_id) = configs(connection, &project, &run, scheme).await?;
+            let (split_id, evaluation_id) = configs(connection, &project, &run, &search).await?;
             let defaults = NewTuningJob::with_defaults(data, split_id, evaluation_id, run.created_by);
             let fields = TuningFields {
                 n_trials,
                 timeout_overall: Some(budget),
-                timeout_singlestep: Some((budget / TRIALS_IN_BUDGET).max(1)),
-                tried_algorithms_json: Some(tried),
+                timeout_singlestep: Some(search.trial_seconds),
+                tried_algorithms_json: Some(json!(search.algorithms)),
                 train_after_tuning: false,
                 ..defaults.fields
             };
@@ -95,12 +84,13 @@ async fn configs(
     connection: &mut AsyncPgConnection,
     project: &Project,
     run: &Run,
-    scheme: Scheme,
+    search: &Search,
 ) -> Result<(i64, i64), StudioError> {
     let maker = run.created_by.ok_or_else(|| StudioError::Failed("The user of this run has been deleted.".to_owned()))?;
     let home = Ownership { organisation_id: project.organisation_id, project_id: Some(project.id) };
     let name = Some(format!("Studio run {}", run.id));
-    let split = SplitFields { name: name.clone(), scheme, ..SplitFields::default() };
+    let Search { scheme, n_heldout, n_test_users, .. } = *search;
+    let split = SplitFields { name: name.clone(), scheme, n_heldout, n_test_users, ..SplitFields::default() };
     let split = evaluation::create_split(connection, split, maker, home).await?;
     let judged = EvaluationFields { name, cutoff: CUTOFF, ..EvaluationFields::default() };
     let judged = evaluation::create_evaluation(connection, judged, maker, home).await?;
