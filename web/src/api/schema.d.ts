@@ -2769,6 +2769,11 @@ export interface components {
             /** @description Whether the change has been accepted and is not in use yet, which takes a few seconds. */
             is_pending: boolean;
             item_id: string;
+            /**
+             * @description Why a pending change is not in use yet, if the last attempt to bring it into use failed for good. It is tried again with the
+             *     next change.
+             */
+            problem?: string | null;
             /** @description The values by column; null if the row is removed. */
             values?: Record<string, never> | null;
         };
@@ -14268,6 +14273,7 @@ export interface operations {
                      * @example {
                      *       "is_pending": true,
                      *       "item_id": "i1",
+                     *       "problem": null,
                      *       "values": null
                      *     }
                      */
@@ -14368,6 +14374,7 @@ export interface operations {
                      * @example {
                      *       "is_pending": true,
                      *       "item_id": "i1",
+                     *       "problem": null,
                      *       "values": null
                      *     }
                      */
@@ -14495,6 +14502,7 @@ export interface operations {
                      * @example {
                      *       "is_pending": true,
                      *       "item_id": "i1",
+                     *       "problem": null,
                      *       "values": null
                      *     }
                      */
