@@ -244,6 +244,43 @@ fn artifacts_come_back_and_damage_never_panics() {
 }
 
 #[test]
+fn what_is_learnt_from_features_comes_back_and_damage_never_panics() {
+    let (items, everybody) = (colours(), (0..USERS as u32).collect::<Vec<_>>());
+    let users = Csr::from_pairs(USERS, 2, &everybody, &everybody.iter().map(|user| user % 2).collect::<Vec<_>>()).unwrap();
+    let learning = [
+        ("IALS", json!({"lambda_item_feature": 1, "lambda_user_feature": 1})),
+        ("BPRFM", json!({"item_feature_rate": 0.05, "user_feature_rate": 0.05})),
+    ];
+    for (name, more) in learning {
+        let info = find(name).unwrap();
+        let mut parameters = gentle(info);
+        parameters.extend(more.as_object().unwrap().clone());
+        let train = checkerboard();
+        let input = TrainInput { items: Some(&items), ..TrainInput::from(&train) }.with_users(Some(&users));
+        let model = fit(name, &parameters, input, &Context::new(7, 1)).unwrap();
+        let model = TrainedModel { parameters, model, ..trained(info, 1) };
+        let bytes = model.to_bytes();
+        let back = TrainedModel::from_bytes(&bytes).unwrap();
+        assert_eq!(back.model.item_feature_map(), model.model.item_feature_map(), "{name}");
+        assert_eq!(back.model.user_feature_map(), model.model.user_feature_map(), "{name}");
+        assert!(back.model.item_feature_map().is_some() && back.model.user_feature_map().is_some(), "{name}");
+        assert_eq!(back.recommend_user("u003", 9, true), model.recommend_user("u003", 9, true), "{name}");
+        let extended = extend(Base::Borrowed(&*back.model), None, &items.rows(0..2), &Context::new(0, 1)).unwrap();
+        let mut scores = vec![0f32; ITEMS + 2];
+        for user in 0..USERS as u32 {
+            extended.score_users(&[user], &train, &mut scores).unwrap();
+            let (even, odd) = (scores[ITEMS], scores[ITEMS + 1]);
+            assert_eq!(even > odd, user % 2 == 0, "{name}: the colour of a new item counts, user {user}: {even} {odd}");
+        }
+        for at in (0..bytes.len()).step_by(11) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x80;
+            let _ = TrainedModel::from_bytes(&damaged).map(|model| model.recommend_user("u000", 3, true));
+        }
+    }
+}
+
+#[test]
 fn parameters_are_checked_by_name_and_domain() {
     for info in matrix_algorithms() {
         let one = |name: &str, value: Value| Map::from_iter([(name.to_owned(), value)]);

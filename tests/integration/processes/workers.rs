@@ -1,6 +1,6 @@
 //! Workers that are killed, restarted or stopped, and the searches that they run.
 
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::SimpleAsyncConnection;
 use recotem::platform::queue;
 use serde_json::{Value, json};
 
@@ -123,7 +123,8 @@ async fn n_locked_out(database: &TestDatabase) -> i64 {
     }
     let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut connection = database.db.conn().await.expect("a connection");
-    diesel::sql_query(sql).get_result::<Count>(&mut connection).await.expect(sql).n
+    let count: Count = diesel_async::RunQueryDsl::get_result(diesel::sql_query(sql), &mut connection).await.expect(sql);
+    count.n
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3473,6 +3473,11 @@ export interface components {
             /** @description Whether the change has been accepted and is not in use yet, which takes a few seconds. */
             is_pending: boolean;
             item_id: string;
+            /**
+             * @description Why a pending change is not in use yet, if the last attempt to bring it into use failed for good. It is tried again with the
+             *     next change.
+             */
+            problem?: string | null;
             /** @description The values by column; null if the row is removed. */
             values?: Record<string, never> | null;
         };
@@ -18008,6 +18013,7 @@ export interface operations {
                      * @example {
                      *       "is_pending": true,
                      *       "item_id": "i1",
+                     *       "problem": null,
                      *       "values": null
                      *     }
                      */
@@ -18108,6 +18114,7 @@ export interface operations {
                      * @example {
                      *       "is_pending": true,
                      *       "item_id": "i1",
+                     *       "problem": null,
                      *       "values": null
                      *     }
                      */
@@ -18235,6 +18242,7 @@ export interface operations {
                      * @example {
                      *       "is_pending": true,
                      *       "item_id": "i1",
+                     *       "problem": null,
                      *       "values": null
                      *     }
                      */

@@ -186,8 +186,9 @@ impl Tallies {
         let Split { n_warm, train, .. } = fold.split;
         let held_out = fold.split.held_out.columns(*n_warm..train.n_cols);
         let in_log: Vec<u32> = (*n_warm..train.n_cols).map(|number| fold.split.item_of_log(number as u32)).collect();
-        let new = NewItemsOf { held_out: &held_out, in_log: &in_log, cutoff: fold.cutoff };
         let whole = fold.with_features(features)?;
+        let precision: Vec<f64> = whole.per_user.iter().map(|user| user.precision).collect();
+        let new = NewItemsOf { held_out: &held_out, in_log: &in_log, precision: &precision, cutoff: fold.cutoff };
         self.whole.add(&whole, &new);
         steps.next();
         for (field, tally) in self.without.iter_mut().enumerate() {

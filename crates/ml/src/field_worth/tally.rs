@@ -27,7 +27,8 @@ impl Estimate {
     /// All users' lists are made of the same new items: with a column that says nothing, some of these rank higher by chance, for
     /// all users alike. So the interval is that of other users and of other items together (Owen 2007, "The pigeonhole
     /// bootstrap"): the reach over users, by bootstrap, and the reach over items, as of a sum of independent parts, are added as
-    /// standard deviations are.
+    /// standard deviations are. An item that rises takes the place of another one, so its part counts only by how much more relevant
+    /// it is than the list: with that the parts have the same sum, and are nearly independent.
     pub(super) fn of_loss(all: &Tally, without: &Tally, n_folds: u32, seed: u64) -> Self {
         let lost: Vec<f64> = all.means().iter().zip(without.means()).map(|(all, without)| all - without).collect();
         let over_users = Self::of(&lost, seed);
@@ -51,7 +52,7 @@ impl Estimate {
 pub(super) struct Tally {
     sums: Vec<f64>,
     folds: Vec<u32>,
-    /// By item of the log, summed over folds.
+    /// By item of the log, summed over folds: what it adds more than a list of its precision would.
     items: Vec<f64>,
     /// Whether an item was new in any fold.
     was_new: Vec<bool>,
@@ -63,6 +64,8 @@ pub(super) struct NewItemsOf<'a> {
     pub held_out: &'a Csr,
     /// Their numbers in the log.
     pub in_log: &'a [u32],
+    /// Of each user, the share of relevant items in the list by all fields.
+    pub precision: &'a [f64],
     /// Length of the lists.
     pub cutoff: usize,
 }
@@ -80,8 +83,8 @@ impl Tally {
             self.folds[user as usize] += 1;
         }
         let discounts = Discounts::new(new.cutoff.min(new.in_log.len()));
-        for (&user, list) in evaluation.users.iter().zip(evaluation.lists()) {
-            for (item, share) in discounts.shares(list, new.held_out.row_indices(user as usize)) {
+        for ((&user, list), &precision) in evaluation.users.iter().zip(evaluation.lists()).zip(new.precision) {
+            for (item, share) in discounts.shares(list, new.held_out.row_indices(user as usize), precision) {
                 self.items[new.in_log[item as usize] as usize] += share / evaluation.users.len() as f64;
             }
         }

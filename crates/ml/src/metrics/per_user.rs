@@ -24,11 +24,14 @@ impl Discounts {
         Discounts { at, ideal }
     }
 
-    /// Returns the relevant items of a list, best first, and what each adds to its ndcg. `held_out` rises.
-    pub fn shares(&self, list: &[u32], held_out: &[u32]) -> impl Iterator<Item = (u32, f64)> {
+    /// Returns the items of a list, best first, and what each adds to its ndcg more than if it were relevant with the probability
+    /// `expected`. `held_out` rises.
+    pub fn shares(&self, list: &[u32], held_out: &[u32], expected: f64) -> impl Iterator<Item = (u32, f64)> {
         let ideal = self.ideal.get(held_out.len().min(self.ideal.len()).saturating_sub(1)).copied().unwrap_or(1.0);
-        let listed = list.iter().zip(&self.at).filter(|(item, _)| held_out.binary_search(item).is_ok());
-        listed.map(move |(item, discount)| (*item, discount / ideal))
+        list.iter().zip(&self.at).map(move |(item, discount)| {
+            let relevance = f64::from(u8::from(held_out.binary_search(item).is_ok()));
+            (*item, discount / ideal * (relevance - expected))
+        })
     }
 }
 
