@@ -3,10 +3,12 @@ import type { Refusals } from './refusals'
 /** What the server refuses most often. It answers in English. */
 export const refusalsInJapanese: Refusals = {
   codes: {
+    app_is_off: 'このアプリは無効になっています。先に有効にしてください。',
     body_too_slow: '送信が途中で止まったか、通信速度が遅すぎます。接続を確認して、もう一度送信してください。',
     busy: 'サーバーが混み合っています。数秒待ってから再試行してください。',
     disk_full:
       'サーバーのディスク容量が不足しています。不要なデータやモデルを削除するか、容量を増やしてください。',
+    endpoint_is_off: 'このエンドポイントは無効になっています。先に有効にしてください。',
     internal_error: 'サーバー側で問題が発生しました。詳細はサーバーのログを確認してください。',
     model_file_missing:
       'このモデルのファイルがサーバーに見つかりません。バックアップから復元するか、もう一度学習してください。',
@@ -28,6 +30,8 @@ export const refusalsInJapanese: Refusals = {
     too_many_bodies: 'サーバーが混み合っています。数秒待ってから再試行してください。',
     too_many_connections:
       'お使いのネットワークからの接続数が上限に達しています。ほかの接続を閉じてから再試行してください。',
+    too_many_endpoints:
+      'このプロジェクトのエンドポイントの数が上限に達しています。不要なエンドポイントを削除してください。',
     too_many_invitations: '有効な招待の数が上限に達しています。不要な招待を取り消してください。',
     too_many_organisations:
       '所有できる組織の数が上限に達しています。不要な組織を削除するか、サーバー管理者に作成を依頼してください。',
@@ -84,6 +88,22 @@ export const refusalsInJapanese: Refusals = {
     'Enter a valid email address.': 'メールアドレスの形式が正しくありません。',
     'Invalid pk "{id}" - object does not exist.':
       '指定した項目が見つかりません。削除された可能性があります。',
+    '"{0}" is not a valid URL. Enter one such as https://example.com/hook.':
+      'URL の形式が正しくありません。https://example.com/hook のように入力してください。',
+    'The URL begins with "{0}:". Enter one that begins with https://.':
+      'https:// で始まる URL を入力してください。',
+    'The URL is not encrypted. Enter one that begins with https://, or ask the operator to set outbound.allow_http.':
+      'https:// で始まる URL を入力してください。http:// を使うには、サーバー管理者に outbound.allow_http の設定を依頼してください。',
+    'The URL contains a user name or a password. Leave them out.':
+      'URL にユーザー名やパスワードを含めないでください。',
+    'The port of "{0}" is missing or 0. Enter a port from 1 to 65535.':
+      'ポート番号は 1 から 65535 までの値を入力してください。',
+    '"{host}" may not be reached from this server: it has no public address. Ask the operator if this is intended.':
+      'このサーバーから {0} へは接続できません（公開されたアドレスではありません）。必要な場合はサーバー管理者に確認してください。',
+    '"{text}" is not the origin of a web page. Enter one such as https://shop.example.com, without a path.':
+      'オリジンの形式が正しくありません。https://shop.example.com のように、パスを付けずに入力してください。',
+    '{found} messages would be sent again, and at once may be {most}. Choose a later moment.':
+      '一度に再送できるのは {1} 件までです（対象: {0} 件）。より新しい日時を指定してください。',
     'Choose one of the same project.': '同じプロジェクトのものを選択してください。',
     'Choose at least one scope.': 'スコープを 1 つ以上選択してください。',
     'The item column must differ from the user column.':
@@ -96,6 +116,8 @@ export const refusalsInJapanese: Refusals = {
       'このプロジェクトには同じ名前の API キーがすでにあります。',
     'This project already has a retraining schedule. Change that one.':
       'このプロジェクトには再学習のスケジュールがすでにあります。既存のスケジュールを変更してください。',
+    'This project already has an app with this name.':
+      'このプロジェクトには同じ名前のアプリがすでにあります。',
     'A user with that username already exists.': 'このユーザー名はすでに使われています。',
 
     'Use only letters, digits and @ . + - _': '使用できるのは文字、数字と @ . + - _ のみです。',
