@@ -8679,7 +8679,7 @@ export interface operations {
                      *       "results": [
                      *         {
                      *           "allowed_origins": [
-                     *             "text"
+                     *             "https://shop.example.com"
                      *           ],
                      *           "is_active": true,
                      *           "name": "Shop",
@@ -8769,7 +8769,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -8780,7 +8780,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -8791,7 +8791,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -8811,7 +8811,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -8947,7 +8947,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -9028,7 +9028,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9039,7 +9039,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9050,7 +9050,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9070,7 +9070,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -9265,7 +9265,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9276,7 +9276,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9287,7 +9287,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9307,7 +9307,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -19084,7 +19084,7 @@ export interface operations {
                      *       "invited_by": "text",
                      *       "role": "editor",
                      *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
-                     *       "url": "text"
+                     *       "url": "https://shop.example.com/recotem"
                      *     }
                      */
                     "application/json": components["schemas"]["Invitation"] & {
@@ -29594,7 +29594,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "expires_at": "2026-01-31T12:00:00.123456Z",
-                     *       "url": "text"
+                     *       "url": "https://shop.example.com/recotem"
                      *     }
                      */
                     "application/json": {
@@ -29835,9 +29835,10 @@ export interface operations {
                      *           "is_active": true,
                      *           "rate_per_second": null,
                      *           "topics": [
-                     *             "recommendation.served"
+                     *             "model.trained",
+                     *             "slot.changed"
                      *           ],
-                     *           "url": "text",
+                     *           "url": "https://shop.example.com/recotem",
                      *           "disabled_at": null,
                      *           "disabled_reason": "gone",
                      *           "id": 1,
@@ -29939,9 +29940,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/json": components["schemas"]["CreateWebhookEndpointRequest"];
@@ -29953,9 +29955,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["CreateWebhookEndpointRequest"];
@@ -29967,9 +29970,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["CreateWebhookEndpointRequest"];
@@ -29989,9 +29993,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -30009,7 +30014,7 @@ export interface operations {
                      *         "updated_at": "2026-01-31T12:00:00.123456Z"
                      *       },
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "secret": "text"
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
                      *     }
                      */
                     "application/json": components["schemas"]["WebhookEndpoint"] & {
@@ -30138,9 +30143,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -30233,9 +30239,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/json": components["schemas"]["ReplaceWebhookEndpointRequest"];
@@ -30247,9 +30254,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceWebhookEndpointRequest"];
@@ -30261,9 +30269,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["ReplaceWebhookEndpointRequest"];
@@ -30283,9 +30292,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -30492,9 +30502,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/json": components["schemas"]["UpdateWebhookEndpointRequest"];
@@ -30506,9 +30517,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateWebhookEndpointRequest"];
@@ -30520,9 +30532,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["UpdateWebhookEndpointRequest"];
@@ -30542,9 +30555,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -31134,7 +31148,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "previous_until": "2026-01-31T12:00:00.123456Z",
-                     *       "secret": "text"
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
                      *     }
                      */
                     "application/json": {
