@@ -58,3 +58,24 @@ fn what_cannot_be_generated_or_written_is_refused_in_words() {
     let nowhere = synthesize(folder.path(), "--interactions 1000 -o missing/all.csv").refused();
     assert!(nowhere.contains("cannot write missing/all.csv"), "{nowhere}");
 }
+
+/// Runs `recotem webhook verify` with the message of the specification of Standard Webhooks and more arguments.
+fn verify(folder: &Path, body: &str, more: &[&str]) -> Said {
+    std::fs::write(folder.join("body.json"), body).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recotem"));
+    command.current_dir(folder).args(["webhook", "verify", "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
+    command.args(["--id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "--timestamp", "1614265330", "--body", "body.json"]);
+    command.args(["--signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="]).args(more);
+    Said::by(&mut command)
+}
+
+#[test]
+fn a_receiver_can_check_a_webhook_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let body = r#"{"test": 2432232314}"#;
+    assert_eq!(verify(folder.path(), body, &["--any-time"]).done(), "The signature is valid.\n");
+    let old = verify(folder.path(), body, &[]).refused();
+    assert!(old.contains("more than 5 minutes old"), "{old}");
+    let changed = verify(folder.path(), r#"{"test": 1}"#, &["--any-time"]).refused();
+    assert!(changed.contains("No signature matches"), "{changed}");
+}
