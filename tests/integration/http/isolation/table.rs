@@ -367,7 +367,7 @@ fn making() -> Vec<Row> {
         // Without files.
         row("POST", "/airec/create-project", People, 422),
         row("POST", "/airec/api/apps/register", BelowForPeople(admin), 201)
-            .json(|ids| json!({ "app_name": "new", "project_id": ids["project"] })),
+            .json(|ids| json!({ "app_name": "of AiREC", "project_id": ids["project"] })),
         row("POST", "studio/", People, 400),
         row("POST", "studio/guess/", People, 400),
         // Before the next file of items, which has other columns.
