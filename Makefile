@@ -15,7 +15,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets bench-webhooks ui openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -122,6 +122,10 @@ bench-events: ## Measure events over HTTP, one by one and in batches, with predi
 bench-sockets: ## Measure the memory of SOCKETS idle live sockets, and the time a change takes to reach them
 	cargo build --profile $(BENCH_PROFILE) --locked
 	benches/sockets/measure $(TARGET)/$(BENCH_PROFILE)/recotem $(SOCKETS)
+
+bench-webhooks: ## Measure deliveries of webhook messages to a receiver on this machine, and the time from an event to its first attempt
+	cargo build --profile $(BENCH_PROFILE) --locked
+	cargo bench --profile $(BENCH_PROFILE) --locked --bench webhooks -- $(abspath $(TARGET)/$(BENCH_PROFILE)/recotem)
 
 openapi: ui ## Write web/openapi.json and the UI's types from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json.new

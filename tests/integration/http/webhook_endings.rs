@@ -130,12 +130,14 @@ async fn an_endpoint_that_fails_for_five_days_is_switched_off() {
 
 /// Creates so many endpoints that failed before and have a message which is due. Their secrets are sealed as the program does.
 async fn failing_endpoints(told: &Told, receiver: &Receiver, count: i64) {
-    let (vault, owner) = (told.app.services.vault().expect("a vault"), format!("project {}", told.project));
+    let body = json!({ "name": "Other", "user_column": "user", "item_column": "item" });
+    let project = told.owner.post("project/", body).await.expect(201).id();
+    let (vault, owner) = (told.app.services.vault().expect("a vault"), format!("project {project}"));
     let secret = SecretString::from("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     let row = |id: i64| {
         let place = Place { column: "webhook_endpoints.secret_sealed", row: id, owner: &owner };
         let sealed = vault.seal(&secret, place).expect("sealed");
-        format!("({id}, {}, '{}', '\\x{}', '')", told.project, receiver.url(), hex::encode(sealed))
+        format!("({id}, {project}, '{}', '\\x{}', '')", receiver.url(), hex::encode(sealed))
     };
     let rows: Vec<String> = (1_001..=1_000 + count).map(row).collect();
     told.app

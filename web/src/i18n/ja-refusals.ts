@@ -115,7 +115,7 @@ export const refusalsInJapanese: Refusals = {
     'The URL begins with "{0}:". Enter one that begins with https://.':
       '「{0}:」で始まる URL は使用できません。https:// で始まる URL を入力してください。',
     'The URL is not encrypted. Enter one that begins with https://, or ask the operator to set outbound.allow_http.':
-      '暗号化されていない URL は使用できません。https:// で始まる URL を入力するか、outbound.allow_http の設定をサーバーの運用者に依頼してください。',
+      '暗号化されていない URL は使用できません。https:// で始まる URL を入力するか、outbound.allow_http の設定をサーバー管理者に依頼してください。',
     'The URL contains a user name or a password. Leave them out.':
       'URL にユーザー名やパスワードを含めることはできません。',
     'The port of "{0}" is missing or 0. Enter a port from 1 to 65535.':
@@ -123,7 +123,7 @@ export const refusalsInJapanese: Refusals = {
     '"{0}" could not be resolved to an address. Check the spelling.':
       'ホスト名「{0}」が見つかりません。入力内容を確認してください。',
     '"{host}" may not be reached from this server: it has no public address. Ask the operator if this is intended.':
-      '「{0}」は公開されたアドレスではないため、このサーバーから接続できません。必要な場合は、サーバーの運用者に依頼してください。',
+      '「{0}」は公開されたアドレスではないため、このサーバーから接続できません。必要な場合は、サーバー管理者に依頼してください。',
     '{host} resolves to {address}, where this server or its database listens. It cannot be allowed.':
       '{0} のアドレス（{1}）は、このサーバーまたはデータベースが使用しているため、許可できません。',
     '{host} resolves to {address}, {}. To allow it, add {} to outbound.allow_networks.':
