@@ -26,7 +26,7 @@ export async function integrations(page, baseUrl, project, onStep = () => {}) {
     secrets.push(await rotate(page, receiver, secrets, onStep))
     await sendAgain(page, receiver, onStep)
     await fail(page, receiver, onStep)
-    await hearOfModel(page, receiver, secrets, onStep)
+    await notifyOfModel(page, receiver, secrets, onStep)
     await switchOffAndOn(page, baseUrl + webhook, onStep)
     await disableApp(page, baseUrl, project, key, onStep)
     return { integrations: list, webhook }
@@ -165,8 +165,8 @@ async function fail(page, receiver, onStep) {
   await health(page, 'healthy')
 }
 
-/** A model is trained: the receiver is told, and the bell shows it. */
-async function hearOfModel(page, receiver, secrets, onStep) {
+/** A model is trained: the receiver is notified, and the bell shows it. */
+async function notifyOfModel(page, receiver, secrets, onStep) {
   const id = (name) => byTestId(page, name)
   const model = await page.evaluate(async () => {
     const project = Number(location.pathname.split('/')[2])

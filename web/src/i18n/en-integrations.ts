@@ -6,7 +6,7 @@ export const integrations = {
     appsLead: 'Each app has its own API key, and its requests are counted.',
     newApp: 'New app',
     noApps: 'No apps yet',
-    noAppsLead: 'Register your shop or site to give it a key of its own and see how much it asks for.',
+    noAppsLead: 'Register your shop or site to give it a key of its own and see how much it is used.',
     app: 'App',
     appName: 'Name',
     appNamePlaceholder: 'Web shop',
@@ -29,7 +29,7 @@ export const integrations = {
     edit: 'Edit',
     newKey: 'New key',
     newKeyTitle: 'Create a new key?',
-    newKeyText: 'The present key of “{name}” stops working immediately. Give the new one to the app.',
+    newKeyText: 'The current key of “{name}” stops working immediately. Give the new one to the app.',
     disable: 'Disable',
     disableTitle: 'Disable this app?',
     disableText:
@@ -60,7 +60,7 @@ export const integrations = {
     newWebhook: 'New webhook',
     noWebhooks: 'No webhooks yet',
     noWebhooksLead:
-      'Give the URL of a receiver, for example to be told when a model has been trained or an A/B test has a winner.',
+      'Enter the URL of a receiver to be notified, for example, when a model has been trained or an A/B test has a winner.',
     url: 'Receiver URL',
     urlHint: 'Messages are sent there by POST. It has to answer within seconds with a 2xx status.',
     urlPlaceholder: 'https://shop.example.com/recotem',
@@ -89,7 +89,7 @@ export const integrations = {
     secretOnce: 'Copy this secret now and store it with your receiver. It will not be shown again.',
     secretUse: 'The receiver checks with it that messages come from here and were not changed.',
     secretSet: 'Set {when}',
-    overlap: 'The former secret is valid, too, until {when}.',
+    overlap: 'The former secret also stays valid until {when}.',
     rotate: 'New secret',
     rotateTitle: 'Create a new secret?',
     rotateText:
@@ -120,7 +120,7 @@ export const integrations = {
     offHelp: {
       user: 'Nothing is sent.',
       gone: 'Check the URL, then switch the webhook on and send a test.',
-      failing: 'Repair the receiver, switch the webhook on, and send what was missed again with “Replay”.',
+      failing: 'Fix the receiver, switch the webhook on, and send what was missed again with “Replay”.',
     },
     failingTitle: 'The last message could not be delivered',
     failingText:

@@ -93,22 +93,6 @@ export const refusalsInJapanese: Refusals = {
     'Enter a valid email address.': 'メールアドレスの形式が正しくありません。',
     'Invalid pk "{id}" - object does not exist.':
       '指定した項目が見つかりません。削除された可能性があります。',
-    '"{0}" is not a valid URL. Enter one such as https://example.com/hook.':
-      'URL の形式が正しくありません。https://example.com/hook のように入力してください。',
-    'The URL begins with "{0}:". Enter one that begins with https://.':
-      'https:// で始まる URL を入力してください。',
-    'The URL is not encrypted. Enter one that begins with https://, or ask the operator to set outbound.allow_http.':
-      'https:// で始まる URL を入力してください。http:// を使うには、サーバー管理者に outbound.allow_http の設定を依頼してください。',
-    'The URL contains a user name or a password. Leave them out.':
-      'URL にユーザー名やパスワードを含めないでください。',
-    'The port of "{0}" is missing or 0. Enter a port from 1 to 65535.':
-      'ポート番号は 1 から 65535 までの値を入力してください。',
-    '"{host}" may not be reached from this server: it has no public address. Ask the operator if this is intended.':
-      'このサーバーから {0} へは接続できません（公開されたアドレスではありません）。必要な場合はサーバー管理者に確認してください。',
-    '"{text}" is not the origin of a web page. Enter one such as https://shop.example.com, without a path.':
-      'オリジンの形式が正しくありません。https://shop.example.com のように、パスを付けずに入力してください。',
-    '{found} messages would be sent again, and at once may be {most}. Choose a later moment.':
-      '一度に再送できるのは {1} 件までです（対象: {0} 件）。より新しい日時を指定してください。',
     'Choose one of the same project.': '同じプロジェクトのものを選択してください。',
     'Choose at least one scope.': 'スコープを 1 つ以上選択してください。',
     'The item column must differ from the user column.':
@@ -134,7 +118,7 @@ export const refusalsInJapanese: Refusals = {
     'The URL begins with "{0}:". Enter one that begins with https://.':
       '「{0}:」で始まる URL は使用できません。https:// で始まる URL を入力してください。',
     'The URL is not encrypted. Enter one that begins with https://, or ask the operator to set outbound.allow_http.':
-      '暗号化されていない URL は使用できません。https:// で始まる URL を入力するか、outbound.allow_http の設定をサーバーの運用者に依頼してください。',
+      '暗号化されていない URL は使用できません。https:// で始まる URL を入力するか、outbound.allow_http の設定をサーバー管理者に依頼してください。',
     'The URL contains a user name or a password. Leave them out.':
       'URL にユーザー名やパスワードを含めることはできません。',
     'The port of "{0}" is missing or 0. Enter a port from 1 to 65535.':
@@ -142,7 +126,7 @@ export const refusalsInJapanese: Refusals = {
     '"{0}" could not be resolved to an address. Check the spelling.':
       'ホスト名「{0}」が見つかりません。入力内容を確認してください。',
     '"{host}" may not be reached from this server: it has no public address. Ask the operator if this is intended.':
-      '「{0}」は公開されたアドレスではないため、このサーバーから接続できません。必要な場合は、サーバーの運用者に依頼してください。',
+      '「{0}」は公開されたアドレスではないため、このサーバーから接続できません。必要な場合は、サーバー管理者に依頼してください。',
     '{host} resolves to {address}, where this server or its database listens. It cannot be allowed.':
       '{0} のアドレス（{1}）は、このサーバーまたはデータベースが使用しているため、許可できません。',
     '{host} resolves to {address}, {}. To allow it, add {} to outbound.allow_networks.':
