@@ -2974,7 +2974,7 @@ export interface components {
          * @description The meaning of a note.
          * @enum {string}
          */
-        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
+        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "rows_over_lines" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
         /**
          * @description Comparison of a model's lists with those that were answered before it got any traffic. Fields about a shadow apply to the
          *     model here.

@@ -1,11 +1,13 @@
 //! The rules of reading, format by format.
 
 mod blocks;
+mod bounded_work;
 mod delta_texts;
 mod forged_pages;
 mod missing_values;
 mod odd_files;
 mod parquet_files;
+mod stray_marks;
 mod whole_rows;
 mod writers;
 
