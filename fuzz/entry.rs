@@ -12,7 +12,7 @@ use recotem_ml::context::Context;
 use recotem_ml::features::{Derivation, Encoder, FeatureSpec, FeatureTable, FeatureTableBuilder};
 use recotem_ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use recotem_tabular as tabular;
-use recotem_tabular::{ReadOptions, ReadReport, Row, TableCell, TableOptions};
+use recotem_tabular::{ReadOptions, ReadReport, Row, Stop, TableCell, TableOptions};
 use serde_json::{Value, json};
 
 /// A function that reads untrusted bytes; only a panic is a failure.
@@ -159,6 +159,7 @@ fn whole_rows(path: &Path, name: &str) {
         max_cell_bytes: 300,
         max_columns: 8,
         max_rows: 1_000_000,
+        stop: Stop::default(),
     };
     let (mut rows, mut widest) = (0, 0);
     let mut sink = |key: &str, cells: Vec<TableCell>| {

@@ -9,6 +9,7 @@ use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpResponse};
+use percent_encoding::percent_decode_str;
 
 use super::api_docs::{Asked, Endpoint, find, find_of_airec};
 use crate::features::accounts::Principal;
@@ -36,6 +37,11 @@ pub async fn spell(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if percent_decode_str(request.path()).decode_utf8().is_err() {
+        // The router would replace what is no character by one that is.
+        let message = "The address is not valid UTF-8. Encode each character as UTF-8, then as %XX.".to_owned();
+        return Ok(request.into_response(ApiError::detail(StatusCode::BAD_REQUEST, message).into_answer()));
+    }
     if let Some(path) = canonical(request.path()) {
         let target = with_query(&path, request.query_string());
         rewrite(&mut request, &target)?;

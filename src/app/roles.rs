@@ -193,6 +193,8 @@ fn listen_with(
     .on_connect(move |connection, data| connections.note(connection, data))
     .max_connections(most_connections())
     .keep_alive(Duration::from_secs(settings.keep_alive_seconds.max(1)))
+    // A client that closes the connection has left: its request ends, and with it the work for its answer.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(settings.stop_grace_seconds)
     .disable_signals();
     let refused = |cause| RoleError::Bind { address: settings.bind.clone(), cause };

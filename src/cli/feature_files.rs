@@ -79,6 +79,7 @@ pub fn table_options(id_column: &str) -> TableOptions {
         max_cell_bytes: LARGEST_CELL,
         max_columns: MOST_COLUMNS,
         max_rows: MOST_ROWS,
+        stop: tabular::Stop::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod assign_owners;
+mod closed_output;
 mod create_api_key;
 mod create_superuser;
 mod create_test_users;
@@ -102,6 +103,7 @@ enum Command {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    closed_output::end_quietly();
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Worker(args) => worker::run(args),

@@ -61,7 +61,7 @@ pub struct ReadReport {
 /// Most rejected rows that are kept as examples.
 pub const MAX_EXAMPLES: usize = 1000;
 
-/// Most names of columns that are remembered, if each row may have others.
+/// Most columns of a table, and most names of columns that are remembered where each row may have others.
 pub(super) const MAX_COLUMNS: usize = 10_000;
 
 /// Most characters of a rejected row that are kept.
@@ -87,6 +87,8 @@ pub(super) struct Tally {
     pub items: IdFindings,
     /// Records with an opening quotation mark that was taken as text.
     pub stray_quotes: Found,
+    /// Records over several lines that could be rows themselves.
+    pub doubtful_rows: Found,
     /// Records with two carriage returns at their end.
     pub doubled_returns: u64,
     times: TimeFindings,
@@ -114,6 +116,7 @@ impl Tally {
         self.users.append(part.users);
         self.items.append(part.items);
         self.stray_quotes.append(part.stray_quotes);
+        self.doubtful_rows.append(part.doubtful_rows);
         self.doubled_returns += part.doubled_returns;
         self.times.append(part.times);
         self.not_utf8 += part.not_utf8;
@@ -142,6 +145,7 @@ impl Tally {
         note_encoding(&mut notes, self.not_utf8, self.seems);
         notes.extend(ColumnNote::of_lines(NoteKind::DoubledReturns, self.doubled_returns));
         notes.extend(self.stray_quotes.note(None, NoteKind::QuotesAsText, None));
+        notes.extend(self.doubtful_rows.note(None, NoteKind::RowsOverLines, None));
         notes.extend(self.users.notes(&options.user_column));
         notes.extend(self.items.notes(&options.item_column));
         notes.extend(options.time_column.iter().flat_map(|column| self.times.notes(column, times)));

@@ -48,6 +48,12 @@ pub enum TabularError {
         /// The probable encoding.
         seems: Option<Guess>,
     },
+    /// Text in an encoding that is not read.
+    #[error("the text is encoded in {name}, which cannot be read here; save the file as UTF-8 and send it again")]
+    UnreadEncoding {
+        /// The encoding.
+        name: &'static str,
+    },
     /// The file ends too early.
     #[error("the file ends in the middle of its data; it was probably cut off while being copied: send it again")]
     Truncated,
@@ -165,6 +171,9 @@ pub enum TabularError {
         /// Number of files in it.
         count: usize,
     },
+    /// The result was no longer wanted, or took too long.
+    #[error("the reading of the file was stopped before its end")]
+    Stopped,
     /// The operating system could not read the file.
     #[error("the file could not be read: {0}")]
     Io(io::Error),

@@ -20,6 +20,7 @@ mod parquet;
 mod preview;
 mod sentences;
 mod source;
+mod stop;
 mod table;
 mod table_rows;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use opening::open_regular;
 pub use options::ReadOptions;
 pub use parquet::unpack as unpack_parquet;
 pub use preview::{MAX_PREVIEW_BYTES, column_names, preview, preview_of_start, preview_within};
+pub use stop::{Stop, StopOnDrop};
 pub use table::read_table;
 pub use table_rows::{Cell as TableCell, TableOptions, TableReport};
 
@@ -58,7 +60,7 @@ pub fn read_interactions(
 ) -> Result<ReadReport, TabularError> {
     let mut rows = Collector::new(options, TimeReading::default(), sink);
     let format = format_of(file_name)?;
-    source::with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
+    source::with_source(path, format, (options.max_expanded_bytes, &options.stop), |kind, source| match kind {
         Kind::Csv => delimited::read(source, b',', &mut rows),
         Kind::Tsv => delimited::read(source, b'\t', &mut rows),
         Kind::Json | Kind::JsonLines => json::read(source, kind, &mut rows),
@@ -84,7 +86,7 @@ pub fn read_interactions_in_blocks<B: Clone + Send>(
 ) -> Result<ReadReport, TabularError> {
     let mut rows = RowBlocks { options, times: TimeReading::default(), threads, empty, push: &push, take };
     let format = format_of(file_name)?;
-    let tally = source::with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
+    let tally = source::with_source(path, format, (options.max_expanded_bytes, &options.stop), |kind, source| match kind {
         Kind::Csv => delimited::read_in_blocks(source, b',', &mut rows),
         Kind::Tsv => delimited::read_in_blocks(source, b'\t', &mut rows),
         Kind::Json | Kind::JsonLines => json::read_in_blocks(source, kind, &mut rows),

@@ -45,6 +45,9 @@ pub enum NoteKind {
     IdsWithFraction,
     /// A quotation mark that opens a field and does not close it was read as a part of the text.
     QuotesAsText,
+    /// Rows have a field over several lines that could be rows themselves: the quotation marks around them were read as enclosing
+    /// the field, and may be text.
+    RowsOverLines,
     /// Fields are separated by the guess rather than by the delimiter of the file's extension.
     DelimiterFound,
     /// The text is in the encoding of the guess rather than in UTF-8. The count is of the rows that were rejected because of it.

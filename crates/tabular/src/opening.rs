@@ -34,7 +34,7 @@ mod tests {
             assert_eq!(open_regular(other).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
         assert_eq!(open_regular(&folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert!(matches!(column_names(&link, "link.csv"), Err(TabularError::Io(_))));
+        assert!(matches!(column_names(&link, "link.csv", &crate::Stop::default()), Err(TabularError::Io(_))));
         assert!(matches!(preview(&link, "link.parquet", 1), Err(TabularError::Io(_))));
         assert_eq!(preview(&file, "file.csv", 1).unwrap().columns, ["user", "item"]);
     }

@@ -1,6 +1,7 @@
 //! The columns to read from a file, and their positions in it.
 
 use super::error::TabularError;
+use super::stop::Stop;
 
 /// Columns to read, and the limits.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct ReadOptions {
     pub block_bytes: usize,
     /// Time of the upload, in microseconds UTC; times after it are counted.
     pub uploaded_at: Option<i64>,
+    /// Ends the reading early.
+    pub stop: Stop,
 }
 
 impl ReadOptions {
@@ -35,6 +38,7 @@ impl ReadOptions {
             max_field_bytes: 1 << 20,
             block_bytes: 1 << 20,
             uploaded_at: None,
+            stop: Stop::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::error::TabularError;
 use super::first_rows::Preview;
 use super::format::{Kind, format_of};
 use super::source::with_source;
+use super::stop::Stop;
 use super::{json, parquet};
 
 /// Expanded bytes that may be read for a preview of text.
@@ -20,32 +21,33 @@ pub const MAX_PREVIEW_BYTES: u64 = 512 << 20;
 
 /// Reads at most `n_rows` rows, skipping those that do not fit the header, within [`MAX_PREVIEW_BYTES`].
 pub fn preview(path: &Path, file_name: &str, n_rows: usize) -> Result<Preview, TabularError> {
-    preview_within(path, file_name, n_rows, MAX_PREVIEW_BYTES)
+    preview_within(path, file_name, n_rows, MAX_PREVIEW_BYTES, &Stop::default())
 }
 
-/// Reads as [`preview`] does. First rows of Parquet that take more memory than `limit` are an error. Other formats need little.
-pub fn preview_within(path: &Path, file_name: &str, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {
+/// Reads as [`preview`] does, until `stop`. First rows of Parquet that take more memory than `limit` are an error. Other formats need little.
+pub fn preview_within(path: &Path, file_name: &str, n_rows: usize, limit: u64, stop: &Stop) -> Result<Preview, TabularError> {
     let format = format_of(file_name)?;
-    with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
-        Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit),
+    with_source(path, format, (MAX_EXPANDED, stop), |kind, source| match kind {
+        Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit, stop),
         _ => text(kind, source, n_rows),
     })
 }
 
 /// Reads at most `n_rows` rows from the start of a file, of text at most `most_bytes` expanded bytes. The file may be cut off: the
 /// rows before its end are kept, without the last one if the cut shows. First rows of Parquet that take more memory than `limit` are
-/// an error.
+/// an error. Reads until `stop`.
 pub fn preview_of_start(
     path: &Path,
     file_name: &str,
     n_rows: usize,
     most_bytes: u64,
     limit: u64,
+    stop: &Stop,
 ) -> Result<Preview, TabularError> {
     let format = format_of(file_name)?;
-    with_source(path, format, MAX_EXPANDED, |kind, source| {
+    with_source(path, format, (MAX_EXPANDED, stop), |kind, source| {
         if kind == Kind::Parquet {
-            return parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit);
+            return parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit, stop);
         }
         let mut start = Start { source, left: most_bytes, is_cut: false };
         let mut preview = text(kind, &mut start, n_rows)?;
@@ -85,11 +87,11 @@ impl Read for Start<'_> {
     }
 }
 
-/// Returns the columns of a file without the values of any.
-pub fn column_names(path: &Path, file_name: &str) -> Result<Vec<String>, TabularError> {
+/// Returns the columns of a file without the values of any, unless it is stopped before.
+pub fn column_names(path: &Path, file_name: &str, stop: &Stop) -> Result<Vec<String>, TabularError> {
     let format = format_of(file_name)?;
-    with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
-        Kind::Parquet => parquet::column_names(parquet::seekable(path, format, source)?),
+    with_source(path, format, (MAX_EXPANDED, stop), |kind, source| match kind {
+        Kind::Parquet => parquet::column_names(parquet::seekable(path, format, source)?, stop),
         _ => text(kind, source, 1).map(|preview| preview.columns),
     })
 }

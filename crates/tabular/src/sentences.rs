@@ -22,6 +22,7 @@ impl NoteKind {
             | Self::IdsDifferInSpaces
             | Self::IdsWithFraction
             | Self::QuotesAsText
+            | Self::RowsOverLines
             | Self::BytesAsHex
             | Self::EncodingFound => true,
         }
@@ -83,6 +84,11 @@ impl fmt::Display for ColumnNote {
             NoteKind::IdsReadAsWholeNumbers => write!(f, "ids in {column} read as whole numbers (1, not 1.0)"),
             NoteKind::IdsWithFraction => write!(f, "{n} row{s} {have} an id with a fraction in {column}"),
             NoteKind::QuotesAsText => write!(f, "{n} row{s} {have} a quotation mark that does not enclose a field; read as text"),
+            NoteKind::RowsOverLines => write!(
+                f,
+                "{n} row{s} {have} quotation marks around several lines that could be rows; read as one field, so remove the marks \
+                 if they are text"
+            ),
             NoteKind::DelimiterFound => write!(f, "fields are separated by {guess}"),
             NoteKind::EncodingFound if n == 0 => write!(f, "the text is encoded in {guess}"),
             NoteKind::EncodingFound if self.guess.is_none() => {

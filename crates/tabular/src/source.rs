@@ -7,12 +7,13 @@ use std::path::Path;
 use super::error::TabularError;
 use super::format::{Compression, Format, Kind, format_of};
 use super::members::{Members, TrailingBytes, bzip2, gzip, xz, zstd};
+use super::stop::{Stop, Stopped};
 
-/// Calls `work` with the expanded bytes of a file and the kind of rows in them.
+/// Calls `work` with the expanded bytes of a file and the kind of rows in them. Reading fails beyond `limit` bytes, and after `stop`.
 pub(super) fn with_source<R>(
     path: &Path,
     format: Format,
-    limit: u64,
+    (limit, stop): (u64, &Stop),
     work: impl FnOnce(Kind, &mut (dyn Read + Send)) -> Result<R, TabularError>,
 ) -> Result<R, TabularError> {
     let mut file = crate::open_regular(path).map_err(TabularError::Io)?;
@@ -20,29 +21,29 @@ pub(super) fn with_source<R>(
     let kind = format.kind;
     let packing = format.compression;
     match packing {
-        Compression::Plain => limited(file, limit, |r| work(kind, r)),
-        Compression::Gzip => limited(Members::new(packing, file, gzip()), limit, |r| work(kind, r)),
-        Compression::Bzip2 => limited(Members::new(packing, file, bzip2()), limit, |r| work(kind, r)),
-        Compression::Xz => limited(Members::new(packing, file, xz()), limit, |r| work(kind, r)),
-        Compression::Zstd => limited(Members::new(packing, file, zstd()), limit, |r| work(kind, r)),
+        Compression::Plain => limited(file, (limit, stop), |r| work(kind, r)),
+        Compression::Gzip => limited(Members::new(packing, file, gzip()), (limit, stop), |r| work(kind, r)),
+        Compression::Bzip2 => limited(Members::new(packing, file, bzip2()), (limit, stop), |r| work(kind, r)),
+        Compression::Xz => limited(Members::new(packing, file, xz()), (limit, stop), |r| work(kind, r)),
+        Compression::Zstd => limited(Members::new(packing, file, zstd()), (limit, stop), |r| work(kind, r)),
         Compression::Zip => {
             let mut archive = zip::ZipArchive::new(file).map_err(|e| corrupt(packing, &e))?;
             let entry = only_file(&archive)?;
             let entry = archive.by_index(entry).map_err(|e| corrupt(packing, &e))?;
             let name = entry.name().map_err(|e| corrupt(packing, &e))?.into_owned();
             let kind = kind_inside(kind, &name)?;
-            limited(entry, limit, |r| work(kind, r))
+            limited(entry, (limit, stop), |r| work(kind, r))
         }
     }
     .map_err(|error| blame_packing(error, packing))
 }
 
-fn limited<R>(
+pub(super) fn limited<R>(
     inner: impl Read + Send,
-    limit: u64,
+    (limit, stop): (u64, &Stop),
     work: impl FnOnce(&mut (dyn Read + Send)) -> Result<R, TabularError>,
 ) -> Result<R, TabularError> {
-    work(&mut Limited { inner, left: limit, limit })
+    work(&mut Limited { inner, left: limit, limit, stop })
 }
 
 /// Returns the index of the one data file of an archive; files that desktop systems add are ignored.
@@ -106,14 +107,16 @@ fn refuse_disguise(file: &mut File, format: Format) -> Result<(), TabularError> 
 #[error("more than {0} bytes")]
 struct LimitReached(u64);
 
-struct Limited<R> {
+struct Limited<'s, R> {
     inner: R,
     left: u64,
     limit: u64,
+    stop: &'s Stop,
 }
 
-impl<R: Read> Read for Limited<R> {
+impl<R: Read> Read for Limited<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.stop.check_stream()?;
         if self.left == 0 {
             let more = !out.is_empty() && self.inner.read(&mut out[..1])? > 0;
             return if more { Err(io::Error::other(LimitReached(self.limit))) } else { Ok(0) };
@@ -132,6 +135,9 @@ pub(super) fn stream_error(error: io::Error) -> TabularError {
     }
     if let Some(TrailingBytes(packing)) = error.get_ref().and_then(|e| e.downcast_ref::<TrailingBytes>()) {
         return TabularError::Trailing { packing };
+    }
+    if error.get_ref().is_some_and(|e| e.is::<Stopped>()) {
+        return TabularError::Stopped;
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => TabularError::Truncated,

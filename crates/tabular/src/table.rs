@@ -24,7 +24,7 @@ pub fn read_table(
 ) -> Result<TableReport, TabularError> {
     let mut rows = TableRows::new(options, sink);
     let format = format_of(file_name)?;
-    with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
+    with_source(path, format, (options.max_expanded_bytes, &options.stop), |kind, source| match kind {
         Kind::Csv => delimited(source, b',', &mut rows),
         Kind::Tsv => delimited(source, b'\t', &mut rows),
         Kind::Json | Kind::JsonLines => json::read_table(source, kind, &mut rows),
@@ -61,6 +61,9 @@ fn delimited(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut TableRows
                 }
                 if records.scanner().has_stray_quote() {
                     rows.stray_quotes.add(&raw());
+                }
+                if records.scanner().is_doubtful() {
+                    rows.doubtful_rows.add(&raw());
                 }
                 let draft = draft_of(&records, &places, rows);
                 rows.offer(records.line, draft)?;

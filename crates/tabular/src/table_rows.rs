@@ -9,6 +9,7 @@ use super::collector::{MAX_EXAMPLES, Rejected, shorten};
 use super::error::TabularError;
 use super::findings::{Found, IdFindings};
 use super::notes::{ColumnNote, Guess, NoteKind, note_encoding};
+use super::stop::Stop;
 use super::text;
 
 /// Largest number of characters in the name of a column: reports and errors repeat the names.
@@ -27,6 +28,8 @@ pub struct TableOptions {
     pub max_columns: usize,
     /// The largest number of rows.
     pub max_rows: u64,
+    /// Ends the reading early.
+    pub stop: Stop,
 }
 
 /// The outcome of reading a table.
@@ -68,6 +71,8 @@ pub(super) struct TableRows<'s> {
     pub keys: IdFindings,
     /// Records with an opening quotation mark that was taken as text.
     pub stray_quotes: Found,
+    /// Records over several lines that could be rows themselves.
+    pub doubtful_rows: Found,
     /// Records with two carriage returns at their end.
     pub doubled_returns: u64,
     /// Columns with bytes that are no text.
@@ -87,6 +92,7 @@ impl<'s> TableRows<'s> {
             key_seen: false,
             keys: IdFindings::default(),
             stray_quotes: Found::default(),
+            doubtful_rows: Found::default(),
             doubled_returns: 0,
             bytes: BTreeMap::new(),
             not_utf8: 0,
@@ -216,6 +222,7 @@ impl<'s> TableRows<'s> {
         note_encoding(&mut report.notes, self.not_utf8, self.seems);
         report.notes.extend(ColumnNote::of_lines(NoteKind::DoubledReturns, self.doubled_returns));
         report.notes.extend(self.stray_quotes.note(None, NoteKind::QuotesAsText, None));
+        report.notes.extend(self.doubtful_rows.note(None, NoteKind::RowsOverLines, None));
         let bytes = self.bytes.iter();
         let bytes = bytes.filter_map(|(place, found)| found.note(Some(&report.columns[*place]), NoteKind::BytesAsHex, None));
         report.notes.extend(bytes.collect::<Vec<_>>());

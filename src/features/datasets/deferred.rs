@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::error::DataError;
 use super::model::{FileKeys, TrainingData, TrainingDataStatus};
-use super::service::{blocking, keep_prepared, remove_files, stored_bytes};
+use super::service::{keep_prepared, remove_files, stoppable, stored_bytes};
 use super::store::PreparationEnd;
 use super::{notices, preparation, store, unpacked};
 use crate::features::accounts::Guarded;
@@ -26,12 +26,13 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     drop(connection);
     let Some(keys) = data.keys() else { return Ok(()) };
     services.disk().check()?;
-    let options = options_of(services, &project, &data);
+    let mut options = options_of(services, &project, &data);
     let name = data.basename.clone().unwrap_or_default();
     let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
-    let prepared = blocking(move || {
-        let (path, name) = unpacked::readable(&blobs, &into.upload(), &name, largest_expanded)?;
+    let prepared = stoppable(move |stop| {
+        options.stop = stop.clone();
+        let (path, name) = unpacked::readable(&blobs, &into.upload(), &name, largest_expanded, stop)?;
         let prepared = preparation::prepare(&path, &name, &options, largest_expanded, threads, &memory)?;
         Ok((keep_prepared(&blobs, &into, prepared)?, stored_bytes(&blobs, &into)?))
     });

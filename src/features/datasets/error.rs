@@ -49,6 +49,12 @@ pub enum DataError {
     /// A small file that would fill the memory when decompressed.
     #[error("The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.")]
     Inflated { ratio: u64 },
+    /// The file took too long to read.
+    #[error(
+        "The file took longer than {seconds} seconds to check. Leave out columns that are not needed, split it, or send it \
+         uncompressed."
+    )]
+    TooLong { seconds: u64 },
     /// The item metadata would be too large to stay in memory.
     #[error(
         "This item metadata would take about {} MB of memory, and item_cache_bytes allows {} MB. Leave out columns that no \
@@ -147,6 +153,7 @@ impl From<DataError> for ApiError {
             DataError::BadName(_)
             | DataError::Unreadable(_)
             | DataError::Inflated { .. }
+            | DataError::TooLong { .. }
             | DataError::TableTooLarge { .. }
             | DataError::NothingKept(_) => Self::field("file", message),
             DataError::UploadTooLarge { .. } => Self::with_body(StatusCode::PAYLOAD_TOO_LARGE, json!({ "file": [message] })),

@@ -34,6 +34,6 @@ pub use routes::{
     DataPreview, Docs, PartialUpload, Parts, PreviewRefused, Replaced, Sent, UploadForm, UploadRequest, file_removed, preview_of,
     project_for_upload, routes,
 };
-pub use service::{PREVIEWS, Upload, blocking, in_turn, is_prepared_at_once, load_log, remove_files};
+pub use service::{PREVIEWS, Upload, blocking, in_turn, is_prepared_at_once, load_log, remove_files, stoppable};
 pub use store::{find, newest_ready};
 pub use under_way::UploadsUnderWay;

@@ -56,7 +56,7 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64, upl
 
 /// Checks from the start of a file that it has the format of its name and the columns of the project.
 pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(), DataError> {
-    let columns = tabular::column_names(path, name)?;
+    let columns = tabular::column_names(path, name, &options.stop)?;
     let wanted =
         [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref(), options.event_column.as_ref()];
     match wanted.into_iter().flatten().find(|column| !columns.contains(column)) {

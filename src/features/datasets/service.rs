@@ -1,6 +1,7 @@
 //! Rules for training data: what is accepted, when it is prepared, and when it may be deleted.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use crate::platform::db::finishing;
 use crate::platform::http::ApiResult;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
-use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, TabularError};
+use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, Stop, TabularError};
 
 /// Uploads up to this size, decompressed, are prepared while the caller waits: their faults are reported at once and nothing is
 /// stored. Larger ones are left to a job.
@@ -37,6 +38,9 @@ const PREVIEW_OF_TEXT: u64 = 16 << 20;
 
 /// Preparing takes memory in proportion to the file, so requests take turns.
 static PREPARING: LazyLock<Turns> = LazyLock::new(|| Turns::new(2));
+
+/// How long a request may hold its turn: a gigabyte is unpacked in less.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
 
 /// A received file and its name.
 #[derive(Debug)]
@@ -140,16 +144,17 @@ pub fn is_prepared_at_once(name: &str, size: u64) -> bool {
 
 async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
     let largest_expanded = services.settings.max_expanded_bytes;
-    let options = preparation::options_for(project, upload.received.size, largest_expanded, services.clock.now());
+    let mut options = preparation::options_for(project, upload.received.size, largest_expanded, services.clock.now());
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
     let blobs = services.blobs.clone();
-    in_turn(services, project.id, move || {
+    in_turn(services, project.id, move |stop| {
         let (path, name) = (upload.received.file.path(), upload.name.as_str());
+        options.stop = stop.clone();
         if is_prepared_at_once(name, upload.received.size) {
             let prepared = Some(preparation::prepare(path, name, &options, largest_expanded, threads, &memory)?);
             return Ok(Examined { upload, copy: None, prepared });
         }
-        let copy = unpacked::copy_of(&blobs, path, name, largest_expanded)?;
+        let copy = unpacked::copy_of(&blobs, path, name, largest_expanded, stop)?;
         let (path, name) = copy.as_ref().map_or((path, name), |copy| (copy.path(), unpacked::NAME));
         preparation::check_columns(path, name, &options)?;
         Ok(Examined { upload, copy, prepared: None })
@@ -289,8 +294,10 @@ pub async fn preview(
     n_rows: usize,
 ) -> ApiResult<Result<Preview, DataError>> {
     let (blobs, memory, largest) = (services.blobs.clone(), services.memory().promise(), services.settings.max_expanded_bytes);
+    let stop = Stop::default();
+    let _stops_when_dropped = stop.on_drop();
     let work = move || -> Result<Preview, DataError> {
-        let (path, name) = unpacked::readable(&blobs, &key, &name, largest)?;
+        let (path, name) = unpacked::readable(&blobs, &key, &name, largest, &stop)?;
         let limit = match tabular::format_of(&name)?.kind {
             Kind::Parquet => {
                 let size = std::fs::metadata(&path).map_err(TabularError::Io)?.len();
@@ -299,29 +306,39 @@ pub async fn preview(
             _ => PREVIEW_OF_TEXT,
         };
         ask_for(&memory, "The first rows cannot be shown now", limit)?;
-        Ok(tabular::preview_within(&path, &name, n_rows, limit)?)
+        Ok(tabular::preview_within(&path, &name, n_rows, limit, &stop)?)
     };
     let tenant = projects::tenant_of(&mut *services.db.conn().await?, project).await?;
     PREVIEWS.run(Some(tenant.party()), move |_| work()).await
 }
 
 /// Runs blocking work that needs memory or the disk exclusively, like [`blocking`], but by turns: projects that share turns in
-/// the queue share them here. The place is held until the work ends, even if its request was cancelled.
+/// the queue share them here. The place is free once the work ends, which is told to stop as soon as its request is cancelled or
+/// has taken too long.
 pub async fn in_turn<T: Send + 'static>(
     services: &Services,
     project: i64,
-    work: impl FnOnce() -> Result<T, DataError> + Send + 'static,
+    work: impl FnOnce(&Stop) -> Result<T, DataError> + Send + 'static,
 ) -> Result<T, DataError> {
     let mut connection = services.db.conn().await?;
     let tenant = projects::turn_of(&mut connection, project).await?.tenant;
     // No connection is held while waiting for a turn.
     drop(connection);
     let turn = PREPARING.take(&tenant).await.map_err(|error| DataError::Stopped(error.to_string()))?;
-    blocking(move || {
+    let work = stoppable(move |stop| {
         let _turn = turn;
-        work()
-    })
-    .await
+        work(stop)
+    });
+    tokio::time::timeout(LONGEST_TURN, work).await.map_err(|_| DataError::TooLong { seconds: LONGEST_TURN.as_secs() })?
+}
+
+/// Runs blocking work that reads files, which is told to stop when its caller does not wait for it any more.
+pub async fn stoppable<T: Send + 'static>(
+    work: impl FnOnce(&Stop) -> Result<T, DataError> + Send + 'static,
+) -> Result<T, DataError> {
+    let stop = Stop::default();
+    let _stops_when_dropped = stop.on_drop();
+    blocking(move || work(&stop)).await
 }
 
 /// Runs blocking work on a thread where it delays no request.
@@ -341,6 +358,25 @@ mod tests {
         for name in ["a.csv.gz", "a.parquet", "a.zip"] {
             assert!(is_prepared_at_once(name, 40 << 10) && !is_prepared_at_once(name, 44 << 10), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn work_for_a_caller_who_left_is_told_to_stop() {
+        let (stopped, told) = std::sync::mpsc::channel();
+        let mut running = Box::pin(stoppable(move |stop| {
+            while !stop.is_stopped() {
+                std::thread::yield_now();
+            }
+            stopped.send(()).ok();
+            Ok(())
+        }));
+        tokio::select! {
+            biased;
+            _ = &mut running => panic!("it only ends when it is told to"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(running);
+        told.recv_timeout(Duration::from_secs(10)).expect("the work stops");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::model::Subject;
 use crate::features::datasets::{DataError, EXAMPLES_IN_REPORT, LARGEST_RATIO, ask_for, largest_honest, no_row_kept};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
-use crate::platform::tabular::{self, ColumnNote, Rejected, TableOptions, TableReport, TabularError};
+use crate::platform::tabular::{self, ColumnNote, Rejected, Stop, TableOptions, TableReport, TabularError};
 
 /// Metadata is wide rather than long; a table with more columns is not a table of items or users.
 pub const MOST_COLUMNS: usize = 1_000;
@@ -47,8 +47,8 @@ const ROWS_AT_ONCE: u64 = 1 << 16;
 const BYTES_AT_ONCE: u64 = 16 << 20;
 
 /// Checks from the start of a file that it has the format of its name and a column of ids.
-pub fn check_columns(path: &Path, name: &str, id_column: &str) -> Result<(), DataError> {
-    let columns = tabular::column_names(path, name)?;
+pub fn check_columns(path: &Path, name: &str, id_column: &str, stop: &Stop) -> Result<(), DataError> {
+    let columns = tabular::column_names(path, name, stop)?;
     if columns.iter().any(|column| column == id_column) {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub fn prepare(
     (path, name, file_size): (&Path, &str, u64),
     (subject, id_column): (Subject, &str),
     limits: &Limits,
-    memory: &Promise,
+    (memory, stop): (&Promise, &Stop),
 ) -> Result<Prepared, DataError> {
     let most = limits.largest_expanded.min(MOST_EXPANDED);
     let options = TableOptions {
@@ -70,6 +70,7 @@ pub fn prepare(
         max_cell_bytes: LARGEST_CELL,
         max_columns: MOST_COLUMNS,
         max_rows: MOST_ROWS,
+        stop: stop.clone(),
     };
     let mut file = blobs.incoming()?;
     let mut builder = Builder::new(&mut file.file);

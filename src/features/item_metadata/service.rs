@@ -12,7 +12,7 @@ use super::preparation::{self, Prepared};
 use super::store;
 use crate::features::accounts::Guarded;
 use crate::features::datasets::{
-    DataError, TrainingDataStatus, Upload, blocking, in_turn, is_prepared_at_once, remove_files, unpacked,
+    DataError, TrainingDataStatus, Upload, blocking, in_turn, is_prepared_at_once, remove_files, stoppable, unpacked,
 };
 use crate::features::projects::{self, Project};
 use crate::platform::blobs::{Blobs, Incoming};
@@ -20,6 +20,7 @@ use crate::platform::db::finishing;
 use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
+use crate::platform::tabular::Stop;
 
 /// The largest number of bytes of item metadata in one answer.
 pub const LARGEST_METADATA: usize = 16 << 20;
@@ -173,15 +174,15 @@ struct Examined {
 /// Checks an upload, and prepares it if it is small. For a large upload, only the start of the file is checked.
 async fn examine(services: &Services, (project, subject): (&Project, Subject), upload: Upload) -> Result<Examined, DataError> {
     let work = Preparation::of(services, project, subject);
-    in_turn(services, project.id, move || {
+    in_turn(services, project.id, move |stop| {
         let (path, name, size) = (upload.received.file.path(), upload.name.as_str(), upload.received.size);
         if is_prepared_at_once(name, size) {
-            let prepared = Some(work.run(path, name, size)?);
+            let prepared = Some(work.run(path, name, size, stop)?);
             return Ok(Examined { upload, copy: None, prepared });
         }
-        let copy = unpacked::copy_of(&work.blobs, path, name, work.limits.largest_expanded)?;
+        let copy = unpacked::copy_of(&work.blobs, path, name, work.limits.largest_expanded, stop)?;
         let (path, name) = copy.as_ref().map_or((path, name), |copy| (copy.path(), unpacked::NAME));
-        preparation::check_columns(path, name, &work.id_column)?;
+        preparation::check_columns(path, name, &work.id_column, stop)?;
         Ok(Examined { upload, copy, prepared: None })
     })
     .await
@@ -257,9 +258,9 @@ impl Preparation {
     }
 
     /// Prepares an upload. Blocks.
-    fn run(&self, path: &Path, name: &str, size: u64) -> Result<Prepared, DataError> {
+    fn run(&self, path: &Path, name: &str, size: u64, stop: &Stop) -> Result<Prepared, DataError> {
         let Self { blobs, subject, id_column, limits, memory } = self;
-        preparation::prepare(blobs, (path, name, size), (*subject, id_column.as_str()), limits, memory)
+        preparation::prepare(blobs, (path, name, size), (*subject, id_column.as_str()), limits, (memory, stop))
     }
 }
 
@@ -294,10 +295,10 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     }
     let (name, upload) = (metadata.basename.clone().unwrap_or_default(), key.clone());
     let size = metadata.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-    let form = blocking(move || {
+    let form = stoppable(move |stop| {
         let largest = work.limits.largest_expanded;
-        let (path, name) = unpacked::readable(&work.blobs, &upload, &name, largest)?;
-        let form = keep_prepared(&work.blobs, &upload, work.run(&path, &name, size)?)?;
+        let (path, name) = unpacked::readable(&work.blobs, &upload, &name, largest, stop)?;
+        let form = keep_prepared(&work.blobs, &upload, work.run(&path, &name, size, stop)?)?;
         let files = files_of_upload(&upload).into_iter().chain(form.prepared_key.clone()).collect::<Vec<_>>();
         let stored_bytes = bytes_of(&work.blobs, &files)?;
         Ok((form, stored_bytes))

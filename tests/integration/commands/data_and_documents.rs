@@ -1,8 +1,9 @@
 //! Commands that need no database: the API document and generated data.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -13,6 +14,17 @@ fn the_api_document_is_printed_without_any_database() {
     let output = Said::by(Command::new(env!("CARGO_BIN_EXE_recotem")).arg("openapi")).done();
     let document: Value = serde_json::from_str(&output).expect("JSON");
     assert!(document["paths"]["/api/v1/project/"].is_object());
+}
+
+#[test]
+fn a_command_whose_output_is_read_in_part_ends_quietly() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recotem"));
+    let mut running = command.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    let mut start = [0; 1];
+    running.stdout.take().expect("its output").read_exact(&mut start).expect("its beginning");
+    // The document is larger than a pipe holds, so that the rest of it fails to be written.
+    let ended = running.wait_with_output().expect("its end");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
 }
 
 /// Runs `recotem synthesize` in a folder.

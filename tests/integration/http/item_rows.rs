@@ -321,6 +321,42 @@ async fn what_cannot_be_a_row_is_refused_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn columns_that_wait_count_too() {
+    let app = TestApp::start_with(Jobs::Stay, |_| {}).await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    let row = |batch: usize, columns: usize| -> Value {
+        (0..columns).map(|column| (format!("b{batch}c{column}"), json!(1))).collect::<Map<_, _>>().into()
+    };
+    items.put("a", row(0, 400)).await;
+    items.put("b", row(1, 400)).await;
+    let refused = user.put(&items.path("c"), row(2, 201)).await;
+    assert!(refused.fault("non_field_errors").contains("there would be 1001"), "{}", refused.body);
+    user.get(&items.path("c")).await.expect(404);
+    items.put("c", row(2, 200)).await;
+    // A row that is replaced or removed needs its columns no longer.
+    items.put("a", json!({})).await;
+    items.put("d", row(3, 400)).await;
+    user.put(&items.path("e"), row(4, 1)).await.fault("non_field_errors");
+    user.delete(&items.path("d")).await.expect(202);
+    items.put("e", row(4, 400)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_no_text_names_no_item() {
+    let app = TestApp::start_with(Jobs::Stay, |_| {}).await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    for wrong in ["%FF", "a%C3", "%c3%28", "%ED%A0%80"] {
+        let refused = user.put(&items.path(wrong), json!({ "n": 1 })).await.expect(400);
+        assert_eq!(refused.body["detail"], "The address is not valid UTF-8. Encode each character as UTF-8, then as %XX.");
+    }
+    assert_eq!(waiting(&app).await, 0);
+    items.put("%C3%84%25", json!({ "n": 1 })).await;
+    assert_eq!(items.row("%C3%84%25").await["item_id"], "Ä%");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_is_limited_and_counts_among_the_stored_bytes() {
     let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_stored_bytes_per_organisation = 1_000).await;
     let user = app.user("ada").await;

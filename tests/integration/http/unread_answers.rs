@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -193,4 +194,22 @@ async fn a_network_has_so_many_connections_and_proxies_have_any_number() {
     for stream in [&mut one, &mut other] {
         assert!(ping(&app, stream).await.starts_with("HTTP/1.1 200"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_ends_once_its_client_closes_the_connection() {
+    let app = TestApp::start_without_worker().await;
+    let ada = app.user("ada").await;
+    let mut lock = AsyncPgConnection::establish(app.services.db.url()).await.expect("a connection");
+    lock.batch_execute("BEGIN; LOCK TABLE training_data IN ACCESS EXCLUSIVE MODE").await.expect("a lock");
+    let mut stream = TcpStream::connect(address(&app)).await.expect("a connection");
+    let (host, token) = (address(&app), ada.token());
+    let request = format!("GET /api/v1/training_data/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it takes the request");
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid
+                   WHERE NOT granted AND relation = 'training_data'::regclass AND datname = current_database()";
+    app.soon("the request waits for the lock", async || app.count(waiting).await == 1).await;
+    drop(stream);
+    app.soon("the request has ended", async || app.count(waiting).await == 0).await;
+    lock.batch_execute("COMMIT").await.expect("it is unlocked");
 }

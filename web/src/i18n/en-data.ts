@@ -50,6 +50,8 @@ export const reading = {
         '{n} row has an ID with a fraction in “{column}”{examples}. Other files may write it differently. | {n} rows have an ID with a fraction in “{column}”{examples}. Other files may write it differently.',
       quotes_as_text:
         '{n} row has a quotation mark that does not enclose a whole field{examples}. It was read as text. | {n} rows have a quotation mark that does not enclose a whole field{examples}. It was read as text.',
+      rows_over_lines:
+        '{n} row has quotation marks around several lines that could be rows themselves{examples}. They were read as one field; remove the marks if they are text. | {n} rows have quotation marks around several lines that could be rows themselves{examples}. They were read as one field; remove the marks if they are text.',
       delimiter_found: 'Fields are separated by {guess}.',
       encoding_found: 'The text is encoded in {guess}.',
       carriage_returns: 'Lines end with a carriage return alone.',

@@ -52,6 +52,8 @@ export const reading: Pick<Messages, 'metaData' | 'reading'> = {
         '{column} の {n} 行の ID に小数部があります{examples}。ほかのファイルでは書き方が異なるかもしれません。 | {column} の {n} 行の ID に小数部があります{examples}。ほかのファイルでは書き方が異なるかもしれません。',
       quotes_as_text:
         '{n} 行に、項目全体を囲んでいない引用符があります{examples}。文字として読み取りました。 | {n} 行に、項目全体を囲んでいない引用符があります{examples}。文字として読み取りました。',
+      rows_over_lines:
+        '{n} 行で、それぞれが行かもしれない複数の行を引用符が囲んでいます{examples}。1 つの項目として読み取りました。引用符が文字であれば取り除いてください。 | {n} 行で、それぞれが行かもしれない複数の行を引用符が囲んでいます{examples}。1 つの項目として読み取りました。引用符が文字であれば取り除いてください。',
       delimiter_found: '区切り文字は{guess}です。',
       encoding_found: '文字コードは {guess} です。',
       carriage_returns: '行末が復帰文字（CR）だけです。',

@@ -162,6 +162,12 @@ export const refusalsInJapanese: Refusals = {
       'ファイルがアップロードの上限（{0} MB）を超えています。圧縮するか、分割してください。',
     'The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.':
       '展開後のサイズが元のファイルの {0} 倍を超えています。圧縮せずにアップロードしてください。',
+    'The file took longer than {seconds} seconds to check. Leave out columns that are not needed, split it, or send it uncompressed.':
+      'ファイルの確認に {0} 秒以上かかりました。不要な列を除くか、ファイルを分割するか、圧縮せずにアップロードしてください。',
+    'the table has more than {limit} {what}, which is the limit; leave out what is not needed, or split it':
+      '表が上限（{0} {1}）を超えています。不要なものを除くか、分割してください。',
+    'the text is encoded in {name}, which cannot be read here; save the file as UTF-8 and send it again':
+      'テキストの文字コードが {0} のため読み取れません。UTF-8 で保存し直してアップロードしてください。',
     'the file is empty; it needs at least a header with the column names':
       'ファイルが空です。列名の行が必要です。',
     'the file has no column {column:?}; {}':
@@ -186,5 +192,7 @@ export const refusalsInJapanese: Refusals = {
     editor: '編集者',
     admin: '管理者',
     owner: '所有者',
+    columns: '列',
+    rows: '行',
   },
 }

@@ -38,8 +38,9 @@ pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) +
     let mut cutter = Cutter::new(unread, &mut reader, options.block_bytes, max_record);
     rows.read_pieces(
         &mut tally,
-        |Piece { text, alone }: &mut Piece| {
+        |Piece { text, lines_alone, alone }: &mut Piece| {
             alone.clear();
+            *lines_alone = boundaries.scanner.lines_alone();
             cutter.fill(text, |text| boundaries.whole_records(text, alone))
         },
         |piece, rows| {
@@ -65,6 +66,8 @@ fn without_line_end(text: &str) -> &str {
 #[derive(Default)]
 struct Piece {
     text: Vec<u8>,
+    /// Bytes at its beginning whose lines are one record each because of the text before the piece.
+    lines_alone: usize,
     /// Where records start that are one line each because of the text after them, possibly after the piece.
     alone: Vec<usize>,
 }
@@ -82,7 +85,9 @@ impl Boundaries {
         let mut at = 0;
         loop {
             let mark = memchr(b'"', &text[at..]);
-            at += lines(&text[at..mark.map_or(text.len(), |mark| at + mark)]);
+            let unmarked = lines(&text[at..mark.map_or(text.len(), |mark| at + mark)]);
+            self.scanner.pass(unmarked);
+            at += unmarked;
             if mark.is_none() {
                 return at;
             }
@@ -109,18 +114,20 @@ struct Parser {
 }
 
 impl Parser {
-    fn read(&self, Piece { text, alone }: &Piece, rows: &mut Collector<'_>) {
+    fn read(&self, piece: &Piece, rows: &mut Collector<'_>) {
+        let text = piece.text.as_slice();
         match std::str::from_utf8(text) {
             Ok(plain) if plain.len() <= marks::MAX_TEXT && memchr2(b'"', 0, plain.as_bytes()).is_none() => {
                 self.read_plain(plain, rows);
             }
-            _ => self.read_any(text, alone, rows),
+            _ => self.read_any(text, piece.lines_alone, &piece.alone, rows),
         }
     }
 
-    /// Reads records of any kind; those that start at `alone` are one line each.
-    fn read_any(&self, whole: &[u8], mut alone: &[usize], rows: &mut Collector<'_>) {
+    /// Reads records of any kind; those in the first `lines_alone` bytes, and those that start at `alone`, are one line each.
+    fn read_any(&self, whole: &[u8], lines_alone: usize, mut alone: &[usize], rows: &mut Collector<'_>) {
         let mut scanner = Scanner::of_columns(self.dialect, self.max_record, self.table.n_columns);
+        scanner.continue_alone(lines_alone);
         let mut at = 0;
         while at < whole.len() {
             let text = &whole[at..];
@@ -170,7 +177,7 @@ impl Parser {
             if self.offer_plain(text, start, &marks[..n], end, rows) {
                 rows.tally.lines += 1;
             } else {
-                self.read_any(&text.as_bytes()[start..end], &[], rows);
+                self.read_any(&text.as_bytes()[start..end], 0, &[], rows);
             }
             marks = marks.get(n + 1..).unwrap_or_default();
             start = end;

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod dialect;
+mod lines;
 mod marks;
 mod opening;
 mod records;
@@ -9,7 +10,7 @@ mod scanner;
 
 use std::io::Read;
 
-use super::collector::{Cells, Collector};
+use super::collector::{Cells, Collector, MAX_COLUMNS};
 use super::error::TabularError;
 use super::options::{ReadOptions, Wanted, locate};
 use super::text;
@@ -20,6 +21,12 @@ pub(super) use opening::{Opened, open};
 pub(super) use records::{Found, Records};
 pub(super) use scanner::DOUBLED_END;
 use scanner::Scanner;
+
+/// Returns the dialect of fields between `delimiter` bytes.
+#[cfg(test)]
+pub(super) fn plain_dialect(delimiter: u8) -> Dialect {
+    Dialect::of(delimiter)
+}
 
 /// A record holds several fields; beyond this many times the limit of one, it is skipped unread.
 const FIELDS_PER_RECORD: usize = 4;
@@ -105,6 +112,9 @@ impl Table {
         if scanner.has_stray_quote() {
             rows.tally.stray_quotes.add(&as_written(record));
         }
+        if scanner.is_doubtful() {
+            rows.tally.doubtful_rows.add(&as_written(record));
+        }
         rows.offer(line, cells, || as_written(record));
     }
 }
@@ -122,6 +132,9 @@ pub(super) fn header(records: &mut Records<'_>) -> Result<Vec<String>, TabularEr
     match records.advance()? {
         Found::End => Err(TabularError::Empty),
         Found::TooLarge => Err(TabularError::FieldTooLarge { line: records.line, limit: records.scanner().limit() as u64 }),
+        Found::Record if records.scanner().len() > MAX_COLUMNS => {
+            Err(TabularError::TooMany { what: "columns", limit: MAX_COLUMNS as u64 })
+        }
         Found::Record => (0..records.scanner().len()).map(|i| column_name(records, i)).collect(),
     }
 }

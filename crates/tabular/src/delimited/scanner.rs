@@ -2,12 +2,14 @@
 //!
 //! A quotation mark that begins a field opens it if another closes it: one that is followed by the delimiter, a line end
 //! or the end of the text. Otherwise the mark is text like any other, and the field ends where it would without it.
-//! Where the number of columns is known, a record over several lines that does not fit it was made by a mark that is text:
-//! its first line is then a record alone.
+//! Where the number of columns is known, a record over several lines that does not fit it was made by a mark that is text, and so
+//! was one whose lines are [rows themselves](super::lines). Its first line is then a record alone. If more than a few lines were
+//! looked at until then, they all are, except the last: looking ahead from each of them would cost as much again.
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::dialect::Dialect;
+use super::lines::Lines;
 
 /// The beginning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,12 @@ enum Field {
     Plain(usize, usize),
     /// Without its quotes, in the scratch buffer.
     Unquoted(usize, usize),
+}
+
+impl Field {
+    fn is_empty(&self) -> bool {
+        matches!(self, Field::Plain(from, to) | Field::Unquoted(from, to) if from == to)
+    }
 }
 
 /// Knowledge about the bytes after a text.
@@ -52,14 +60,32 @@ pub(in super::super) struct Scanner {
     stray_quote: bool,
     /// Whether the record is one line because of the text after it.
     alone: bool,
+    /// Whether the record has several lines that could be rows, too few to be sure.
+    doubtful: bool,
+    /// Bytes at the beginning of the next text whose lines are records alone.
+    lines_alone: usize,
+    /// Bytes and fields that were looked at, repeats included.
+    #[cfg(test)]
+    pub work: u64,
 }
 
 impl Scanner {
     /// Creates a scanner; a record whose end is not among its first `max_record` bytes is too large.
     pub fn new(dialect: Dialect, max_record: usize) -> Self {
         let max_record = max_record.max(1024);
-        let (fields, scratch) = (Vec::new(), Vec::new());
-        Scanner { dialect, max_record, n_columns: None, fields, scratch, stray_quote: false, alone: false }
+        Scanner {
+            dialect,
+            max_record,
+            n_columns: None,
+            fields: Vec::new(),
+            scratch: Vec::new(),
+            stray_quote: false,
+            alone: false,
+            doubtful: false,
+            lines_alone: 0,
+            #[cfg(test)]
+            work: 0,
+        }
     }
 
     /// Creates a scanner of records of `n_columns` fields: a record over several lines with another number was made by a
@@ -68,9 +94,10 @@ impl Scanner {
         Scanner { n_columns: Some(n_columns), ..Scanner::new(dialect, max_record) }
     }
 
-    /// Sets how many fields a record should have.
+    /// Sets how many fields the records from here on should have.
     pub fn expect(&mut self, n_columns: usize) {
         self.n_columns = Some(n_columns);
+        self.lines_alone = 0;
     }
 
     /// Returns the limit of a record, in bytes.
@@ -78,13 +105,17 @@ impl Scanner {
         self.max_record
     }
 
-    /// Splits the first record of a text. `ended` says that nothing follows the text.
+    /// Splits the first record of a text. `ended` says that nothing follows the text. Each text has to begin where the record before
+    /// it ended; [`Self::pass`] tells of bytes that were not scanned.
     ///
     /// The result does not depend on how much of the text is given, as long as it ends after a record that is not
     /// [alone](Self::is_alone), or after all text that decides this: a text can be split between records and its parts read on
     /// their own if the caller remembers which records are alone, and reads those with [`Self::scan_line`].
     pub fn scan(&mut self, text: &[u8], ended: bool) -> Scan {
-        self.alone = false;
+        if self.lines_alone > 0 {
+            return self.scan_line(text);
+        }
+        (self.alone, self.doubtful) = (false, false);
         let window = &text[..text.len().min(self.max_record)];
         let behind = match (window.len() == self.max_record, ended) {
             (true, _) => Behind::TooFar,
@@ -97,24 +128,71 @@ impl Scanner {
         }
         let line = first_line(window);
         let whole_line = window[..line].ends_with(b"\n");
-        let fits = |bytes: usize| {
-            bytes <= line || !whole_line || self.n_columns.is_none_or(|n_columns| self.shape_problem(n_columns).is_none())
+        let reached = match found {
+            Taken::Record(bytes) if bytes <= line || !whole_line || self.is_one_record(&window[..bytes]) => {
+                return Scan::Record(bytes);
+            }
+            Taken::Record(bytes) | Taken::Misfit(bytes) => bytes,
+            Taken::Undecided => window.len(),
         };
-        match found {
-            Taken::Record(bytes) if fits(bytes) => Scan::Record(bytes),
-            _ if whole_line => self.scan_line(window),
-            _ => Scan::TooLarge,
+        if !whole_line {
+            return Scan::TooLarge;
         }
+        self.lines_alone = lines_not_looked_at_again(&window[..reached]);
+        self.scan_line(window)
     }
 
     /// Splits the first line of a text as a record, for any text after it.
     pub fn scan_line(&mut self, text: &[u8]) -> Scan {
-        self.alone = true;
-        match self.take_apart(&text[..first_line(text)], Behind::Nothing) {
+        (self.alone, self.doubtful) = (true, false);
+        let line = first_line(text);
+        self.pass(line);
+        match self.take_apart(&text[..line], Behind::Nothing) {
             Taken::Record(bytes) => Scan::Record(bytes),
-            Taken::Misfit | Taken::Undecided => Scan::Unknown,
+            Taken::Misfit(_) | Taken::Undecided => Scan::Unknown,
         }
     }
+
+    /// Passes over bytes that are not scanned.
+    pub fn pass(&mut self, bytes: usize) {
+        self.lines_alone = self.lines_alone.saturating_sub(bytes);
+    }
+
+    /// Returns how many bytes at the beginning of the next text are lines that are records alone.
+    pub fn lines_alone(&self) -> usize {
+        self.lines_alone
+    }
+
+    /// Sets what [`Self::lines_alone`] of another scanner returned at the same place.
+    pub fn continue_alone(&mut self, bytes: usize) {
+        self.lines_alone = bytes;
+    }
+
+    /// Returns whether what was split as a record over several lines is one.
+    fn is_one_record(&mut self, record: &[u8]) -> bool {
+        let Some(n_columns) = self.n_columns else { return true };
+        if self.shape_problem(n_columns).is_some() {
+            return false;
+        }
+        self.look_at(record.len());
+        let lines = Lines::of(record, self.dialect.delimiter, n_columns);
+        self.doubtful = lines.may_be_rows();
+        !lines.are_rows()
+    }
+
+    /// Returns whether the record has several lines that could be rows themselves.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Counts work.
+    #[cfg(test)]
+    fn look_at(&mut self, n: usize) {
+        self.work += n as u64;
+    }
+
+    #[cfg(not(test))]
+    fn look_at(&mut self, _: usize) {}
 
     /// Returns whether the record is the first line of one that did not fit, which only the text after the line can decide.
     pub fn is_alone(&self) -> bool {
@@ -157,8 +235,7 @@ impl Scanner {
 
     /// Returns whether a field beyond the first `n_columns` has content.
     fn has_surplus(&self, n_columns: usize) -> bool {
-        let is_empty = |field: &Field| matches!(field, Field::Plain(from, to) | Field::Unquoted(from, to) if from == to);
-        self.fields.iter().skip(n_columns).any(|field| !is_empty(field))
+        self.fields.iter().skip(n_columns).any(|field| !field.is_empty())
     }
 
     fn take_apart(&mut self, text: &[u8], behind: Behind) -> Taken {
@@ -174,6 +251,7 @@ impl Scanner {
             None if behind == Behind::Nothing => text.len(),
             None => return Taken::Undecided,
         };
+        self.look_at(line_end);
         let line = without_return(&text[..line_end]);
         let mut from = 0;
         for at in memchr_iter(self.dialect.delimiter, line) {
@@ -188,6 +266,7 @@ impl Scanner {
     fn take_apart_quoted(&mut self, text: &[u8], behind: Behind) -> Taken {
         let mut at = 0;
         let line = first_line(text);
+        let mut has_surplus = false;
         loop {
             let kept = self.scratch.len();
             let quoted = text.get(at) == Some(&b'"');
@@ -212,13 +291,15 @@ impl Scanner {
                     end
                 }
             };
+            self.look_at(end + 1 - at);
             at = end + 1;
             if text.get(end) != Some(&self.dialect.delimiter) {
                 return Taken::Record(at.min(text.len()));
             }
-            // Continuing would cost the same again from the next line, and from each line after it.
-            if at > line && self.n_columns.is_some_and(|n_columns| self.has_surplus(n_columns)) {
-                return Taken::Misfit;
+            let is_surplus = self.n_columns.is_some_and(|n_columns| self.fields.len() > n_columns);
+            has_surplus |= is_surplus && self.fields.last().is_some_and(|field| !field.is_empty());
+            if at > line && has_surplus {
+                return Taken::Misfit(at);
             }
         }
     }
@@ -232,6 +313,7 @@ impl Scanner {
         };
         loop {
             let Some(n) = memchr(b'"', &text[from..]) else { return unknown(Quotes::Text) };
+            self.look_at(n);
             let mark = from + n;
             let backslashes = if self.dialect.backslash { backslashes_before(&text[from..mark]) } else { 0 };
             self.scratch.extend_from_slice(&text[from..mark - backslashes.div_ceil(2)]);
@@ -264,8 +346,8 @@ impl Scanner {
 enum Taken {
     /// A record of this many bytes.
     Record(usize),
-    /// A record over several lines with more fields than it ought to have.
-    Misfit,
+    /// A record over several lines with more fields than it ought to have, which its first bytes show: this many.
+    Misfit(usize),
     /// Undecided without the text that follows.
     Undecided,
 }
@@ -290,6 +372,19 @@ pub(super) fn first_line(text: &[u8]) -> usize {
     memchr(b'\n', text).map_or(text.len(), |at| at + 1)
 }
 
+/// Lines from each of which the text may be looked at as far as from the line before.
+const LOOKED_AT_AGAIN: usize = 16;
+
+/// Returns how many bytes the lines of a text take if they are too many to be looked at again; its last line, which may end with a
+/// line end, is none of them.
+fn lines_not_looked_at_again(text: &[u8]) -> usize {
+    let before_end = text.split_last().map_or(text, |(_, before)| before);
+    if memchr_iter(b'\n', before_end).nth(LOOKED_AT_AGAIN).is_none() {
+        return 0;
+    }
+    memrchr(b'\n', before_end).map_or(0, |at| at + 1)
+}
+
 /// The end of a line that was written twice in the text mode of Windows.
 pub(in super::super) const DOUBLED_END: &[u8] = b"\r\r\n";
 
@@ -298,7 +393,7 @@ fn returns(text: &[u8]) -> usize {
     text.iter().take(2).take_while(|byte| **byte == b'\r').count()
 }
 
-fn without_return(line: &[u8]) -> &[u8] {
+pub(super) fn without_return(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::super::error::TabularError;
+use super::super::stop::Stop;
 use super::at_once::AtOnce;
 use super::corrupt;
 
@@ -26,12 +27,13 @@ pub(super) fn decode<R, E: Display>(work: impl FnOnce() -> Result<R, E>) -> Resu
 pub(super) struct Batches {
     reader: Option<ParquetRecordBatchReader>,
     at_once: AtOnce,
+    stop: Stop,
 }
 
 impl Batches {
-    /// Returns the batches of a reader, of which `at_once` counts the pages.
-    pub fn of(reader: ParquetRecordBatchReader, at_once: AtOnce) -> Self {
-        Batches { reader: Some(reader), at_once }
+    /// Returns the batches of a reader until `stop`; `at_once` counts the pages of the reader.
+    pub fn of(reader: ParquetRecordBatchReader, at_once: AtOnce, stop: &Stop) -> Self {
+        Batches { reader: Some(reader), at_once, stop: stop.clone() }
     }
 }
 
@@ -40,6 +42,10 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let reader = self.reader.as_mut()?;
+        if let Err(stopped) = self.stop.check() {
+            self.reader = None;
+            return Some(Err(stopped));
+        }
         self.at_once.begin();
         let batch = decode(|| reader.next().transpose()).map_err(|error| self.at_once.refusal().unwrap_or(error)).transpose();
         if !matches!(batch, Some(Ok(_))) {

@@ -31,6 +31,7 @@ use super::findings::IdFindings;
 use super::format::{Compression, Format, Kind, format_of};
 use super::options::{ReadOptions, locate};
 use super::source::{stream_error, with_source};
+use super::stop::Stop;
 use super::table_rows::{Draft, TableRows, size_of_value};
 use super::times::{TimeReading, TimeSample};
 use columns::{Times, ids, text};
@@ -53,8 +54,8 @@ pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Re
 }
 
 /// Writes the unpacked bytes of a file, at most `limit`, if it is Parquet; returns whether it is.
-pub fn unpack(path: &Path, file_name: &str, limit: u64, into: &mut File) -> Result<bool, TabularError> {
-    with_source(path, format_of(file_name)?, limit, |kind, source| {
+pub fn unpack(path: &Path, file_name: &str, limit: u64, into: &mut File, stop: &Stop) -> Result<bool, TabularError> {
+    with_source(path, format_of(file_name)?, (limit, stop), |kind, source| {
         let is_parquet = kind == Kind::Parquet;
         if is_parquet {
             io::copy(source, into).map_err(stream_error)?;
@@ -65,7 +66,7 @@ pub fn unpack(path: &Path, file_name: &str, limit: u64, into: &mut File) -> Resu
 
 /// Reads all rows into the collector.
 pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let file = Opened::new(file)?;
+    let file = Opened::new(file, &rows.options.stop)?;
     let columns = file.columns();
     let places = locate(&columns, rows.options.wanted())?;
     let mask = file.roots(places.iter());
@@ -82,7 +83,7 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     rows: &mut RowBlocks<'_, B, P>,
 ) -> Result<Tally, TabularError> {
     let options = rows.options;
-    let file = Opened::new(file)?;
+    let file = Opened::new(file, &rows.options.stop)?;
     let columns = file.columns();
     let places = locate(&columns, options.wanted())?;
     let mask = file.roots(places.iter());
@@ -156,7 +157,7 @@ fn locate_key(names: &[String], rows: &TableRows<'_>) -> Result<(), TabularError
 
 /// Reads whole rows.
 pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
-    let file = Opened::new(file)?;
+    let file = Opened::new(file, &rows.options.stop)?;
     file.refuse_large(&ProjectionMask::all(), rows.options.max_expanded_bytes)?;
     values::refuse_unreadable(file.schema())?;
     let names = file.columns();

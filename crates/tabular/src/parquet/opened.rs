@@ -8,7 +8,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
 
+use super::super::collector::MAX_COLUMNS;
 use super::super::error::TabularError;
+use super::super::stop::Stop;
 use super::at_once::{self, AtOnce};
 use super::decoding::{Batches, decode};
 use super::file::SharedFile;
@@ -25,15 +27,21 @@ pub(super) struct Opened {
     meter: Option<Arc<Meter>>,
     /// Most bytes that the values of a batch may take.
     most_at_once: u64,
+    stop: Stop,
 }
 
 impl Opened {
-    pub fn new(file: File) -> Result<Self, TabularError> {
+    /// Reads the footer of a file. Its rows are read until `stop`.
+    pub fn new(file: File, stop: &Stop) -> Result<Self, TabularError> {
+        stop.check()?;
         let file = SharedFile::new(file)?;
         let read = decode(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))?;
+        if read.schema().fields().len() > MAX_COLUMNS {
+            return Err(TabularError::TooMany { what: "columns", limit: MAX_COLUMNS as u64 });
+        }
         let chunks = Chunks::of(read.metadata())?;
         let metadata = with_views(chunks.for_library(read.metadata())?, read.schema())?;
-        Ok(Opened { file, metadata, chunks: Arc::new(chunks), meter: None, most_at_once: at_once::LIMIT })
+        Ok(Opened { file, metadata, chunks: Arc::new(chunks), meter: None, most_at_once: at_once::LIMIT, stop: stop.clone() })
     }
 
     /// Returns the same file, with a meter that allows or refuses each page of it, and with another limit for the values of a batch.
@@ -80,7 +88,7 @@ impl Opened {
         let at_once = AtOnce::new(batch_rows, self.most_at_once);
         let file = self.file.by_pages(Pages::of(&self.chunks, self.meter.as_ref(), &at_once));
         let builder = Builder::new_with_metadata(file, self.metadata.clone()).with_projection(mask).with_batch_size(batch_rows);
-        Ok(Batches::of(decode(|| choose(builder).build())?, at_once))
+        Ok(Batches::of(decode(|| choose(builder).build())?, at_once, &self.stop))
     }
 }
 

@@ -9,20 +9,21 @@ use serde_json::Value;
 
 use super::super::error::TabularError;
 use super::super::first_rows::Preview;
+use super::super::stop::Stop;
 use super::BATCH_ROWS;
 use super::meter::Meter;
 use super::opened::Opened;
 use super::values::value;
 
 /// Returns the names of the columns without decoding any.
-pub(in super::super) fn column_names(file: File) -> Result<Vec<String>, TabularError> {
-    Ok(Opened::new(file)?.columns())
+pub(in super::super) fn column_names(file: File, stop: &Stop) -> Result<Vec<String>, TabularError> {
+    Ok(Opened::new(file, stop)?.columns())
 }
 
 /// Reads the first rows with all columns: half of `limit` is for the pages, half for the values.
-pub(in super::super) fn preview(file: File, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {
+pub(in super::super) fn preview(file: File, n_rows: usize, limit: u64, stop: &Stop) -> Result<Preview, TabularError> {
     let half = limit / 2;
-    let file = Opened::new(file)?;
+    let file = Opened::new(file, stop)?;
     let meter = Arc::new(Meter::new(half, Arc::clone(file.metadata())));
     first_rows(&file.metered(&meter, half), n_rows, half).map_err(|error| meter.refusal().unwrap_or(error))
 }

@@ -32,7 +32,7 @@ fn written(columns: Vec<(&str, ArrayRef)>, encoding: Encoding, codec: Compressio
 fn refused(bytes: &[u8]) -> String {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    let shown = crate::preview_within(file.path(), "x.parquet", 2, 64 << 20).unwrap_err().to_string();
+    let shown = crate::preview_within(file.path(), "x.parquet", 2, 64 << 20, &Stop::default()).unwrap_err().to_string();
     let Err(error) = read(bytes, "x.parquet") else { panic!() };
     assert_eq!(error.to_string(), shown);
     shown

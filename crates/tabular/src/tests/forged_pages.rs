@@ -40,7 +40,8 @@ fn declare(bytes: &mut [u8], page: usize, size: u32) {
 }
 
 fn refused(bytes: &[u8]) -> String {
-    let shown = crate::preview_within(written_to_disk(bytes).path(), "x.parquet", 2, 64 << 20).unwrap_err().to_string();
+    let shown =
+        crate::preview_within(written_to_disk(bytes).path(), "x.parquet", 2, 64 << 20, &Stop::default()).unwrap_err().to_string();
     let Err(error) = read_with(bytes, "x.parquet", &ReadOptions { max_field_bytes: 2 << 20, ..options(false) }) else { panic!() };
     assert_eq!(error.to_string(), shown);
     shown
@@ -58,7 +59,8 @@ fn no_page_expands_to_more_than_its_header_declares() {
         for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
             let (mut bytes, page) = written(codec, version);
             assert!(bytes.len() < 100_000, "it is a small file");
-            let found = crate::preview_within(written_to_disk(&bytes).path(), "x.parquet", 2, 64 << 20).unwrap();
+            let found =
+                crate::preview_within(written_to_disk(&bytes).path(), "x.parquet", 2, 64 << 20, &Stop::default()).unwrap();
             assert_eq!(found.rows[1][0], json!("x".repeat(1 << 20)), "{codec:?}");
             declare(&mut bytes, page, 1000);
             let words = refused(&bytes);

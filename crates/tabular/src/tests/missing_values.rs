@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, FixedSizeBinaryArray, FixedSizeListArray, Int8Array,
 use arrow_schema::{DataType, Field};
 use serde_json::{Value, json};
 
-use crate::{ReadOptions, TableOptions, preview_within, read_interactions, read_table};
+use crate::{ReadOptions, Stop, TableOptions, preview_within, read_interactions, read_table};
 
 /// Returns a file with a column of ids and another column.
 fn written(name: &str, values: ArrayRef) -> tempfile::NamedTempFile {
@@ -40,6 +40,7 @@ fn table_of(file: &tempfile::NamedTempFile) -> Result<Vec<Vec<(usize, Value)>>, 
         max_cell_bytes: 1000,
         max_columns: 4,
         max_rows: 10_000,
+        stop: Stop::default(),
     };
     let mut rows = Vec::new();
     read_table(file.path(), "x.parquet", &options, &mut |_, cells| {
@@ -62,7 +63,9 @@ fn lists(lengths: impl IntoIterator<Item = usize>) -> ArrayRef {
 fn a_list_of_missing_values_takes_no_more_memory_than_allowed() {
     let file = written("tags", lists([20_000_000, 1]));
     let limit = "the values of the column \"tags\" take ";
-    for error in [table_of(&file).unwrap_err(), preview_within(file.path(), "x.parquet", 2, 64 << 20).unwrap_err()] {
+    for error in
+        [table_of(&file).unwrap_err(), preview_within(file.path(), "x.parquet", 2, 64 << 20, &Stop::default()).unwrap_err()]
+    {
         let words = error.to_string();
         assert!(words.starts_with(limit) && words.contains("leave that column out, or write shorter lists"), "{words}");
     }
@@ -74,7 +77,7 @@ fn a_list_of_missing_values_takes_no_more_memory_than_allowed() {
 #[test]
 fn missing_values_of_fixed_length_take_no_more_memory_than_allowed() {
     let file = written("v", Arc::new(FixedSizeBinaryArray::new_null(1 << 29, 2)));
-    let words = preview_within(file.path(), "x.parquet", 2, 64 << 20).unwrap_err().to_string();
+    let words = preview_within(file.path(), "x.parquet", 2, 64 << 20, &Stop::default()).unwrap_err().to_string();
     assert!(words.starts_with("the values of the column \"v\" take 1.0 GiB"), "{words}");
     let file = written("user_id", Arc::new(FixedSizeBinaryArray::new_null(1 << 29, 2)));
     let options = ReadOptions::new("user_id", "item_id", None);

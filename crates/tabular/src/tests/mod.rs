@@ -1,11 +1,13 @@
 //! The rules of reading, format by format.
 
 mod blocks;
+mod bounded_work;
 mod delta_texts;
 mod forged_pages;
 mod missing_values;
 mod odd_files;
 mod parquet_files;
+mod stray_marks;
 mod whole_rows;
 mod writers;
 
@@ -341,7 +343,7 @@ fn the_start_of_a_file_is_enough_for_its_first_rows() {
     let start = |bytes: &[u8], name: &str, most: u64| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        crate::preview_of_start(file.path(), name, 10_000, most, 1 << 20)
+        crate::preview_of_start(file.path(), name, 10_000, most, 1 << 20, &crate::Stop::default())
     };
     let whole = start(text.as_bytes(), "x.csv", 1 << 20).unwrap();
     assert_eq!((whole.rows.len(), whole.more), (999, false));

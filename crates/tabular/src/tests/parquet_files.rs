@@ -21,6 +21,12 @@ fn file(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     bytes
 }
 
+/// Returns a file of two interactions.
+pub fn of_two_rows() -> Vec<u8> {
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    file(vec![("user_id", Arc::clone(&ids)), ("item_id", ids)])
+}
+
 fn users() -> ArrayRef {
     Arc::new(StringArray::from(vec![Some("007"), None, Some("Sigur Rós")]))
 }
@@ -138,6 +144,7 @@ fn small_table() -> TableOptions {
         max_cell_bytes: 1000,
         max_columns: 4,
         max_rows: 10,
+        stop: Stop::default(),
     }
 }
 
@@ -245,12 +252,12 @@ fn a_preview_expands_no_page_beyond_its_limit_and_names_the_column() {
     for dictionary in [true, false] {
         let file = packed(vec![("user_id", texts(3, 1)), ("item_id", texts(3, 1)), ("blob", texts(3, 1 << 20))], dictionary);
         assert!(file.as_file().metadata().unwrap().len() < 100_000);
-        let Err(error) = crate::preview_within(file.path(), "x.parquet", 2, LIMIT) else { panic!() };
+        let Err(error) = crate::preview_within(file.path(), "x.parquet", 2, LIMIT, &Stop::default()) else { panic!() };
         let words = "the first rows cannot be shown: values of the column \"blob\" expand to ";
         assert!(error.to_string().starts_with(words), "{error}");
         assert!(error.to_string().contains("MiB or more"), "{error}");
-        assert_eq!(crate::column_names(file.path(), "x.parquet").unwrap(), ["user_id", "item_id", "blob"]);
-        let found = crate::preview_within(file.path(), "x.parquet", 2, 16 * LIMIT).unwrap();
+        assert_eq!(crate::column_names(file.path(), "x.parquet", &Stop::default()).unwrap(), ["user_id", "item_id", "blob"]);
+        let found = crate::preview_within(file.path(), "x.parquet", 2, 16 * LIMIT, &Stop::default()).unwrap();
         assert_eq!((found.rows.len(), found.more), (2, true));
         assert_eq!(found.rows[1][2], json!("x".repeat(1 << 20)));
         // Nothing depends on a column that is not wanted.
@@ -262,9 +269,9 @@ fn a_preview_expands_no_page_beyond_its_limit_and_names_the_column() {
 #[test]
 fn a_preview_repeats_no_text_beyond_its_limit() {
     let file = packed(vec![("blob", texts(200, 20_000))], true);
-    let Err(error) = crate::preview_within(file.path(), "x.parquet", 200, 1 << 20) else { panic!() };
+    let Err(error) = crate::preview_within(file.path(), "x.parquet", 200, 1 << 20, &Stop::default()) else { panic!() };
     assert!(matches!(&error, TabularError::PreviewTooLarge { column, .. } if column == "blob"), "{error}");
-    assert_eq!(crate::preview_within(file.path(), "x.parquet", 5, 1 << 20).unwrap().rows.len(), 5);
+    assert_eq!(crate::preview_within(file.path(), "x.parquet", 5, 1 << 20, &Stop::default()).unwrap().rows.len(), 5);
 }
 
 #[test]

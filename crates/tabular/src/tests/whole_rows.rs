@@ -7,10 +7,17 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch,
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-use crate::{TableCell, TableOptions, TableReport, TabularError, preview, read_table};
+use crate::{Stop, TableCell, TableOptions, TableReport, TabularError, preview, read_table};
 
 fn options() -> TableOptions {
-    TableOptions { key_column: "id".to_owned(), max_expanded_bytes: 1 << 20, max_cell_bytes: 1000, max_columns: 4, max_rows: 10 }
+    TableOptions {
+        key_column: "id".to_owned(),
+        max_expanded_bytes: 1 << 20,
+        max_cell_bytes: 1000,
+        max_columns: 4,
+        max_rows: 10,
+        stop: Stop::default(),
+    }
 }
 
 type Found = (Vec<(String, Vec<TableCell>)>, TableReport);

@@ -21,10 +21,23 @@ pub(super) fn of(head: &[u8]) -> Option<Encoding> {
     }
 }
 
+/// Returns whether a text is UTF-32: it begins with its byte order mark, or most characters have three zero bytes.
+pub(super) fn is_utf32(head: &[u8]) -> bool {
+    if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
+        return true;
+    }
+    let (characters, _) = head[..head.len().min(LOOKED_AT)].as_chunks::<4>();
+    let low_first = characters.iter().filter(|bytes| bytes[0] != 0 && bytes[1..] == [0; 3]).count();
+    let high_first = characters.iter().filter(|bytes| bytes[3] != 0 && bytes[..3] == [0; 3]).count();
+    characters.len() >= 2 && low_first.max(high_first) * 4 >= characters.len() * 3
+}
+
+/// Bytes that are looked at for an encoding without a mark.
+const LOOKED_AT: usize = 256;
+
 /// Returns the byte order of UTF-16 without a mark: its letters, digits and line ends have a zero byte each; a text in UTF-8 has
 /// none.
 fn unmarked_utf16(head: &[u8]) -> Option<Guess> {
-    const LOOKED_AT: usize = 256;
     let (pairs, _) = head[..head.len().min(LOOKED_AT)].as_chunks::<2>();
     let ascii = |high: u8, low: u8| high == 0 && (low.is_ascii_graphic() || low.is_ascii_whitespace());
     let low_first = pairs.iter().filter(|pair| ascii(pair[1], pair[0])).count();
@@ -118,6 +131,17 @@ mod tests {
         assert_eq!(of(b"user,item\na,\0\n"), None);
         assert_eq!(of("ユーザー,item\n".as_bytes()), None);
         assert_eq!(of(b"\0"), None);
+    }
+
+    #[test]
+    fn utf32_is_recognised_with_and_without_its_mark() {
+        for mark in ["", "\u{feff}"] {
+            let text = format!("{mark}user,item\na,b\n");
+            assert!(is_utf32(&text.chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect::<Vec<_>>()));
+            assert!(is_utf32(&text.chars().flat_map(|letter| u32::from(letter).to_be_bytes()).collect::<Vec<_>>()));
+            assert!(!is_utf32(text.as_bytes()) && !is_utf32(&utf16(&text, false)) && !is_utf32(&utf16(&text, true)));
+        }
+        assert!(!is_utf32(b"") && !is_utf32(&[0; 64]));
     }
 
     #[test]

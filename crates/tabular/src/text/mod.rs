@@ -31,6 +31,9 @@ impl<'s> Text<'s> {
     /// Examines the beginning of a text and converts it to UTF-8 if it is UTF-16.
     pub fn open(source: &'s mut (dyn Read + Send)) -> Result<Self, TabularError> {
         let head = beginning(source)?;
+        if encoding::is_utf32(&head) {
+            return Err(TabularError::UnreadEncoding { name: "UTF-32" });
+        }
         let mut text = Text { head, rest: Box::new(source), notes: Vec::new() };
         let Some(encoding) = encoding::of(&text.head) else {
             let seems = if text.head.len() < HEAD { seems } else { encoding::beginning_seems };

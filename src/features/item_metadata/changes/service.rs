@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use diesel_async::AsyncConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Map, Value};
 
 use super::error::TooManyChanges;
@@ -72,8 +72,11 @@ async fn accept(services: &Services, project: i64, changes: impl IntoIterator<It
         .transaction(async move |connection| -> ApiResult<()> {
             store::begin_writing(connection, project).await?;
             let in_use = uploads::in_use(connection, project).await?;
-            refuse_columns(in_use.as_ref(), &changes)?;
+            let is_known = has_only_columns_of(in_use.as_ref(), &changes);
             store::write(connection, changes).await?;
+            if !is_known {
+                refuse_columns(connection, project).await?;
+            }
             let waiting = store::waiting(connection, project).await?;
             if waiting.changes > MOST_WAITING.changes || waiting.bytes > MOST_WAITING.bytes {
                 return Err(MOST_WAITING.into());
@@ -96,12 +99,28 @@ fn collection_of(in_use: Option<&ItemMetaData>) -> TimeDelta {
     TimeDelta::seconds((1 + more).min(LONGEST_COLLECTION))
 }
 
-/// Fails if the metadata in use would have too many columns with these changes.
-fn refuse_columns(in_use: Option<&ItemMetaData>, changes: &[NewChange]) -> ApiResult<()> {
+/// Returns the columns of item metadata.
+fn columns_of(in_use: Option<&ItemMetaData>) -> BTreeSet<&str> {
     let known = in_use.and_then(|metadata| metadata.valid_columns_list_json.as_ref()).and_then(Value::as_array);
-    let known = known.into_iter().flatten().filter_map(Value::as_str);
-    let sent = changes.iter().filter_map(|change| change.cells.as_ref()?.as_object());
-    let columns: BTreeSet<&str> = known.chain(sent.flat_map(|values| values.keys().map(String::as_str))).collect();
+    known.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Returns whether changes need no column that the metadata in use does not have.
+fn has_only_columns_of(in_use: Option<&ItemMetaData>, changes: &[NewChange]) -> bool {
+    let known = columns_of(in_use);
+    let mut sent = changes.iter().filter_map(|change| change.cells.as_ref()?.as_object());
+    sent.all(|values| values.keys().all(|column| known.contains(column.as_str())))
+}
+
+/// Fails if the metadata in use would have too many columns with all changes that wait, which include those just written. Others that
+/// need new columns wait until the transaction ends.
+async fn refuse_columns(connection: &mut AsyncPgConnection, project: i64) -> ApiResult<()> {
+    store::begin_adding_columns(connection, project).await?;
+    // Changes first: the columns of one that is merged between the two queries are found in the form.
+    let waiting = store::columns(connection, project).await?;
+    let in_use = uploads::in_use(connection, project).await?;
+    let mut columns = columns_of(in_use.as_ref());
+    columns.extend(waiting.iter().map(String::as_str));
     if columns.len() <= MOST_COLUMNS {
         return Ok(());
     }

@@ -45,6 +45,25 @@ pub async fn waiting(connection: &mut AsyncPgConnection, project: i64) -> QueryR
     Ok(Waiting { changes: sums.changes, bytes: sums.bytes })
 }
 
+/// Returns the columns of all changes of a project.
+pub async fn columns(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    // The cells of a change that removes a row are null, and have no keys.
+    let sql = "SELECT DISTINCT name FROM item_changes, json_object_keys(cells) AS keys(name) WHERE project_id = $1";
+    let columns: Vec<Column> = diesel::sql_query(sql).bind::<BigInt, _>(project).load(connection).await?;
+    Ok(columns.into_iter().map(|column| column.name).collect())
+}
+
+/// Keeps others that add columns to the item metadata of a project waiting until the transaction ends.
+pub async fn begin_adding_columns(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<()> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('item_columns:' || $1, 0))";
+    diesel::sql_query(sql).bind::<Text, _>(project.to_string()).execute(connection).await.map(drop)
+}
+
 /// Returns the oldest changes of a project: at most `most`, and none after the first that reaches this many bytes.
 pub async fn oldest(connection: &mut AsyncPgConnection, project: i64, most: i64, bytes: i64) -> QueryResult<Vec<Change>> {
     let sql = "SELECT item_id, cells, bytes, sequence FROM (
