@@ -15,9 +15,6 @@ const TERMS: usize = 12;
 /// The largest number of similar items.
 const NEIGHBOURS: usize = 10;
 
-/// Bytes of encoded items per byte of their values, at most: a character of a text becomes a term.
-const ENCODED: u64 = 4;
-
 /// What a spec makes of the items.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FeaturePreview {
@@ -97,10 +94,8 @@ pub fn encodings(
         None if n_rows == 0 => return Err(FeatureSetError::NoItems),
         None => 0,
     };
-    context.require_memory("encoding the items", table.heap_bytes().saturating_mul(ENCODED))?;
     let rows: Vec<Option<u32>> = (0..n_rows as u32).map(Some).collect();
-    let encoder = Encoder::fit(spec, table, &rows, now, context)?;
-    let encoded = encoder.encode(table, &rows, context)?;
+    let (encoder, encoded) = Encoder::fit_and_encode(spec, table, (&rows, &rows), now, context)?;
     let id = |row: usize| table.ids().get(row as u32).to_owned();
     let spread = (0..n_rows).step_by(n_rows.div_ceil(ITEMS).max(1)).filter(|row| *row != chosen);
     let shown = std::iter::once(chosen).chain(spread).take(ITEMS);

@@ -161,7 +161,6 @@ impl TrainedModel {
             return Ok(None);
         }
         let ids = Ids::from_sorted(rows.iter().flatten().map(|&row| table.ids().get(row)))?;
-        ctx.require_memory("the features of new items", cold_start.encoder.bytes_to_encode(table, &rows))?;
         Ok(Some(NewItems { ids, features: cold_start.encoder.encode(table, &rows, ctx)? }))
     }
 

@@ -81,6 +81,16 @@ impl<'a> Cell<'a> {
         Ok(())
     }
 
+    /// Returns the bytes of the texts in the cell.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Cell::Missing | Cell::Number(_) => 0,
+            Cell::Text(text) => text.len(),
+            Cell::Texts(texts) => texts.iter().map(|text| text.len()).sum(),
+            Cell::Values(values) => values.iter().map(|value| value.as_str().map_or(0, str::len)).sum(),
+        }
+    }
+
     /// Returns the texts in the cell.
     pub fn texts(self) -> Told<Vec<Cow<'a, str>>> {
         match self {

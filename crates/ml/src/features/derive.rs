@@ -2,20 +2,21 @@
 
 use std::borrow::Cow;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cell, Told, number_text};
 use super::dates::DAY;
-
-/// Longest regular expression, in bytes.
-const LONGEST_PATTERN: usize = 1000;
-
-/// Most bytes of a compiled regular expression: specs come from outside.
-const COMPILED_BYTES: usize = 1 << 20;
+use super::pattern::Pattern;
 
 /// Most pairs that a cross makes of one item.
 pub(super) const MOST_PAIRS: usize = 1000;
+
+/// Most bytes of the pairs that a cross makes of one item: as many as those of the longest value of a file.
+const MOST_PAIR_BYTES: usize = 256 << 10;
+
+/// What stands between the two values of a pair.
+const TIMES: &str = " × ";
 
 /// A change of a value before it is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ pub enum Derivation {
 /// A derivation whose regular expression is compiled.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Extract(Regex),
+    Extract(Pattern),
     Split(String),
     Bucket(f64),
     Log,
@@ -62,7 +63,7 @@ impl Step {
     /// Prepares a derivation; the error ends a sentence that begins with the column.
     pub fn of(derivation: &Derivation) -> Told<Step> {
         Ok(match derivation {
-            Derivation::Extract { pattern } => Step::Extract(compiled(pattern)?),
+            Derivation::Extract { pattern } => Step::Extract(Pattern::of(pattern)?),
             Derivation::Split { separator } if separator.is_empty() => {
                 return Err("split: the separator is empty".to_owned());
             }
@@ -77,13 +78,24 @@ impl Step {
         })
     }
 
+    /// Returns about how many bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Step::Extract(pattern) => pattern.bytes(),
+            _ => 0,
+        }
+    }
+
     /// Applies the step to a cell; `other` is the cell of the column that is crossed with.
     pub fn apply<'a>(&self, cell: Cell<'a>, other: Cell<'a>, now_micros: i64) -> Told<Cell<'a>> {
         if cell == Cell::Missing {
             return Ok(Cell::Missing);
         }
         match self {
-            Step::Extract(regex) => each(cell, |text| Ok(extract(regex, text).into_iter().collect())),
+            Step::Extract(pattern) => {
+                pattern.require_short(cell.bytes())?;
+                each(cell, |text| Ok(extract(&pattern.regex, text).into_iter().collect()))
+            }
             Step::Split(separator) => each(cell, |text| Ok(split(separator, text))),
             Step::Bucket(width) => each(cell, |text| {
                 let number = Cell::Text(text).number()?;
@@ -102,19 +114,6 @@ impl Step {
 /// Returns the days from a moment to the moment of training.
 pub(super) fn age_in_days(moment: i64, now_micros: i64) -> f64 {
     (now_micros as f64 - moment as f64) / DAY as f64
-}
-
-fn compiled(pattern: &str) -> Told<Regex> {
-    if pattern.len() > LONGEST_PATTERN {
-        return Err(format!("extract: the pattern is longer than {LONGEST_PATTERN} bytes"));
-    }
-    let built = RegexBuilder::new(pattern).size_limit(COMPILED_BYTES).dfa_size_limit(COMPILED_BYTES).build();
-    built.map_err(|error| {
-        // The library draws the place in several lines; the last one says what is wrong.
-        let error = error.to_string();
-        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        format!("extract: {pattern:?} is not a regular expression that can be used: {reason}")
-    })
 }
 
 /// Applies a step to each text of a cell.
@@ -175,9 +174,22 @@ fn cross<'a>(cell: Cell<'a>, other: Cell<'a>) -> Told<Cell<'a>> {
             theirs.len()
         ));
     }
-    let pairs = ours.iter().flat_map(|a| theirs.iter().map(move |b| Cow::Owned(format!("{a} × {b}"))));
+    let bytes = bytes_of_pairs(&ours, &theirs);
+    if bytes > MOST_PAIR_BYTES {
+        return Err(format!(
+            "has texts that take {bytes} bytes when they are crossed; at most {MOST_PAIR_BYTES} are made. Extract the part that \
+             matters first"
+        ));
+    }
+    let pairs = ours.iter().flat_map(|a| theirs.iter().map(move |b| Cow::Owned(format!("{a}{TIMES}{b}"))));
     let pairs: Vec<Cow<'a, str>> = pairs.collect();
     Ok(if pairs.is_empty() { Cell::Missing } else { Cell::Texts(pairs) })
+}
+
+/// Returns the bytes of all pairs of two lists, of at most [`MOST_PAIRS`].
+fn bytes_of_pairs(ours: &[Cow<'_, str>], theirs: &[Cow<'_, str>]) -> usize {
+    let bytes = |texts: &[Cow<'_, str>]| texts.iter().map(|text| text.len()).sum::<usize>();
+    bytes(ours) * theirs.len() + bytes(theirs) * ours.len() + ours.len() * theirs.len() * TIMES.len()
 }
 
 #[cfg(test)]
@@ -231,5 +243,37 @@ mod tests {
             let found = derive(steps, &value, &Value::Null).unwrap_err();
             assert!(found.contains(wanted), "{found}");
         }
+    }
+
+    #[test]
+    fn pairs_are_limited_in_bytes() {
+        let crossed = |bytes: usize| {
+            let texts: Vec<String> = vec!["t".repeat(bytes / 4); 2];
+            derive(json!([{"cross": {"with": "b"}}]), &json!(texts), &json!(texts))
+        };
+        // Four pairs of two texts each.
+        let of_pairs = |bytes: usize| 4 * (2 * (bytes / 4) + TIMES.len());
+        let longest = (MOST_PAIR_BYTES / 8 - TIMES.len() / 2) * 4;
+        assert!(of_pairs(longest) <= MOST_PAIR_BYTES && of_pairs(longest + 4) > MOST_PAIR_BYTES);
+        assert_eq!(crossed(longest).unwrap().len(), 4);
+        let refused = crossed(longest + 4).unwrap_err();
+        assert!(refused.contains("when they are crossed; at most 262144 are made"), "{refused}");
+    }
+
+    #[test]
+    fn crossing_a_text_with_itself_again_and_again_ends_in_words() {
+        let steps: Vec<Value> = (0..20).map(|_| json!({"cross": {"with": "b"}})).collect();
+        let refused = derive(json!(steps), &json!("t".repeat(100_000)), &json!("t".repeat(100_000))).unwrap_err();
+        assert!(refused.contains("when they are crossed"), "{refused}");
+    }
+
+    #[test]
+    fn a_large_expression_refuses_a_long_text_however_it_is_divided() {
+        let extract = json!([{"extract": {"pattern": "(?:a{0,1000}){5}b"}}]);
+        for long in [json!("a".repeat(60_000)), json!(vec!["a".repeat(600); 100])] {
+            let refused = derive(extract.clone(), &long, &Value::Null).unwrap_err();
+            assert!(refused.contains("has a text of 60000 bytes"), "{refused}");
+        }
+        assert_eq!(derive(extract, &json!("aab"), &Value::Null).unwrap(), ["aab"]);
     }
 }

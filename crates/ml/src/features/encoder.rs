@@ -13,6 +13,9 @@ use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::sparse::Csr;
 
+/// Bytes of a pattern in memory per byte of its size: it is held to be read in both directions, here and in the encoder.
+const PATTERN_COPIES: u64 = 4;
+
 /// A spec with all that was learnt from the rows of training items.
 #[derive(Debug, Clone)]
 pub struct Encoder {
@@ -52,7 +55,7 @@ impl PartialEq for Encoder {
 
 impl Encoder {
     /// Learns from the rows of training items; `None` stands for an item without a row. Nothing else of the table is looked at.
-    /// `now_micros` is the moment of training, against which ages are measured.
+    /// `now_micros` is the moment of training, against which ages are measured. Asks for the memory of each field.
     pub fn fit(
         spec: &FeatureSpec,
         table: &FeatureTable,
@@ -60,12 +63,8 @@ impl Encoder {
         now_micros: i64,
         ctx: &Context,
     ) -> MlResult<Encoder> {
-        let learn = |source: &Source<'_>| match Fitted::fit(source, rows, now_micros, ctx)? {
-            Some(fitted) => Ok(fitted),
-            None => Err(Fitted::emptiness(source)),
-        };
-        let fitted = learn_fields(spec, table, rows, now_micros, learn)?;
-        Encoder::new(spec.clone(), now_micros, fitted)
+        let learnt = learn_fields(spec, table, rows, now_micros, ctx)?;
+        Encoder::new(spec.clone(), now_micros, learnt.into_iter().collect::<MlResult<_>>()?)
     }
 
     /// Learns from the rows of training items as [`Encoder::fit`] does, and leaves out fields that are empty in all of them. Returns the
@@ -77,15 +76,14 @@ impl Encoder {
         now_micros: i64,
         ctx: &Context,
     ) -> MlResult<(Encoder, Vec<usize>)> {
-        let all = learn_fields(spec, table, rows, now_micros, |source| Fitted::fit(source, rows, now_micros, ctx))?;
-        let present: Vec<usize> = (0..all.len()).filter(|field| all[*field].is_some()).collect();
+        let learnt = learn_fields(spec, table, rows, now_micros, ctx)?;
+        let present: Vec<usize> = (0..learnt.len()).filter(|field| learnt[*field].is_ok()).collect();
         let fields = present.iter().map(|field| spec.fields[*field].clone()).collect();
-        let encoder = Encoder::new(FeatureSpec { fields }, now_micros, all.into_iter().flatten().collect())?;
+        let encoder = Encoder::new(FeatureSpec { fields }, now_micros, learnt.into_iter().flatten().collect())?;
         Ok((encoder, present))
     }
 
-    /// Learns from the rows of training items and encodes rows, see [`Encoder::fit`] and [`Encoder::encode`]. Asks for the memory of
-    /// both first.
+    /// Learns from the rows of training items and encodes rows, see [`Encoder::fit`] and [`Encoder::encode`].
     pub fn fit_and_encode(
         spec: &FeatureSpec,
         table: &FeatureTable,
@@ -93,9 +91,8 @@ impl Encoder {
         now_micros: i64,
         ctx: &Context,
     ) -> MlResult<(Encoder, Csr)> {
-        Self::require_terms(table, ctx)?;
         let encoder = Encoder::fit(spec, table, trained, now_micros, ctx)?;
-        let encoded = encoder.encode_within(table, rows, ctx)?;
+        let encoded = encoder.encode(table, rows, &ctx.beside(encoder.heap_bytes()))?;
         Ok((encoder, encoded))
     }
 
@@ -124,6 +121,10 @@ impl Encoder {
         Ok(Encoder { spec, now_micros, blocks, n_columns })
     }
 
+    fn heap_bytes(&self) -> u64 {
+        self.blocks.iter().map(|block| block.fitted.heap_bytes()).sum()
+    }
+
     /// Returns the number of columns of what is encoded.
     pub fn n_columns(&self) -> usize {
         self.n_columns as usize
@@ -136,13 +137,14 @@ impl Encoder {
 
     /// Returns a row for each of `rows`, empty for `None`. The columns of a field have the field's weight as their length, or
     /// are all zero when the item has nothing that a training item had. A column that the table does not have counts as missing
-    /// in all rows.
+    /// in all rows. Asks for the memory first.
     pub fn encode(&self, table: &FeatureTable, rows: &[Option<u32>], ctx: &Context) -> MlResult<Csr> {
         require_rows(table, rows)?;
         self.require_any_column(table)?;
+        ctx.require_memory("the features of items", self.bytes_to_encode(table, rows))?;
         let with_source = |(block, field)| -> (&Block, Source<'_>) {
             let block: &Block = block;
-            (block, Source::new(field, &block.steps, table, self.now_micros))
+            (block, Source::new(field, &block.steps, table, self.now_micros, ctx))
         };
         let sources: Vec<(&Block, Source<'_>)> = self.blocks.iter().zip(&self.spec.fields).map(with_source).collect();
         let parts = in_blocks(rows, ctx, |_, rows| {
@@ -159,7 +161,7 @@ impl Encoder {
     }
 
     /// Returns about how many bytes it takes at most to encode rows: their entries, in parts and then joined.
-    pub fn bytes_to_encode(&self, table: &FeatureTable, rows: &[Option<u32>]) -> u64 {
+    pub(super) fn bytes_to_encode(&self, table: &FeatureTable, rows: &[Option<u32>]) -> u64 {
         const ENTRY: u64 = 8;
         const IN_PARTS_AND_JOINED: u64 = 2;
         let blocks: Vec<(&str, &Block)> = self.spec.fields.iter().map(|field| field.column.as_str()).zip(&self.blocks).collect();
@@ -192,7 +194,7 @@ impl Encoder {
     /// Returns the first row of a table, as [`Self::encode`] does, where a value that cannot be read counts as missing; and for
     /// each field of the spec whether its value means something to the encoder.
     pub fn encode_readable(&self, table: &FeatureTable) -> (Csr, Vec<bool>) {
-        let nothing = FeatureTable::one("", &serde_json::Map::new());
+        let (nothing, ctx) = (FeatureTable::one("", &serde_json::Map::new()), Context::new(0, 1));
         let table = if table.n_rows() == 0 { &nothing } else { table };
         let (mut part, mut scratch) = (Part::default(), Scratch::default());
         let mut is_known = Vec::with_capacity(self.blocks.len());
@@ -201,7 +203,7 @@ impl Encoder {
             // So that a value which cannot be read is told from one that is not given.
             let strict = field.strict();
             let mut encode = |table: &FeatureTable| {
-                let source = Source::new(&strict, &block.steps, table, self.now_micros);
+                let source = Source::new(&strict, &block.steps, table, self.now_micros, &ctx);
                 self.encode_row(&[(block, source)], 0, &mut part, &mut scratch).is_ok()
             };
             let can_be_read = encode(table);
@@ -275,19 +277,28 @@ fn joined(parts: Vec<Part>, n_rows: usize, n_cols: usize) -> Csr {
     Csr { n_rows, n_cols, indptr, indices, values }
 }
 
-/// Learns every field of a spec.
-fn learn_fields<T>(
+/// Learns every field of a spec, and asks for the memory of each. A field that is empty in all rows has an error of its own.
+fn learn_fields(
     spec: &FeatureSpec,
     table: &FeatureTable,
     rows: &[Option<u32>],
     now_micros: i64,
-    learn: impl Fn(&Source<'_>) -> MlResult<T>,
-) -> MlResult<Vec<T>> {
+    ctx: &Context,
+) -> MlResult<Vec<MlResult<Fitted>>> {
     spec.validate()?;
     spec.require_columns(table.columns())?;
     require_rows(table, rows)?;
-    let learnt = |(field, steps): (&super::Field, Vec<Step>)| learn(&Source::new(field, &steps, table, now_micros));
-    spec.fields.iter().zip(steps_of(spec)?).map(learnt).collect()
+    let steps = steps_of(spec)?;
+    let mut held = steps.iter().flatten().map(Step::bytes).sum::<usize>() as u64 * PATTERN_COPIES;
+    let mut learnt = Vec::with_capacity(spec.fields.len());
+    for (field, steps) in spec.fields.iter().zip(steps) {
+        let beside = ctx.beside(held);
+        let source = Source::new(field, &steps, table, now_micros, &beside);
+        let fitted = Fitted::fit(&source, rows, now_micros, &beside)?;
+        held += fitted.as_ref().map_or(0, Fitted::heap_bytes);
+        learnt.push(fitted.ok_or_else(|| Fitted::emptiness(&source)));
+    }
+    Ok(learnt)
 }
 
 fn steps_of(spec: &FeatureSpec) -> MlResult<Vec<Vec<Step>>> {

@@ -1,6 +1,7 @@
 //! What each kind of field learns from the training items.
 
 use super::blocks::in_blocks;
+use super::cells::cut;
 use super::dates::year_and_month;
 use super::derive::age_in_days;
 use super::number::Knots;
@@ -16,6 +17,9 @@ use crate::tensors::{TensorReader, TensorWriter};
 
 /// Years and months in fewer training items are dropped.
 const MIN_COUNT: u32 = 2;
+
+/// Bytes of a row while the numbers or dates of all are sorted.
+const NUMBER_BYTES: u64 = 64;
 
 /// A field that is ready to encode.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +64,15 @@ impl Fitted {
             Fitted::Number(knots) => knots.width(),
             Fitted::Time { age, calendar } => age.width() + calendar.as_ref().map_or(0, Vocabulary::len),
             Fitted::Vector { width } => *width,
+        }
+    }
+
+    /// Returns the bytes held on the heap, apart from a few numbers.
+    pub fn heap_bytes(&self) -> u64 {
+        match self {
+            Fitted::Terms(terms) => terms.vocabulary.heap_bytes(),
+            Fitted::Time { calendar: Some(calendar), .. } => calendar.heap_bytes(),
+            Fitted::Number(_) | Fitted::Time { .. } | Fitted::Vector { .. } => 0,
         }
     }
 
@@ -112,7 +125,7 @@ impl Fitted {
         }
     }
 
-    /// Names what the entries of an item mean, given by column and value, and adds up the values of those that mean one thing
+    /// Names what the entries of an item mean, given by column and value, where long terms are cut, and adds up the values of those that mean one thing
     /// together.
     pub fn meanings(&self, entries: &[(usize, f32)]) -> Vec<(String, f32)> {
         let (one, rest) = match self {
@@ -125,7 +138,7 @@ impl Fitted {
             let last = one.last().map_or(*first, |(at, _)| *at);
             meanings.push((self.range(*first, last), one.iter().map(|(_, value)| value).sum()));
         }
-        meanings.extend(rest.iter().map(|(at, value)| (self.term(*at).to_owned(), *value)));
+        meanings.extend(rest.iter().map(|(at, value)| (cut(self.term(*at)), *value)));
         meanings
     }
 
@@ -210,6 +223,7 @@ fn present<T: Send>(
     ctx: &Context,
     read: impl Fn(u32) -> MlResult<Option<T>> + Sync,
 ) -> MlResult<(Vec<T>, bool)> {
+    ctx.require_memory("the numbers of item features", rows.len() as u64 * NUMBER_BYTES)?;
     let parts =
         in_blocks(rows, ctx, |_, rows| rows.iter().flatten().map(|row| read(*row)).collect::<MlResult<Vec<Option<T>>>>())?;
     let has_missing = parts.iter().flatten().any(Option::is_none);

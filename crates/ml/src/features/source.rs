@@ -3,9 +3,16 @@
 use super::cells::{Cell, Told};
 use super::derive::Step;
 use super::spec::Field;
-use super::table::{Column, FeatureTable};
+use super::table::{Column, FeatureTable, heap_of};
+use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::ids::Ids;
+
+/// Rows without derivations and long values between two checks whether to stop.
+const UNCHECKED: u32 = 16;
+
+/// Bytes of a value from which on it is long.
+const LONG: usize = 1 << 10;
 
 /// Where a field finds its values. A column that the table does not have is missing in each row.
 pub(super) struct Source<'a> {
@@ -15,11 +22,12 @@ pub(super) struct Source<'a> {
     /// Each step, and the column it crosses with.
     steps: Vec<(&'a Step, Option<Column<'a>>)>,
     now_micros: i64,
+    ctx: &'a Context,
 }
 
 impl<'a> Source<'a> {
-    /// Finds the columns of a field in a table.
-    pub fn new(field: &'a Field, steps: &'a [Step], table: &'a FeatureTable, now_micros: i64) -> Self {
+    /// Finds the columns of a field in a table. Reading them stops when `ctx` says so.
+    pub fn new(field: &'a Field, steps: &'a [Step], table: &'a FeatureTable, now_micros: i64, ctx: &'a Context) -> Self {
         let with_column = |step: &'a Step| match step {
             Step::Cross(with) => (step, table.column(with)),
             _ => (step, None),
@@ -30,11 +38,15 @@ impl<'a> Source<'a> {
             values: table.column(&field.column),
             steps: steps.iter().map(with_column).collect(),
             now_micros,
+            ctx,
         }
     }
 
     /// Returns what `read` makes of the cell of a row. An error names column and id.
     pub fn read<T>(&self, row: u32, read: impl FnOnce(Cell<'a>) -> Told<T>) -> MlResult<T> {
+        if self.is_dear(row) {
+            self.ctx.check()?;
+        }
         self.cell(row).and_then(read).map_err(|what| self.wrong(row, &what))
     }
 
@@ -42,7 +54,7 @@ impl<'a> Source<'a> {
     /// missing.
     pub fn read_one<T>(&self, row: u32, read: impl FnOnce(Cell<'a>) -> Told<Option<T>>) -> MlResult<Option<T>> {
         match self.read(row, read) {
-            Err(_) if self.field.options.lenient == Some(true) => Ok(None),
+            Err(MlError::BadInput(_)) if self.field.options.lenient == Some(true) => Ok(None),
             found => found,
         }
     }
@@ -61,6 +73,12 @@ impl<'a> Source<'a> {
     /// Creates an error about the whole column.
     pub fn flaw(&self, what: &str) -> MlError {
         MlError::BadInput(format!("column {:?} {what}", self.field.column))
+    }
+
+    /// Returns whether to check before a row: some take long, and the others are many.
+    fn is_dear(&self, row: u32) -> bool {
+        let is_long = |values: &Column<'_>| heap_of(values.get(row)) >= LONG;
+        !self.steps.is_empty() || row.is_multiple_of(UNCHECKED) || self.values.as_ref().is_some_and(is_long)
     }
 
     fn cell(&self, row: u32) -> Told<Cell<'a>> {

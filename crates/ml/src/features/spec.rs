@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cells::Told;
 use super::derive::{Derivation, Step};
 use super::number::MOST_KNOTS;
 use super::table::listed;
@@ -15,6 +16,12 @@ const MOST_FIELDS: usize = 1000;
 
 /// Most derivations of a field.
 const MOST_DERIVATIONS: usize = 20;
+
+/// The least and the largest weight: the square of a number beyond them is no ordinary one.
+const WEIGHTS: std::ops::RangeInclusive<f32> = 1e-6..=1e6;
+
+/// Most bytes of the compiled patterns of a spec.
+const MOST_PATTERN_BYTES: usize = 64 << 20;
 
 /// Most terms that can be asked for.
 const MOST_TERMS: u32 = 1_000_000;
@@ -188,8 +195,8 @@ impl Field {
 
     fn flaw(&self) -> Option<String> {
         let options = &self.options;
-        if !(self.weight > 0.0 && self.weight.is_finite()) {
-            return Some(format!("weight {} is not a positive number", self.weight));
+        if !WEIGHTS.contains(&self.weight) {
+            return Some(format!("weight {} is not between 0.000001 and 1000000", self.weight));
         }
         if let Some(name) = options.misplaced(self.kind) {
             return Some(format!("option {name:?} does not apply to kind \"{}\"; leave it out", self.kind.word()));
@@ -206,7 +213,12 @@ impl Field {
         if self.derive.len() > MOST_DERIVATIONS {
             return Some(format!("has {} derivations; at most {MOST_DERIVATIONS} are possible", self.derive.len()));
         }
-        self.derive.iter().find_map(|derivation| Step::of(derivation).err())
+        None
+    }
+
+    /// Checks the derivations, and returns about how many bytes they take in memory.
+    fn bytes_of_steps(&self) -> Told<usize> {
+        self.derive.iter().try_fold(0, |bytes, derivation| Ok(bytes + Step::of(derivation)?.bytes()))
     }
 }
 
@@ -220,10 +232,19 @@ impl FeatureSpec {
             let n = self.fields.len();
             return Err(MlError::BadInput(format!("the feature spec has {n} fields; at most {MOST_FIELDS} are possible")));
         }
-        match self.fields.iter().find_map(|field| Some((field, field.flaw()?))) {
-            Some((field, flaw)) => Err(MlError::BadInput(format!("column {:?}: {flaw}", field.column))),
-            None => Ok(()),
+        let mut bytes = 0;
+        for field in &self.fields {
+            let steps = field.flaw().map_or_else(|| field.bytes_of_steps(), Err);
+            bytes += steps.map_err(|flaw| MlError::BadInput(format!("column {:?}: {flaw}", field.column)))?;
+            if bytes > MOST_PATTERN_BYTES {
+                return Err(MlError::BadInput(format!(
+                    "the patterns of the feature spec take more than {} MiB up to column {:?}; simplify some, or leave some out",
+                    MOST_PATTERN_BYTES >> 20,
+                    field.column
+                )));
+            }
         }
+        Ok(())
     }
 
     /// Fails unless each column that a field reads is among those of a table.
@@ -278,7 +299,10 @@ mod tests {
     #[test]
     fn each_flaw_names_the_column() {
         for (field, wanted) in [
-            (r#"{"column":"a","kind":"text","weight":0}"#, "column \"a\": weight 0 is not a positive number"),
+            (r#"{"column":"a","kind":"text","weight":0}"#, "column \"a\": weight 0 is not between"),
+            (r#"{"column":"a","kind":"text","weight":1e38}"#, "is not between 0.000001 and 1000000"),
+            (r#"{"column":"a","kind":"text","weight":1000001}"#, "weight 1000001 is not between"),
+            (r#"{"column":"a","kind":"text","weight":1e-7}"#, "is not between"),
             (r#"{"column":"a","kind":"text","weight":-1}"#, "weight -1"),
             (r#"{"column":"a","kind":"text","options":{"knots":3}}"#, "option \"knots\" does not apply to kind \"text\""),
             (r#"{"column":"a","kind":"category","options":{"lenient":true}}"#, "option \"lenient\" does not apply"),
@@ -292,5 +316,23 @@ mod tests {
             assert!(found.contains(wanted) && found.starts_with("column \"a\""), "{field}: {found}");
         }
         assert!(FeatureSpec::default().validate().is_err());
+        for weight in [1e-6, 1e6] {
+            let field = Field { weight, ..Field::new("a", FieldKind::Text) };
+            FeatureSpec { fields: vec![field] }.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_patterns_of_a_spec_are_limited_in_bytes() {
+        let extract = || Derivation::Extract { pattern: "(?:a{0,1000}){5}b".to_owned() };
+        let of_fields = |n: usize| {
+            let field = Field { derive: (0..20).map(|_| extract()).collect(), ..Field::new("a", FieldKind::Category) };
+            FeatureSpec { fields: vec![field; n] }.validate()
+        };
+        let bytes = Step::of(&extract()).unwrap().bytes();
+        let most = MOST_PATTERN_BYTES / bytes / 20;
+        of_fields(most).unwrap();
+        let refused = of_fields(most + 1).unwrap_err().to_string();
+        assert!(refused.contains("take more than 64 MiB") && refused.contains("column \"a\""), "{refused}");
     }
 }

@@ -3,6 +3,7 @@
 use super::blocks::in_blocks;
 use super::cells::{Cell, Told};
 use super::derive::Derivation;
+use super::growth::Growth;
 use super::scratch::Scratch;
 use super::source::Source;
 use super::spec::{Field, FieldKind};
@@ -16,6 +17,9 @@ const MIN_COUNT: u32 = 2;
 
 /// Terms that are kept, unless the field says otherwise.
 const MAX_TERMS: u32 = 30_000;
+
+/// Bytes of terms that a thread counts before it asks for their memory.
+const COUNTED: u64 = 256 << 10;
 
 /// A column with as many values is not one of categories.
 const TOO_MANY: usize = 100_000;
@@ -116,15 +120,22 @@ impl Terms {
 }
 
 fn count(source: &Source<'_>, how: &How, rows: &[Option<u32>], ctx: &Context) -> MlResult<Option<Counts>> {
+    let growth = Growth::of(ctx, "the terms of item features");
     let parts = in_blocks(rows, ctx, |first, rows| {
         let (mut counts, mut scratch, mut is_empty) = (Counts::default(), Scratch::default(), true);
+        let mut asked = 0;
         for (at, row) in rows.iter().enumerate() {
             let Some(row) = *row else { continue };
             source.read(row, |cell| {
                 is_empty &= cell == Cell::Missing;
                 how.each(&cell, &mut scratch, &mut |term| counts.add(term, first + at))
             })?;
+            if counts.bytes() - asked >= COUNTED {
+                growth.add(counts.bytes() - asked)?;
+                asked = counts.bytes();
+            }
         }
+        growth.add(counts.bytes() - asked)?;
         Ok((counts, is_empty))
     })?;
     let is_empty = parts.iter().all(|(_, is_empty)| *is_empty);

@@ -9,9 +9,14 @@ use crate::error::{MlError, MlResult};
 use crate::ids::Ids;
 use crate::tensors::{TensorReader, TensorWriter};
 
+/// Bytes of a term beside its text, while terms are counted and a vocabulary is made of them: in the table, which doubles when it
+/// is full, in the list that is sorted, and in the vocabulary.
+const TERM_BYTES: u64 = 192;
+
 /// In how many rows each term occurs.
 #[derive(Default)]
 pub(super) struct Counts {
+    bytes: u64,
     terms: HashMap<Box<str>, Seen, RandomState>,
 }
 
@@ -28,9 +33,16 @@ impl Counts {
             Some(seen) if seen.last == row => {}
             Some(seen) => *seen = Seen { n_rows: seen.n_rows + 1, last: row },
             None => {
+                // Once here and once in the vocabulary.
+                self.bytes += 2 * term.len() as u64 + TERM_BYTES;
                 self.terms.insert(term.into(), Seen { n_rows: 1, last: row });
             }
         }
+    }
+
+    /// Returns about how many bytes the terms take, as long as none is dropped, and a vocabulary of them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Returns the counts of both, which are of different rows.
@@ -38,6 +50,7 @@ impl Counts {
         if self.terms.len() < other.terms.len() {
             std::mem::swap(&mut self, &mut other);
         }
+        self.bytes += other.bytes;
         for (term, seen) in other.terms {
             let n_rows = seen.n_rows;
             self.terms.entry(term).and_modify(|ours| ours.n_rows += n_rows).or_insert(seen);
@@ -101,6 +114,12 @@ impl Vocabulary {
     /// Returns the number of terms.
     pub fn len(&self) -> usize {
         self.terms.len()
+    }
+
+    /// Returns the bytes held on the heap.
+    pub fn heap_bytes(&self) -> u64 {
+        let terms = self.terms.bytes().len() + size_of_val(self.terms.offsets());
+        (terms + size_of_val(&*self.idf) + size_of_val(&*self.slots)) as u64
     }
 
     /// Returns a term.

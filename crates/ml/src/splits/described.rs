@@ -54,9 +54,8 @@ impl Split {
         ctx: &Context,
     ) -> MlResult<(Self, Encoder, Vec<usize>)> {
         let rows = self.rows_of(table, items);
-        Encoder::require_terms(table, ctx)?;
         let (encoder, present) = Encoder::fit_present(spec, table, &rows[..self.n_warm], now, ctx)?;
-        self.item_features = Some(encoder.encode_within(table, &rows, ctx)?);
+        self.item_features = Some(encoder.encode(table, &rows, ctx)?);
         Ok((self, encoder, present))
     }
 

@@ -52,7 +52,7 @@ impl NewUsers {
         let UserFeatures { spec, table, users, now } = known;
         let rows: Vec<Option<u32>> = users.iter().map(|user| table.ids().find(user)).collect();
         let lessons: Vec<Option<u32>> = (0..rows.len()).filter(|user| learns_from(*user)).map(|user| rows[user]).collect();
-        let features = Encoder::fit(spec, table, &lessons, now, ctx)?.encode(table, &rows, ctx)?;
+        let (_, features) = Encoder::fit_and_encode(spec, table, (&lessons, &rows), now, ctx)?;
         let held_out = only(&split.held_out, |user| is_new[user]);
         Ok(NewUsers { is_new, held_out, features })
     }

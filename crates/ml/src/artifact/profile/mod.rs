@@ -32,8 +32,7 @@ impl ProfiledUsers {
     /// training in microseconds.
     pub fn new(spec: &FeatureSpec, table: &FeatureTable, users: &Ids, now: i64, ctx: &Context) -> MlResult<Self> {
         let rows: Vec<Option<u32>> = users.iter().map(|user| table.ids().find(user)).collect();
-        let encoder = Encoder::fit(spec, table, &rows, now, ctx)?;
-        let features = encoder.encode(table, &rows, ctx)?;
+        let (encoder, features) = Encoder::fit_and_encode(spec, table, (&rows, &rows), now, ctx)?;
         Ok(ProfiledUsers { encoder, features })
     }
 

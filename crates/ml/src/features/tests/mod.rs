@@ -3,6 +3,7 @@
 mod encoding;
 mod errors;
 mod guesses;
+mod limits;
 mod preview;
 mod storing;
 
