@@ -64,6 +64,7 @@ function show(component: typeof ItemPicker | typeof UserPicker, props: object = 
   }
   const press = async (key: string) => {
     await box.trigger('keydown', { key })
+    await vi.advanceTimersByTimeAsync(0)
     await settle()
   }
   const options = () => page.findAll('[role="option"]').map((row) => row.attributes('data-id'))
@@ -114,7 +115,7 @@ describe('a picker of items', () => {
     expect(page.get('[role="status"]').text()).toContain('Nothing found')
     await press('Enter')
     expect(text.value).toBe(' 007 ')
-    expect(chosen).toEqual([[' 007 ', null]])
+    expect(chosen.at(-1)).toEqual([' 007 ', null])
   })
 
   it('closes by Escape without losing the text', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Guess } from '@/api/studio'
 import { factsIn, lookOfCatalogued, lookOfListed, titleColumnOf } from '@/lib/item-look'
-import { qualityOf } from '@/lib/quality'
+import { newItemsQuality, qualityOf } from '@/lib/quality'
 import { headsOf, projectName, roleByName, withDropped, withMoved } from '@/lib/studio-files'
 import { confidenceOf, draftOf, mappingOf, mistakesOf } from '@/lib/studio-mapping'
 
@@ -117,7 +117,7 @@ describe('a mapping', () => {
 })
 
 describe('a result in words', () => {
-  const quality = (metric: string, score: number, popularity_score: number | null) =>
+  const quality = (metric: string, score: number, popularity_score: number) =>
     qualityOf({ metric, score, popularity_score }).key
   it('tells a difference from none, and a worse model from a better one', () => {
     expect(quality('recall', 0.5, 0.3)).toBe('times')
@@ -126,7 +126,9 @@ describe('a result in words', () => {
     expect(quality('ndcg', 0.2, 0.3)).toBe('worse')
     expect(quality('ndcg', 0.2, 0)).toBe('fromNothing')
     expect(quality('ndcg', 0, 0)).toBe('same')
-    expect(quality('ndcg', 0.2, null)).toBe('unmeasured')
+    expect(qualityOf(null).key).toBe('unmeasured')
+    const ofNewItems = [0.3, 0.1, 0.05].map((score) => newItemsQuality({ score, baseline: 0.1 }))
+    expect(ofNewItems).toEqual(['timesAsWell', 'same', 'worse'])
   })
 })
 

@@ -139,8 +139,12 @@ export const studio = {
       unmeasured:
         'Recommends by what items have in common. Without interactions, its quality cannot be measured.',
     },
-    newItems: 'Items without any interaction: {n} times as good as the best simple rule.',
-    newItemsOnly: 'Items without any interaction: finds some that people choose; no simple rule does.',
+    newItems: {
+      timesAsWell: 'Items without any interaction: {n} times as good as the best simple rule.',
+      same: 'Items without any interaction: as good as the best simple rule.',
+      worse: 'Items without any interaction: the best simple rule is better.',
+      fromNothing: 'Items without any interaction: finds some that people choose; no simple rule does.',
+    },
     soFar: 'Best so far: {n} times as good as a list of best-sellers',
     learntFrom: 'Learning from',
     bestSellers: 'Best-sellers',

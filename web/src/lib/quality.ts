@@ -13,12 +13,20 @@ export interface Quality {
 /** Metrics that count how many of the held-out items are in the list; the others judge their order, too. */
 const COUNTING = ['recall', 'hit', 'precision', 'hit_rate']
 
-export function qualityOf(result: Pick<StudioResult, 'metric' | 'score' | 'popularity_score'>): Quality {
+/** Returns what a result is worth; without interactions there is none. */
+export function qualityOf(
+  result: Pick<StudioResult, 'metric' | 'score' | 'popularity_score'> | null,
+): Quality {
+  if (!result) return { key: 'unmeasured', ratio: null }
   const { score, popularity_score: popularity } = result
-  if (popularity === null) return { key: 'unmeasured', ratio: null }
   if (popularity <= 0) return { key: score > 0 ? 'fromNothing' : 'same', ratio: null }
   const ratio = score / popularity
   if (Math.abs(ratio - 1) < SAME) return { key: 'same', ratio }
   if (ratio < 1) return { key: 'worse', ratio }
   return { key: COUNTING.includes(result.metric) ? 'times' : 'timesAsWell', ratio }
+}
+
+/** Returns the key of the sentence about items without interactions, compared with the best simple rule. */
+export function newItemsQuality(judged: { score: number; baseline: number }): Quality['key'] {
+  return qualityOf({ metric: 'ndcg', score: judged.score, popularity_score: judged.baseline }).key
 }

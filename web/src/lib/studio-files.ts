@@ -11,7 +11,7 @@ const WHOLE_BYTES = 8 * 1024 * 1024
 const NAMES: [FileRole, RegExp][] = [
   [
     'interactions',
-    /interact|event|rating|log|order|purchase|transaction|click|view|visit|histor|行動|履歴|購入|注文|閲覧|評価/i,
+    /interact|event|rating|(?<![a-z])logs?(?![a-z])|order|purchase|transaction|click|view|visit|histor|行動|履歴|購入|注文|閲覧|評価/i,
   ],
   ['users', /user|customer|member|people|person|account|profile|ユーザ|会員|顧客|利用者/i],
   [
