@@ -27,7 +27,7 @@ const BUDGET_OF_TRIAL: i32 = 120;
 
 /// Rows for which one trial may take a second, and the least number of seconds that it may take.
 const ROWS_PER_SECOND: u64 = 100_000;
-const SHORTEST_TRIAL: i32 = 2;
+const SHORTEST_TRIAL: i32 = 5;
 
 /// The part of the budget that one trial may take, as its divisor.
 const TRIALS_IN_BUDGET: i32 = 3;
@@ -182,7 +182,7 @@ mod tests {
     fn large_data_has_fewer_and_longer_trials_of_which_some_users_are_judged() {
         let of = |rows| search(Facts { rows, ..SHOP }, Goal::Collaborative);
         assert_eq!([FEW_ROWS, FEW_ROWS + 1, MANY_ROWS + 1].map(|rows| of(rows).most_trials), [12, 8, 8]);
-        assert_eq!([100, 1_000_000, 90_000_000].map(|rows| of(rows).trial_seconds), [2, 10, 20]);
+        assert_eq!([100, 1_000_000, 90_000_000].map(|rows| of(rows).trial_seconds), [5, 10, 20]);
         let many = |users| search(Facts { users, ..SHOP }, Goal::Collaborative).n_test_users;
         assert_eq!((many(MOST_JUDGED), many(MOST_JUDGED + 1)), (None, Some(2_000)));
         assert_eq!((of(999).n_heldout, of(1_000).n_heldout), (Some(1), None), "20 interactions of each of 50 users");
@@ -194,7 +194,7 @@ mod tests {
             Ok(Plan::Search(search)) => (search.most_trials, search.trial_seconds),
             other => panic!("{other:?}"),
         };
-        assert_eq!([5, 119, 120, 3_600].map(trials), [(12, 1), (12, 2), (16, 2), (132, 2)]);
+        assert_eq!([5, 119, 120, 3_600].map(trials), [(12, 1), (12, 5), (16, 5), (132, 5)]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::platform::db::finishing;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Write};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
+use crate::platform::tabular::Stop;
 
 /// The largest number of predictions in a minute of a key for trying an endpoint.
 const DEMO_PREDICTIONS: i32 = 60;
@@ -80,11 +81,13 @@ pub fn require_for_goal(fields: &mut FieldReader, goal: Goal, files: &Files) {
 pub async fn guessed(services: &Services, organisation: i64, files: Files) -> ApiResult<(Files, Heads, Guesses)> {
     let party = tenant_of(&mut *services.db.conn().await?, organisation).await?.party();
     let memory = services.memory().promise();
+    let stop = Stop::default();
+    let _stops_when_dropped = stop.on_drop();
     PREVIEWS
         .run(Some(party), move |_| {
             let head = |part: Part| -> Result<Option<_>, DataError> {
                 let Some(file) = files.of(part) else { return Ok(None) };
-                match read_head(file.received.file.path(), &file.name, files.are_starts, &memory) {
+                match read_head(file.received.file.path(), &file.name, files.are_starts, (&memory, &stop)) {
                     Ok(head) => Ok(Some(Ok(head))),
                     Err(error @ (DataError::Unreadable(_) | DataError::Inflated { .. })) => {
                         Ok(Some(Err((file.name.clone(), error.to_string()))))

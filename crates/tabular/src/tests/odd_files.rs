@@ -298,3 +298,26 @@ fn a_record_with_very_many_keys_is_read_and_its_columns_are_counted_once() {
     let once = report.columns.iter().collect::<std::collections::HashSet<_>>();
     assert_eq!(once.len(), report.columns.len());
 }
+
+#[test]
+fn the_start_of_a_file_is_enough_for_its_first_rows() {
+    let text: String =
+        std::iter::once("user_id,x\n".to_owned()).chain((0..999).map(|row| format!("u{row},value of {row}\n"))).collect();
+    let start = |bytes: &[u8], name: &str, most: u64| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        crate::preview_of_start(file.path(), name, 10_000, most, 1 << 20, &crate::Stop::default())
+    };
+    let whole = start(text.as_bytes(), "x.csv", 1 << 20).unwrap();
+    assert_eq!((whole.rows.len(), whole.more), (999, false));
+    let limited = start(text.as_bytes(), "x.csv", 1_000).unwrap();
+    assert!(limited.more && limited.rows == whole.rows[..limited.rows.len()] && limited.rows.len() > 30);
+    for packing in ["gz", "bz2", "xz", "zst"] {
+        let packed = pack(text.as_bytes(), packing);
+        let cut = start(&packed[..packed.len() - packed.len() / 8], &format!("x.csv.{packing}"), 1 << 20);
+        // Some packings have a single block, of which nothing can be read before its end.
+        let Ok(cut) = cut else { continue };
+        assert!(cut.more && cut.rows == whole.rows[..cut.rows.len()], "{packing}");
+    }
+    assert!(matches!(start(b"\x1f\x8b nothing", "x.csv.gz", 1 << 20), Err(TabularError::Corrupt { .. } | TabularError::Empty)));
+}

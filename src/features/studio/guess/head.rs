@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::features::datasets::{DataError, ask_for, largest_honest};
 use crate::platform::memory::Promise;
-use crate::platform::tabular::{self, MAX_PREVIEW_BYTES};
+use crate::platform::tabular::{self, MAX_PREVIEW_BYTES, Stop};
 
 /// The largest number of rows that guesses are based on.
 pub const MOST_ROWS: usize = 10_000;
@@ -32,12 +32,12 @@ pub struct Head {
     pub more: bool,
 }
 
-/// Reads the first rows of a file, of which only the start may have been sent. Blocks.
-pub fn read_head(path: &Path, name: &str, is_start: bool, memory: &Promise) -> Result<Head, DataError> {
+/// Reads the first rows of a file, of which only the start may have been sent, until `stop`. Blocks.
+pub fn read_head(path: &Path, name: &str, is_start: bool, (memory, stop): (&Promise, &Stop)) -> Result<Head, DataError> {
     let size = std::fs::metadata(path)?.len();
     ask_for(memory, "The first rows cannot be read now", MOST_BYTES * MEMORY_PER_BYTE)?;
     let limit = largest_honest(size).min(MAX_PREVIEW_BYTES);
-    let preview = tabular::preview_of_start(path, name, MOST_ROWS, MOST_BYTES, limit)?;
+    let preview = tabular::preview_of_start(path, name, MOST_ROWS, MOST_BYTES, limit, stop)?;
     let mut head = Head { name: name.to_owned(), columns: preview.columns, rows: preview.rows, more: preview.more };
     if is_start && !head.more {
         // The last row may be cut off in the middle.

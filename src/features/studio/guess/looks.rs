@@ -13,9 +13,6 @@ const SAMPLES: usize = 5;
 /// Characters shown of a value.
 const LONGEST_SAMPLE: usize = 80;
 
-/// Seconds since 1970 from which on whole numbers are taken for moments: later than 1973.
-const MOMENTS: f64 = 1e8;
-
 /// The share of values that must be of a form for the column to be of that form.
 const MOST: f64 = 0.95;
 
@@ -39,7 +36,6 @@ pub struct Looks {
     pub why: String,
     numbers: usize,
     whole: usize,
-    moments: usize,
     links: usize,
     pictures: usize,
     letters: usize,
@@ -76,9 +72,9 @@ impl Looks {
         self.are_most(self.numbers)
     }
 
-    /// Returns whether the values are times: dates, or whole numbers of the size of seconds since 1970 where the name says so.
+    /// Returns whether the values are times: dates, or whole numbers where the name says so, such as seconds since 1970.
     pub fn are_times(&self, is_named: bool) -> bool {
-        self.kind == Some(FieldKind::Time) || is_named && self.are_most(self.moments)
+        self.kind == Some(FieldKind::Time) || is_named && self.are_most(self.whole)
     }
 
     /// Returns whether the values are addresses of pictures, or any where the name says so.
@@ -121,7 +117,6 @@ impl Looks {
         {
             self.numbers += 1;
             self.whole += usize::from(number.fract() == 0.0);
-            self.moments += usize::from(number >= MOMENTS);
         }
         if trimmed.starts_with("http://") || trimmed.starts_with("https://") {
             self.links += 1;
@@ -158,7 +153,6 @@ fn empty(name: &str, rows: usize, summary: ColumnSummary) -> Looks {
         why: summary.why,
         numbers: 0,
         whole: 0,
-        moments: 0,
         links: 0,
         pictures: 0,
         letters: 0,

@@ -21,7 +21,10 @@ fn of(interactions: Option<Head>, items: Option<Head>, users: Option<Head>) -> G
     guess(&Heads { interactions: interactions.map(Ok), items: items.map(Ok), users: users.map(Ok) })
 }
 
-/// Returns rows of interactions of `users` users with `items` items.
+/// Writes a row of a user and an item.
+type RowOf = fn(usize, usize) -> String;
+
+/// Returns 200 rows of interactions of 23 users with 31 items.
 fn interactions(columns: &str, row: impl Fn(usize, usize) -> String) -> Head {
     let rows: Vec<String> = (0..200).map(|at| row(at * 7 % 23, at * 13 % 31)).collect();
     head("interactions.csv", &format!("{columns}\n{}", rows.join("\n")))
@@ -46,7 +49,7 @@ fn kinds(guesses: &Guesses, part: Part) -> Vec<Value> {
 
 #[test]
 fn headers_of_public_data_are_known() {
-    let cases: [(&str, fn(usize, usize) -> String, &[&str]); 8] = [
+    let cases: [(&str, RowOf, &[&str]); 8] = [
         (
             "user_id|item_id|rating|timestamp",
             |u, i| format!("{u}|{i}|{}|{}", 1 + (u + i) % 5, 881_250_949 + u * 97 + i),
