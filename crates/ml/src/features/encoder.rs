@@ -96,18 +96,6 @@ impl Encoder {
         Ok((encoder, encoded))
     }
 
-    /// Asks for the memory that it takes to learn from a table.
-    pub(crate) fn require_terms(table: &FeatureTable, ctx: &Context) -> MlResult<()> {
-        // The terms of one column after another are counted: about as much as the values themselves.
-        ctx.require_memory("the terms of item features", table.heap_bytes())
-    }
-
-    /// Encodes rows as [`Encoder::encode`] does, and asks for the memory first.
-    pub(crate) fn encode_within(&self, table: &FeatureTable, rows: &[Option<u32>], ctx: &Context) -> MlResult<Csr> {
-        ctx.require_memory("the features of items", self.bytes_to_encode(table, rows))?;
-        self.encode(table, rows, ctx)
-    }
-
     /// Lines the columns of all fields up.
     pub(super) fn new(spec: FeatureSpec, now_micros: i64, fitted: Vec<Fitted>) -> MlResult<Self> {
         let mut n_columns = 0u32;

@@ -42,7 +42,7 @@ fn a_table_has_a_largest_number_of_columns() {
     let header = |n: usize| format!("user_id,item_id{}\n", ",".repeat(n - 2));
     let file = |n: usize| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "{}a,1{}\n", header(n), ",".repeat(n - 2)).unwrap();
+        writeln!(file, "{}a,1{}", header(n), ",".repeat(n - 2)).unwrap();
         file
     };
     let most = crate::collector::MAX_COLUMNS;
