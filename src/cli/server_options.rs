@@ -147,11 +147,11 @@ mod tests {
     fn a_thread_that_never_ends_does_not_delay_the_end() {
         let (hold, held) = mpsc::channel::<()>();
         let (begin, begun) = mpsc::channel();
-        let command = async |_: CancellationToken| {
+        block_on(&Settings::default(), async |_| {
             tokio::task::spawn_blocking(move || (begin.send(()), held.recv()));
             Ok(begun.recv()?)
-        };
-        block_on(&Settings::default(), command).unwrap();
+        })
+        .unwrap();
         drop(hold);
     }
 }

@@ -101,7 +101,7 @@ impl Node {
 
     fn conditions(&self) -> Vec<(&str, &Condition)> {
         match self {
-            Node::Field { name, condition } => vec![(name, condition)],
+            Node::Field { name, condition } => vec![(name.as_str(), condition)],
             Node::All(parts) | Node::Any(parts) => parts.iter().flat_map(Node::conditions).collect(),
             Node::Not(part) => part.conditions(),
         }
