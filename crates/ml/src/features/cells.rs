@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::dates;
+use super::dates::{self, Numbers};
 
 /// Texts that stand for a missing number or date; letter case is ignored.
 const MISSING: [&str; 6] = ["na", "n/a", "null", "none", "-", "?"];
@@ -123,12 +123,12 @@ impl<'a> Cell<'a> {
     }
 
     /// Returns the moment in the cell, in microseconds UTC.
-    pub fn moment(&self) -> Told<Option<i64>> {
+    pub fn moment(&self, numbers: Numbers) -> Told<Option<i64>> {
         let moment = match self {
             Cell::Missing => return Ok(None),
-            Cell::Number(value) => dates::of_number(*value),
+            Cell::Number(value) => numbers.moment(*value),
             Cell::Text(text) if is_missing(text) => return Ok(None),
-            Cell::Text(text) => dates::of_text(text),
+            Cell::Text(text) => dates::of_text(text, numbers),
             Cell::Texts(_) | Cell::Values(_) => return Err("has several values, not one date".to_owned()),
         };
         moment.map(Some).ok_or_else(|| {
