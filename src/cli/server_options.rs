@@ -1,6 +1,7 @@
 //! Options of every command that needs the database, and how such a command runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +10,9 @@ use crate::app::worker_processes::Launch;
 use crate::platform::config::{Loaded, Settings};
 use crate::platform::services::Services;
 use crate::platform::telemetry;
+
+/// How long the end of a command waits for threads that are still busy. All that has to be finished is awaited before.
+const PARTING: Duration = Duration::from_millis(500);
 
 /// Options shared by all roles; each is also a setting (see config.example.toml).
 #[derive(Debug, Clone, clap::Args)]
@@ -95,18 +99,21 @@ impl ServerOptions {
     }
 }
 
-/// Runs a command to its end on a multi-threaded runtime, with logging started.
+/// Runs a command to its end on a multi-threaded runtime, with logging started. Threads that still compute what no caller waits for
+/// do not delay the end.
 pub fn block_on<F: Future<Output = anyhow::Result<()>>>(
     settings: &Settings,
     command: impl FnOnce(CancellationToken) -> F,
 ) -> anyhow::Result<()> {
     telemetry::start(settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(cancel_on_signal(stop.clone()));
         command(stop).await
-    })
+    });
+    runtime.shutdown_timeout(PARTING);
+    result
 }
 
 /// Cancels the token on SIGTERM or Ctrl-C for an orderly end; a second signal ends the program at once.
@@ -127,5 +134,24 @@ async fn signal() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_never_ends_does_not_delay_the_end() {
+        let (hold, held) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
+        block_on(&Settings::default(), async |_| {
+            tokio::task::spawn_blocking(move || (begin.send(()), held.recv()));
+            Ok(begun.recv()?)
+        })
+        .unwrap();
+        drop(hold);
     }
 }

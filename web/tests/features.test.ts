@@ -111,7 +111,7 @@ const PREVIEW = {
   fields: [
     { column: 'title', n_columns: 30, empty_share: 0.01 },
     { column: 'genres', n_columns: 12, empty_share: 0.75 },
-    { column: 'price', n_columns: 16, empty_share: 0 },
+    { column: 'price', n_columns: 16, empty_share: 0, warning: 'Something to know.' },
   ],
   neighbours: { item_id: '007', items: [{ item_id: 'a/b c', score: 0.5, terms: ['action'] }] },
 }
@@ -334,6 +334,7 @@ describe('the preview', () => {
     expect(id('encoded-item').text()).toContain('+2')
     expect(id('nearest-row').text()).toContain('action')
     expect(inRow('genres', 'empty-share').text()).toBe('absent for 75% of items')
+    expect(inRow('price', 'reading-warning').text()).toBe('Something to know.')
     await id('nearest-item').setValue('a/b c')
     await pass(PAUSE_MS)
     expect(previews().at(-1)?.body?.item_id).toBe('a/b c')

@@ -59,6 +59,8 @@ pub struct EncodedField {
     n_columns: usize,
     /// The share of items about which it says nothing.
     empty_share: f32,
+    /// What should be known of how its values are read, such as numbers that are taken for days of a spreadsheet.
+    warning: Option<&'static str>,
 }
 
 /// The items most like one.
@@ -109,6 +111,7 @@ pub fn encodings(
         column: field.column.clone(),
         n_columns: encoder.field_columns(number).len(),
         empty_share,
+        warning: encoder.warning(number),
     });
     let similar = |neighbour: Neighbour| SimilarItem {
         item_id: id(neighbour.row),
@@ -163,6 +166,16 @@ mod tests {
         assert_eq!(alike.len(), 9, "the others of its colour");
         assert!(alike.iter().all(|item| item["terms"][0].as_str().unwrap().contains("blue")), "{alike:?}");
         assert!(shown(&spec, &table(&rows), Some("i99")).unwrap_err().contains("no item \"i99\""));
+    }
+
+    #[test]
+    fn days_of_a_spreadsheet_are_read_as_such_and_told() {
+        let table = table(&[("a", json!(43_831)), ("b", json!("43832")), ("c", json!(44_200.5))]);
+        let spec = spec(json!({ "column": "colour", "kind": "time", "options": { "calendar": true } }));
+        let preview = shown(&spec, &table, None).unwrap();
+        let terms = &preview["items"][0]["fields"][0]["terms"];
+        assert!(terms.to_string().contains("year=2020"), "{terms}");
+        assert_eq!(preview["fields"][0]["warning"], "The numbers are read as days of a spreadsheet: 43831 is 2020-01-01.");
     }
 
     #[test]

@@ -162,6 +162,9 @@ impl Answerer {
         if let Some(field) = filter.unknown_field(&table) {
             return Err(InferenceError::unknown_field(field, table.columns()).into());
         }
+        if let Some((field, text)) = filter.text_for_numbers(&table) {
+            return Err(InferenceError::text_for_numbers(field, text).into());
+        }
         let admitted = Some(self.filters.admitted(filter, ready, &table, (&self.computing, model.tenant)).await?);
         Ok(Options { admitted, ..options })
     }

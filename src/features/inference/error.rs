@@ -63,6 +63,15 @@ impl InferenceError {
         let message = format!("The item metadata has no field '{field}'. It has: {known}");
         Self::Invalid(vec![json!({ "type": "unknown_field", "loc": ["body", "filter"], "msg": message, "input": field })])
     }
+
+    /// Creates the error of a field of numbers that is to be less or greater than a text.
+    pub fn text_for_numbers(field: &str, text: &str) -> Self {
+        let message = format!(
+            "The field '{field}' holds numbers, and '{text}' is none. Send a number in the notation of the field, such as 20200105 or \
+             1578182400 for a date"
+        );
+        Self::Invalid(vec![json!({ "type": "number_type", "loc": ["body", "filter"], "msg": message, "input": text })])
+    }
 }
 
 impl From<InferenceError> for ApiError {

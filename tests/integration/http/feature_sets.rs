@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::prepared::Prepared;
+use crate::support::slots;
 use crate::support::tastes::{configure, halves, tastes};
 use crate::support::{Answer, Caller, Jobs, TestApp};
 
@@ -398,4 +399,67 @@ async fn what_is_being_measured_stays_and_a_deleted_measurement_is_cancelled() {
     assert_eq!(app.unfinished_jobs().await.len(), 0, "its job is cancelled");
     shop.user.delete(&format!("project/{}/", shop.project)).await.expect(204);
     assert_eq!(app.count("SELECT count(*) FROM feature_sets").await, 0);
+}
+
+/// A pattern that takes time in proportion to five thousand times the text.
+const DEAR_PATTERN: &str = "(?:c{0,1000}){5}olour \\d";
+
+fn derived(derive: Value) -> Value {
+    json!({ "version": 1, "fields": [{ "column": "colour", "kind": "category", "derive": derive }] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_refuses_what_would_take_all_memory_or_time() {
+    let app = TestApp::start().await;
+    let shop = shop(&app.user("ada").await).await;
+    let texts: Vec<String> = (0..1000).map(|n| format!("b{n}")).collect();
+    let row = |n: usize| json!({ "item": format!("t0-{n}"), "colour": "c".repeat(60_000), "texts": texts }).to_string();
+    shop.user.upload_items(shop.project, "items.jsonl", [row(0), row(1)].join("\n")).await.expect(201);
+    let with = |column: &str| json!({ "cross": { "with": column } });
+    let crossed = [vec![with("texts")], vec![with("colour"); 19]].concat();
+    let refused = preview(&shop, derived(json!(crossed))).await;
+    let words = "Column \"colour\": id \"t0-0\" has texts that take 60007890 bytes when they are crossed";
+    assert!(refused.fault("spec").starts_with(words), "{}", refused.body);
+    let refused = preview(&shop, derived(json!([{ "extract": { "pattern": DEAR_PATTERN } }]))).await;
+    assert!(refused.fault("spec").starts_with("Column \"colour\": id \"t0-0\" has a text of 60000 bytes"), "{}", refused.body);
+    let heavy = json!({ "version": 1, "fields": [{ "column": "colour", "kind": "category", "weight": 1e38 }] });
+    assert!(save(&shop, "heavy", heavy).await.fault("spec").contains("is not between 0.000001 and 1000000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_of_a_spreadsheet_are_dates_and_the_preview_says_so() {
+    let app = TestApp::start().await;
+    let shop = shop(&app.user("ada").await).await;
+    let rows = (0..12).fold("item,added\n".to_owned(), |csv, n| csv + &format!("t0-{n},{}\n", 43_831 + n));
+    describe(&shop, &rows).await;
+    let field = |more: Value| {
+        let mut field = json!({ "column": "added", "kind": "time" });
+        field.as_object_mut().expect("a field").extend(more.as_object().expect("more").clone());
+        json!({ "version": 1, "fields": [field] })
+    };
+    let shown = preview(&shop, field(json!({ "options": { "calendar": true } }))).await.expect(200).body;
+    assert!(shown["items"][0]["fields"][0]["terms"].to_string().contains("year=2020"), "{shown}");
+    assert!(shown["fields"][0]["warning"].as_str().is_some_and(|warning| warning.contains("spreadsheet")), "{shown}");
+    let aged = preview(&shop, field(json!({ "derive": ["age"] }))).await;
+    assert!(aged.fault("spec").contains("age gives a number of days, which is no date"), "{}", aged.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_items_that_cannot_be_encoded_are_left_out_and_hold_up_no_server() {
+    let app = TestApp::start_with_worker().await;
+    let shop = shop(&app.user("ada").await).await;
+    describe(&shop, &items()).await;
+    let dear = derived(json!([{ "extract": { "pattern": DEAR_PATTERN } }, { "cross": { "with": "colour" } }]));
+    save(&shop, "dear", dear).await.expect(201);
+    let model = train(&shop, "ContentKNNRecommender", json!({})).await;
+    assert_eq!(model["status"], "COMPLETED", "{model}");
+    let model = model["id"].as_i64().expect("an id");
+    slots::make(&shop, model, json!({ "name": "main" })).await.expect(201);
+    let long = (0..40).fold(items(), |csv, n| csv + &format!("new-{n},{},shade a\n", "c".repeat(60_000)));
+    describe(&shop, &long).await;
+    let fresh = app.replica(|_| {});
+    app.soon("it is ready", async || fresh.get("/inference/ready").await.status.as_u16() == 200).await;
+    let program = fresh.with_key(&shop.key("program", "predict").await);
+    let list = program.post(&format!("/inference/predict/{model}"), json!({ "user_id": "u1" })).await.expect(200).body;
+    assert!(list["items"].as_array().is_some_and(|items| !items.is_empty()), "{list}");
 }

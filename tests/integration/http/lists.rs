@@ -295,6 +295,10 @@ async fn a_filter_that_cannot_be_followed_is_refused_and_says_why() {
     assert_eq!(fault["type"], "unknown_field");
     let message = fault["msg"].as_str().expect("a message");
     assert!(message.contains("'genre'") && message.contains("'title', 'price', 'code'"), "{message}");
+    let dated = json!({ "user_id": "nobody", "filter": { "not": { "field": "price", "op": "lt", "value": "2020-01-05" } } });
+    let fault = &served.faults(dated).await[0];
+    assert_eq!((&fault["type"], &fault["loc"]), (&json!("number_type"), &json!(["body", "filter"])));
+    assert!(fault["msg"].as_str().is_some_and(|message| message.contains("'price' holds numbers")), "{fault}");
     let wrong = json!({ "user_id": 7, "filter": { "and": [{ "field": "title", "op": "like", "value": "x" }] } });
     let places: Vec<Value> = served.faults(wrong).await.iter().map(|fault| fault["loc"].clone()).collect();
     assert_eq!(places, [json!(["body", "user_id"]), json!(["body", "filter", "and", 0, "op"])]);

@@ -2601,7 +2601,7 @@ export interface paths {
         };
         /**
          * Returns whether the models of active slots have been loaded since the start and threads are free, for a load balancer. A model
-         *     that cannot be loaded, or does not fit into memory, does not delay this. Needs no key.
+         *     that cannot be loaded, or does not fit into memory, does not delay this; all together delay it by a minute at most. Needs no key.
          */
         get: operations["read_inference_readiness"];
         put?: never;
@@ -3237,6 +3237,8 @@ export interface components {
             empty_share: number;
             /** @description The number of different terms. */
             n_columns: number;
+            /** @description What should be known of how its values are read, such as numbers that are taken for days of a spreadsheet. */
+            warning?: string | null;
         };
         /** @description An item as models see it. */
         EncodedItem: {

@@ -57,6 +57,19 @@ export const refusalsInJapanese: Refusals = {
     'each value is a list of {width} numbers, as embeddings are': '埋め込みのような、{0} 個の数値の並びです',
     'each value is a date': 'すべての値が日付です',
     'each value is a date, not counting {odd} that cannot be read': '日付です（読み取れない値 {0} 件を除く）',
+    'each value is a date as the number of days in a spreadsheet':
+      'すべての値が表計算ソフトの日付（シリアル値）です',
+    'each value is a date as the number of days in a spreadsheet, not counting {odd} that cannot be read':
+      '表計算ソフトの日付（シリアル値）です（読み取れない値 {0} 件を除く）',
+    'The numbers are read as days of a spreadsheet: 43831 is 2020-01-01.':
+      '数値は表計算ソフトの日付（シリアル値）として読み取られます。43831 は 2020-01-01 です。',
+    'The numbers are read as seconds since 1970, which is unlikely. Write dates as 2020-01-31.':
+      '数値は 1970 年からの秒数として読み取られますが、日付ではない可能性があります。日付は 2020-01-31 の形式で記入してください。',
+    'age gives a number of days, which is no date; use kind "number", or leave age out':
+      '経過日数は日数であり、日付ではありません。種類を「数値」にするか、経過日数を外してください。',
+    'age gives a number of days, of which there is no age; leave one of them out':
+      '経過日数の経過日数は計算できません。どちらかを外してください。',
+    'weight {} is not between 0.000001 and 1000000': '重みは 0.000001 から 1000000 までの値にしてください。',
     'whole numbers of which there are few, as codes are': 'コードのような、少ない種類の整数です',
     'each value is a number': 'すべての値が数値です',
     'each value is a number, not counting {odd} that cannot be read':

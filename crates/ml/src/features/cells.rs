@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::dates;
+use super::dates::{self, Numbers};
 
 /// Texts that stand for a missing number or date; letter case is ignored.
 const MISSING: [&str; 6] = ["na", "n/a", "null", "none", "-", "?"];
@@ -130,8 +130,8 @@ impl<'a> Cell<'a> {
     }
 
     /// Returns the moment in the cell, in microseconds UTC.
-    pub fn moment(&self) -> Told<Option<i64>> {
-        self.moment_if_any().ok_or_else(|| {
+    pub fn moment(&self, numbers: Numbers) -> Told<Option<i64>> {
+        self.moment_if_any(numbers).ok_or_else(|| {
             let shown = match self {
                 Cell::Number(value) => value.to_string(),
                 Cell::Text(text) => quoted(text),
@@ -143,12 +143,12 @@ impl<'a> Cell<'a> {
     }
 
     /// Returns the moment in the cell; the outer `None` stands for a value that is none.
-    pub fn moment_if_any(&self) -> Option<Option<i64>> {
+    pub fn moment_if_any(&self, numbers: Numbers) -> Option<Option<i64>> {
         match self {
             Cell::Missing => Some(None),
-            Cell::Number(value) => dates::of_number(*value).map(Some),
+            Cell::Number(value) => numbers.moment(*value).map(Some),
             Cell::Text(text) if is_missing(text) => Some(None),
-            Cell::Text(text) => dates::of_text(text).map(Some),
+            Cell::Text(text) => dates::of_text(text, numbers).map(Some),
             Cell::Texts(_) | Cell::Values(_) => None,
         }
     }

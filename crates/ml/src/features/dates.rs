@@ -1,16 +1,110 @@
 //! Dates in the forms in which files hold them, as microseconds UTC.
 
+use std::ops::Range;
+
 const SECOND: i64 = 1_000_000;
 /// Microseconds of a day.
 pub(super) const DAY: i64 = 86_400 * SECOND;
 
+/// 1970-01-01 in the days of spreadsheets.
+const SPREADSHEET_1970: f64 = 25_569.0;
+
+/// From 1980 to 2100 in the days of spreadsheets.
+const LIKELY_SPREADSHEET_DAYS: Range<f64> = 29_221.0..73_051.0;
+
+/// From 1908 to 2199 in the days of spreadsheets. Lower numbers may be years.
+const SPREADSHEET_DAYS: Range<f64> = 3_000.0..109_575.0;
+
+/// 1980-01-01.
+const FIRST_LIKELY: i64 = 3652 * DAY;
+
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// How the numbers of a column name moments: decided for the column, since a single number is ambiguous.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// As [`of_number`] reads them.
+    #[default]
+    BySize,
+    /// In the same way, though most of them are neither years, nor days, nor Unix time since 1973.
+    Unlikely,
+    /// Days as spreadsheets write them: 43831 is 2020-01-01.
+    SpreadsheetDays,
+}
+
+impl Numbers {
+    /// Decides by nine in ten of the numbers of a column.
+    pub fn of(numbers: impl Iterator<Item = f64>) -> Self {
+        let (mut n, mut days, mut unlikely) = (0usize, 0usize, 0usize);
+        for value in numbers {
+            n += 1;
+            days += usize::from(is_spreadsheet_day(value));
+            unlikely += usize::from(!may_be_moment(value));
+        }
+        let most = |count: usize| count > 0 && count * 10 >= n * 9;
+        match (most(days), most(unlikely)) {
+            (true, _) => Numbers::SpreadsheetDays,
+            (false, true) => Numbers::Unlikely,
+            (false, false) => Numbers::BySize,
+        }
+    }
+
+    /// Returns the moment that a number names, in microseconds UTC.
+    pub fn moment(self, value: f64) -> Option<i64> {
+        match self {
+            Numbers::BySize | Numbers::Unlikely => of_number(value),
+            Numbers::SpreadsheetDays if SPREADSHEET_DAYS.contains(&value) => {
+                // To milliseconds: spreadsheets write no finer fractions.
+                Some(((value - SPREADSHEET_1970) * 86_400_000.0).round() as i64 * 1_000)
+            }
+            // Another kind of number is accepted only if nothing contradicts it.
+            Numbers::SpreadsheetDays => {
+                of_number(value).filter(|moment| *moment >= FIRST_LIKELY || (1_000.0..3_000.0).contains(&value))
+            }
+        }
+    }
+
+    /// Returns the word for it in a model; `None` for the usual way.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Numbers::BySize => None,
+            Numbers::Unlikely => Some("unlikely"),
+            Numbers::SpreadsheetDays => Some("spreadsheet_days"),
+        }
+    }
+
+    /// Returns what a word means.
+    pub fn of_word(word: Option<&str>) -> Option<Self> {
+        [Numbers::BySize, Numbers::Unlikely, Numbers::SpreadsheetDays].into_iter().find(|numbers| numbers.word() == word)
+    }
+
+    /// Returns what should be known of how dates are read.
+    pub fn warning(self) -> Option<&'static str> {
+        match self {
+            Numbers::BySize => None,
+            Numbers::Unlikely => {
+                Some("The numbers are read as seconds since 1970, which is unlikely. Write dates as 2020-01-31.")
+            }
+            Numbers::SpreadsheetDays => Some("The numbers are read as days of a spreadsheet: 43831 is 2020-01-01."),
+        }
+    }
+}
+
+/// Returns whether a number is a day between 1980 and 2100 as spreadsheets write it.
+pub(super) fn is_spreadsheet_day(value: f64) -> bool {
+    LIKELY_SPREADSHEET_DAYS.contains(&value)
+}
+
+/// Returns whether a number is the size of a year, of a day as 19950131, or of Unix time since 1973.
+pub(super) fn may_be_moment(value: f64) -> bool {
+    (1000.0..3000.0).contains(&value) || (1e7..3e7).contains(&value) || value >= 1e8
+}
 
 /// Returns the moment that a text names.
 ///
 /// Reads RFC 3339, `1995-01-31`, `1995-01-31 12:30:00`, `1995/01/31`, `1995-01`, `31-Jan-1995`, and the numbers that
-/// [`of_number`] reads. A time without an offset is UTC.
-pub(super) fn of_text(text: &str) -> Option<i64> {
+/// `numbers` reads. A time without an offset is UTC.
+pub(super) fn of_text(text: &str, numbers: Numbers) -> Option<i64> {
     let text = text.trim();
     if !text.is_ascii() {
         return None;
@@ -22,12 +116,12 @@ pub(super) fn of_text(text: &str) -> Option<i64> {
     if bytes.len() >= 7 && matches!(bytes[4], b'-' | b'/') {
         return of_iso(text);
     }
-    of_number(text.parse().ok()?)
+    numbers.moment(text.parse().ok()?)
 }
 
 /// Returns the moment that a number names: a year from 1000 to 2999, a day as 19950131, or Unix time in seconds, milliseconds
 /// or microseconds, told apart by their size.
-pub(super) fn of_number(value: f64) -> Option<i64> {
+fn of_number(value: f64) -> Option<i64> {
     if !value.is_finite() || value.abs() >= 1e17 {
         return None;
     }
@@ -160,6 +254,33 @@ fn of_offset(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of_text(text: &str) -> Option<i64> {
+        super::of_text(text, Numbers::BySize)
+    }
+
+    #[test]
+    fn the_column_decides_what_its_numbers_mean() {
+        let decided = |numbers: &[f64]| Numbers::of(numbers.iter().copied());
+        let mostly = |one: f64, other: f64| decided(&[[one; 9].as_slice(), &[other]].concat());
+        assert_eq!(decided(&[43_831.0, 43_832.5]), Numbers::SpreadsheetDays);
+        assert_eq!(mostly(43_831.0, 1995.0), Numbers::SpreadsheetDays);
+        assert_eq!(mostly(20_200_105.0, 43_831.0), Numbers::BySize);
+        assert_eq!(decided(&[43_831.0, 20_200_105.0]), Numbers::BySize);
+        assert_eq!(decided(&[18_262.0, 18_263.0]), Numbers::Unlikely);
+        assert_eq!(decided(&[]), Numbers::BySize);
+        let read = |value: f64| Numbers::SpreadsheetDays.moment(value);
+        let new_year_2020 = 18_262 * DAY;
+        assert_eq!((read(43_831.0), read(43_831.5)), (Some(new_year_2020), Some(new_year_2020 + DAY / 2)));
+        assert_eq!(read(10_000.0), of_text("1927-05-18"));
+        assert_eq!((read(1995.0), read(20_200_101.0)), (of_text("1995-01-01"), Some(new_year_2020)));
+        assert_eq!((read(5.0), read(2_999_999.0)), (None, None));
+        assert_eq!(super::of_text("43831", Numbers::SpreadsheetDays), Some(new_year_2020));
+        for numbers in [Numbers::BySize, Numbers::Unlikely, Numbers::SpreadsheetDays] {
+            assert_eq!(Numbers::of_word(numbers.word()), Some(numbers));
+        }
+        assert_eq!(Numbers::of_word(Some("moons")), None);
+    }
 
     #[test]
     fn all_forms_of_a_moment_agree() {

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cell, Told, number_text};
-use super::dates::DAY;
+use super::dates::{DAY, Numbers};
 use super::pattern::Pattern;
 
 /// Most pairs that a cross makes of one item.
@@ -87,7 +87,7 @@ impl Step {
     }
 
     /// Applies the step to a cell; `other` is the cell of the column that is crossed with.
-    pub fn apply<'a>(&self, cell: Cell<'a>, other: Cell<'a>, now_micros: i64) -> Told<Cell<'a>> {
+    pub fn apply<'a>(&self, cell: Cell<'a>, other: Cell<'a>, (now_micros, numbers): (i64, Numbers)) -> Told<Cell<'a>> {
         if cell == Cell::Missing {
             return Ok(Cell::Missing);
         }
@@ -105,7 +105,7 @@ impl Step {
                 Some(value) if value < 0.0 => Err(format!("has {value}, and negative numbers have no logarithm")),
                 value => Ok(value.map_or(Cell::Missing, |value| Cell::Number(libm::log1p(value)))),
             },
-            Step::Age => Ok(cell.moment()?.map_or(Cell::Missing, |moment| Cell::Number(age_in_days(moment, now_micros)))),
+            Step::Age => Ok(cell.moment(numbers)?.map_or(Cell::Missing, |moment| Cell::Number(age_in_days(moment, now_micros)))),
             Step::Cross(_) => cross(cell, other),
         }
     }
@@ -202,7 +202,7 @@ mod tests {
         let derivations: Vec<Derivation> = serde_json::from_value(steps).unwrap();
         let mut cell = Cell::of(value)?;
         for derivation in &derivations {
-            cell = Step::of(derivation)?.apply(cell, Cell::of(other)?, 10 * DAY)?;
+            cell = Step::of(derivation)?.apply(cell, Cell::of(other)?, (10 * DAY, Numbers::BySize))?;
         }
         Ok(cell.texts()?.into_iter().map(Cow::into_owned).collect())
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::in_blocks;
+use super::dates::Numbers;
 use super::derive::{MOST_PAIRS, Step};
 use super::fitted::Fitted;
 use super::scratch::Scratch;
@@ -32,6 +33,7 @@ pub struct Encoder {
 pub(super) struct Block {
     first: u32,
     steps: Vec<Step>,
+    pub numbers: Numbers,
     pub fitted: Fitted,
 }
 
@@ -48,7 +50,8 @@ impl Block {
 
 impl PartialEq for Encoder {
     fn eq(&self, other: &Self) -> bool {
-        let fitted = self.blocks.iter().map(|block| &block.fitted).eq(other.blocks.iter().map(|block| &block.fitted));
+        let are_same = |(one, other): (&Block, &Block)| one.numbers == other.numbers && one.fitted == other.fitted;
+        let fitted = self.blocks.len() == other.blocks.len() && self.blocks.iter().zip(&other.blocks).all(are_same);
         fitted && self.spec == other.spec && self.now_micros == other.now_micros
     }
 }
@@ -97,14 +100,14 @@ impl Encoder {
     }
 
     /// Lines the columns of all fields up.
-    pub(super) fn new(spec: FeatureSpec, now_micros: i64, fitted: Vec<Fitted>) -> MlResult<Self> {
+    pub(super) fn new(spec: FeatureSpec, now_micros: i64, fitted: Vec<(Numbers, Fitted)>) -> MlResult<Self> {
         let mut n_columns = 0u32;
         let mut blocks = Vec::with_capacity(fitted.len());
-        for (fitted, steps) in fitted.into_iter().zip(steps_of(&spec)?) {
+        for ((numbers, fitted), steps) in fitted.into_iter().zip(steps_of(&spec)?) {
             let first = n_columns;
             let end = u32::try_from(fitted.width()).ok().and_then(|width| first.checked_add(width));
             n_columns = end.ok_or_else(|| MlError::BadInput("the fields have more than 4,294,967,295 columns".into()))?;
-            blocks.push(Block { first, steps, fitted });
+            blocks.push(Block { first, steps, numbers, fitted });
         }
         Ok(Encoder { spec, now_micros, blocks, n_columns })
     }
@@ -132,7 +135,7 @@ impl Encoder {
         ctx.require_memory("the features of items", self.bytes_to_encode(table, rows))?;
         let with_source = |(block, field)| -> (&Block, Source<'_>) {
             let block: &Block = block;
-            (block, Source::new(field, &block.steps, table, self.now_micros, ctx))
+            (block, Source::new(field, &block.steps, table, self.now_micros, ctx).decided(block.numbers))
         };
         let sources: Vec<(&Block, Source<'_>)> = self.blocks.iter().zip(&self.spec.fields).map(with_source).collect();
         let parts = in_blocks(rows, ctx, |_, rows| {
@@ -191,7 +194,7 @@ impl Encoder {
             // So that a value which cannot be read is told from one that is not given.
             let strict = field.strict();
             let mut encode = |table: &FeatureTable| {
-                let source = Source::new(&strict, &block.steps, table, self.now_micros, &ctx);
+                let source = Source::new(&strict, &block.steps, table, self.now_micros, &ctx).decided(block.numbers);
                 self.encode_row(&[(block, source)], 0, &mut part, &mut scratch).is_ok()
             };
             let can_be_read = encode(table);
@@ -226,6 +229,12 @@ impl Encoder {
         let Block { first, fitted, .. } = &self.blocks[field];
         let first = *first as usize;
         first..first + fitted.width()
+    }
+
+    /// Returns what should be known of how the field with this number in the spec is read. Panics when there is no such field, as
+    /// indexing does.
+    pub fn warning(&self, field: usize) -> Option<&'static str> {
+        self.blocks[field].numbers.warning()
     }
 
     /// Returns the meaning of a column, such as `genres=Comedy` or `title:toy`. Panics when there is no such column, as indexing
@@ -272,7 +281,7 @@ fn learn_fields(
     rows: &[Option<u32>],
     now_micros: i64,
     ctx: &Context,
-) -> MlResult<Vec<MlResult<Fitted>>> {
+) -> MlResult<Vec<MlResult<(Numbers, Fitted)>>> {
     spec.validate()?;
     spec.require_columns(table.columns())?;
     require_rows(table, rows)?;
@@ -281,10 +290,10 @@ fn learn_fields(
     let mut learnt = Vec::with_capacity(spec.fields.len());
     for (field, steps) in spec.fields.iter().zip(steps) {
         let beside = ctx.beside(held);
-        let source = Source::new(field, &steps, table, now_micros, &beside);
+        let source = Source::new(field, &steps, table, now_micros, &beside).deciding_by(rows);
         let fitted = Fitted::fit(&source, rows, now_micros, &beside)?;
         held += fitted.as_ref().map_or(0, Fitted::heap_bytes);
-        learnt.push(fitted.ok_or_else(|| Fitted::emptiness(&source)));
+        learnt.push(fitted.map(|fitted| (source.numbers, fitted)).ok_or_else(|| Fitted::emptiness(&source)));
     }
     Ok(learnt)
 }

@@ -98,7 +98,7 @@ impl Fitted {
                 vector::encode(source, row, (first, *width), &mut scratch.vector, &mut scratch.entries)?;
             }
             Fitted::Time { age, calendar } => {
-                let moment = source.read_one(row, |cell| cell.moment())?;
+                let moment = source.read_one(row, |cell| cell.moment(source.numbers))?;
                 age.encode(moment.map(|moment| age_in_days(moment, now_micros)), first, &mut scratch.entries);
                 if let (Some(calendar), Some(moment)) = (calendar, moment) {
                     normalise(&mut scratch.entries);
@@ -248,7 +248,7 @@ fn fit_number(source: &Source<'_>, rows: &[Option<u32>], ctx: &Context) -> MlRes
 
 fn fit_time(source: &Source<'_>, rows: &[Option<u32>], now_micros: i64, ctx: &Context) -> MlResult<Option<Fitted>> {
     let options = &source.field.options;
-    let (moments, has_missing) = present(rows, ctx, |row| source.read_one(row, |cell| cell.moment()))?;
+    let (moments, has_missing) = present(rows, ctx, |row| source.read_one(row, |cell| cell.moment(source.numbers)))?;
     if moments.is_empty() {
         return Ok(None);
     }

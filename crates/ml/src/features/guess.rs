@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::cells::Cell;
-use super::dates;
+use super::dates::{self, Numbers};
 use super::spec::{FeatureSpec, Field, FieldKind};
 use super::table::FeatureTable;
 use super::terms::likely_separator;
@@ -69,6 +69,11 @@ pub enum Reason {
         /// Values that are none, and count as missing.
         odd: u64,
     },
+    /// Time: each value is a number of days as spreadsheets write them.
+    SpreadsheetDays {
+        /// Values that are none, and count as missing.
+        odd: u64,
+    },
     /// Category: whole numbers of which there are few.
     FewNumbers,
     /// Number: each value is a number.
@@ -95,6 +100,10 @@ impl fmt::Display for Reason {
             Reason::SameWidth { width } => write!(f, "each value is a list of {width} numbers, as embeddings are"),
             Reason::Dates { odd: 0 } => f.write_str("each value is a date"),
             Reason::Dates { odd } => write!(f, "each value is a date, not counting {odd} that cannot be read"),
+            Reason::SpreadsheetDays { odd: 0 } => f.write_str("each value is a date as the number of days in a spreadsheet"),
+            Reason::SpreadsheetDays { odd } => {
+                write!(f, "each value is a date as the number of days in a spreadsheet, not counting {odd} that cannot be read")
+            }
             Reason::FewNumbers => f.write_str("whole numbers of which there are few, as codes are"),
             Reason::Numbers { odd: 0 } => f.write_str("each value is a number"),
             Reason::Numbers { odd } => write!(f, "each value is a number, not counting {odd} that cannot be read"),
@@ -119,11 +128,6 @@ impl FeatureSpec {
     }
 }
 
-/// Returns whether a number is the size of a year, of a day as 19950131, or of Unix time since 1973.
-fn may_be_moment(value: f64) -> bool {
-    (1000.0..3000.0).contains(&value) || (1e7..3e7).contains(&value) || value >= 1e8
-}
-
 /// What the values of a column look like.
 #[derive(Default)]
 pub(super) struct Looks {
@@ -137,6 +141,7 @@ pub(super) struct Looks {
     numbers: usize,
     whole: usize,
     days: usize,
+    spreadsheet_days: usize,
     dates: usize,
     moments: usize,
     links: usize,
@@ -245,9 +250,10 @@ impl Looks {
             self.numbers += times;
             self.whole += times * usize::from(value.fract() == 0.0);
             self.days += times * usize::from(dates::is_day(value));
+            self.spreadsheet_days += times * usize::from(dates::is_spreadsheet_day(value));
         }
-        let is_other_number = matches!(value, Some(Some(number)) if !may_be_moment(number));
-        if !is_other_number && cell.moment_if_any().is_some() {
+        let is_other_number = matches!(value, Some(Some(number)) if !dates::may_be_moment(number));
+        if !is_other_number && cell.moment_if_any(Numbers::BySize).is_some() {
             self.moments += times;
             self.dates += times * usize::from(value.is_none());
         }
@@ -295,6 +301,9 @@ impl Looks {
         let are_moments = is_named_time && self.moments == self.numbers + self.dates;
         if self.are_most(self.moments) && (has_dates || are_days || are_moments) {
             return (Some(FieldKind::Time), Reason::Dates { odd: self.odd(self.moments) });
+        }
+        if is_named_time && self.spreadsheet_days == self.numbers && self.are_most(self.numbers) {
+            return (Some(FieldKind::Time), Reason::SpreadsheetDays { odd: self.odd(self.numbers) });
         }
         let is_whole = self.whole == self.numbers;
         let is_id = name == "id" || name.ends_with("_id") || name.ends_with("code");

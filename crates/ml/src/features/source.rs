@@ -1,6 +1,7 @@
 //! The cells of a field: a column of a table seen through the derivations.
 
 use super::cells::{Cell, Told};
+use super::dates::Numbers;
 use super::derive::Step;
 use super::spec::Field;
 use super::table::{Column, FeatureTable, heap_of};
@@ -17,6 +18,8 @@ const LONG: usize = 1 << 10;
 /// Where a field finds its values. A column that the table does not have is missing in each row.
 pub(super) struct Source<'a> {
     pub field: &'a Field,
+    /// How its numbers name moments, where it reads any.
+    pub numbers: Numbers,
     ids: &'a Ids,
     values: Option<Column<'a>>,
     /// Each step, and the column it crosses with.
@@ -34,12 +37,25 @@ impl<'a> Source<'a> {
         };
         Source {
             field,
+            numbers: Numbers::default(),
             ids: table.ids(),
             values: table.column(&field.column),
             steps: steps.iter().map(with_column).collect(),
             now_micros,
             ctx,
         }
+    }
+
+    /// Decides how the numbers name moments, from the rows of training items.
+    pub fn deciding_by(self, rows: &[Option<u32>]) -> Self {
+        let Some(values) = self.values.filter(|_| self.field.reads_moments()) else { return self };
+        let number = |row: &u32| Cell::of(values.get(*row)).ok()?.number().ok()?;
+        Source { numbers: Numbers::of(rows.iter().flatten().filter_map(number)), ..self }
+    }
+
+    /// Reads numbers as was decided before.
+    pub fn decided(self, numbers: Numbers) -> Self {
+        Source { numbers, ..self }
     }
 
     /// Returns what `read` makes of the cell of a row. An error names column and id.
@@ -86,7 +102,7 @@ impl<'a> Source<'a> {
         let mut cell = Cell::of(values.get(row))?;
         for (step, crossed) in &self.steps {
             let other = crossed.map_or(Ok(Cell::Missing), |values| Cell::of(values.get(row)))?;
-            cell = step.apply(cell, other, self.now_micros)?;
+            cell = step.apply(cell, other, (self.now_micros, self.numbers))?;
         }
         Ok(cell)
     }

@@ -193,10 +193,27 @@ impl Field {
         std::iter::once(self.column.as_str()).chain(crossed)
     }
 
+    /// Returns whether it reads values as moments.
+    pub(super) fn reads_moments(&self) -> bool {
+        self.kind == FieldKind::Time || self.derive.contains(&Derivation::Age)
+    }
+
+    /// Returns what makes no sense in a new spec, though it can be used.
+    fn nonsense(&self) -> Option<String> {
+        let ages = self.derive.iter().filter(|derivation| **derivation == Derivation::Age).count();
+        if ages > 0 && self.kind == FieldKind::Time {
+            return Some("age gives a number of days, which is no date; use kind \"number\", or leave age out".to_owned());
+        }
+        if ages > 1 {
+            return Some("age gives a number of days, of which there is no age; leave one of them out".to_owned());
+        }
+        (!WEIGHTS.contains(&self.weight)).then(|| format!("weight {} is not between 0.000001 and 1000000", self.weight))
+    }
+
     fn flaw(&self) -> Option<String> {
         let options = &self.options;
-        if !WEIGHTS.contains(&self.weight) {
-            return Some(format!("weight {} is not between 0.000001 and 1000000", self.weight));
+        if !(self.weight > 0.0 && self.weight.is_finite()) {
+            return Some(format!("weight {} is not a positive number", self.weight));
         }
         if let Some(name) = options.misplaced(self.kind) {
             return Some(format!("option {name:?} does not apply to kind \"{}\"; leave it out", self.kind.word()));
@@ -223,8 +240,17 @@ impl Field {
 }
 
 impl FeatureSpec {
-    /// Checks each field by itself, without a table.
+    /// Checks a new spec: each field by itself, without a table.
     pub fn validate(&self) -> MlResult<()> {
+        self.require_usable()?;
+        match self.fields.iter().find_map(|field| Some((field, field.nonsense()?))) {
+            Some((field, flaw)) => Err(MlError::BadInput(format!("column {:?}: {flaw}", field.column))),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the spec of a model, of which some were made before all checks of [`Self::validate`] were.
+    pub(super) fn require_usable(&self) -> MlResult<()> {
         if self.fields.is_empty() {
             return Err(MlError::BadInput("the feature spec has no fields; name at least one column".into()));
         }
@@ -299,10 +325,12 @@ mod tests {
     #[test]
     fn each_flaw_names_the_column() {
         for (field, wanted) in [
-            (r#"{"column":"a","kind":"text","weight":0}"#, "column \"a\": weight 0 is not between"),
+            (r#"{"column":"a","kind":"text","weight":0}"#, "column \"a\": weight 0 is not a positive number"),
             (r#"{"column":"a","kind":"text","weight":1e38}"#, "is not between 0.000001 and 1000000"),
             (r#"{"column":"a","kind":"text","weight":1000001}"#, "weight 1000001 is not between"),
             (r#"{"column":"a","kind":"text","weight":1e-7}"#, "is not between"),
+            (r#"{"column":"a","kind":"time","derive":["age"]}"#, "age gives a number of days, which is no date"),
+            (r#"{"column":"a","kind":"number","derive":["age","log","age"]}"#, "of which there is no age"),
             (r#"{"column":"a","kind":"text","weight":-1}"#, "weight -1"),
             (r#"{"column":"a","kind":"text","options":{"knots":3}}"#, "option \"knots\" does not apply to kind \"text\""),
             (r#"{"column":"a","kind":"category","options":{"lenient":true}}"#, "option \"lenient\" does not apply"),

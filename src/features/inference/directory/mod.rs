@@ -36,6 +36,9 @@ use self::tables::Tables;
 const MOST_ENTRIES: u64 = 10_000;
 /// How long a missing model is not looked up again, unless a new model is announced.
 const MISSING_FOR: Duration = Duration::from_secs(2);
+/// How long the process is not ready for traffic because what is deployed is being loaded: one tenant with many models, or with new
+/// items that take long, must not keep it from the others.
+const LONGEST_PRELOAD: Duration = Duration::from_secs(60);
 
 /// A model and its owner.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ pub struct Directory {
 }
 
 struct Shelves {
-    /// Whether the models deployed at the start are in memory, as far as they could be loaded.
+    /// Whether the models deployed at the start are in memory, as far as they could be loaded in time.
     is_ready: AtomicBool,
     models: Known<i64, ServedModel>,
     /// Ids without a model when they were last looked up.
@@ -95,11 +98,15 @@ impl Directory {
             }
             refresher::preload(&self).await;
         };
-        stop.run_until_cancelled(load).await;
-        self.shelves.is_ready.store(true, Ordering::Release);
+        let ready = || self.shelves.is_ready.store(true, Ordering::Release);
+        // At a stop nothing has to be loaded any more.
+        if stop.run_until_cancelled(ready_within(LONGEST_PRELOAD, load, ready)).await.is_none() {
+            ready();
+        }
     }
 
-    /// Returns whether the models deployed at the start are in memory, or are configured to be loaded on first use.
+    /// Returns whether the models deployed at the start are in memory, or are configured to be loaded on first use. It is true after
+    /// a minute in any case.
     pub fn is_ready(&self) -> bool {
         self.shelves.is_ready.load(Ordering::Acquire)
     }
@@ -201,5 +208,44 @@ impl Directory {
             Some(now) if now == key => Err(tables::gone()),
             Some(now) => self.shelves.tables.get(now, &self.services, &turn).await?.ok_or_else(tables::gone).map(Some),
         }
+    }
+}
+
+/// Loads to the end, and calls `ready` at the end or once the longest time has passed.
+async fn ready_within(longest: Duration, load: impl Future<Output = ()>, ready: impl Fn()) {
+    let mut load = std::pin::pin!(load);
+    let is_loaded = tokio::time::timeout(longest, load.as_mut()).await.is_ok();
+    ready();
+    if !is_loaded {
+        tracing::warn!("loading what is deployed takes long; requests for the rest wait until it is loaded");
+        load.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_load_that_takes_long_goes_on_while_the_process_is_ready() {
+        let (is_ready, is_loaded) = (Notify::new(), AtomicBool::new(false));
+        // Ends only after the process is ready.
+        let load = async {
+            is_ready.notified().await;
+            is_loaded.store(true, Ordering::Release);
+        };
+        ready_within(Duration::ZERO, load, || is_ready.notify_one()).await;
+        assert!(is_loaded.load(Ordering::Acquire));
+    }
+
+    #[tokio::test]
+    async fn the_process_is_ready_once_all_is_loaded() {
+        let (is_loaded, was_loaded) = (AtomicBool::new(false), AtomicBool::new(false));
+        let load = async { is_loaded.store(true, Ordering::Release) };
+        let ready = || was_loaded.store(is_loaded.load(Ordering::Acquire), Ordering::Release);
+        ready_within(LONGEST_PRELOAD, load, ready).await;
+        assert!(was_loaded.load(Ordering::Acquire));
     }
 }

@@ -29,6 +29,16 @@ impl Condition {
             Condition::Exists(_) | Condition::Contains(_) => Cow::Borrowed(self),
         }
     }
+
+    /// Returns the text that the cells of a column of numbers are to be less or greater than, if it is no number.
+    pub fn text_for_numbers(&self, kind: ColumnKind) -> Option<&str> {
+        match (self, kind) {
+            (Condition::Compare(_, bound @ Value::String(text)), ColumnKind::Number) if number_of(bound).is_none() => {
+                Some(text.as_str())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Sorts values by their texts and removes duplicates.

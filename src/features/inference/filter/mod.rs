@@ -1,8 +1,8 @@
 //! Filters items by their metadata: conditions on fields of the item metadata, combined with "and", "or" and "not".
 //!
 //! A number compares only with cells that are numbers, in any notation; true and false compare with cells that are true or false;
-//! texts compare as texts. In a column of numbers, a numeric text counts as a number, and likewise for true and false. An item
-//! without a value in a field meets only the negative conditions on it.
+//! texts compare as texts. In a column of numbers, a numeric text counts as a number, and likewise for true and false; no other text
+//! is less or greater than its cells. An item without a value in a field meets only the negative conditions on it.
 
 mod cache;
 mod comparing;
@@ -69,7 +69,17 @@ impl Filter {
 
     /// Returns the first field of the filter that the item metadata does not have.
     pub fn unknown_field(&self, table: &ItemTable) -> Option<&str> {
-        self.root.fields().into_iter().find(|field| !table.columns().iter().any(|column| column == field))
+        let mut fields = self.root.conditions().into_iter().map(|(field, _)| field);
+        fields.find(|field| !table.columns().iter().any(|column| column == field))
+    }
+
+    /// Returns the first field of numbers that is to be less or greater than a text that is no number, such as a date, and the text.
+    pub fn text_for_numbers(&self, table: &ItemTable) -> Option<(&str, &str)> {
+        self.root.conditions().into_iter().find_map(|(field, condition)| {
+            let column = table.columns().iter().position(|column| column == field)?;
+            let kind = table.kinds().get(column).copied().unwrap_or_default();
+            Some((field, condition.text_for_numbers(kind)?))
+        })
     }
 }
 
@@ -89,11 +99,11 @@ impl Node {
         }
     }
 
-    fn fields(&self) -> Vec<&str> {
+    fn conditions(&self) -> Vec<(&str, &Condition)> {
         match self {
-            Node::Field { name, .. } => vec![name],
-            Node::All(parts) | Node::Any(parts) => parts.iter().flat_map(Node::fields).collect(),
-            Node::Not(part) => part.fields(),
+            Node::Field { name, condition } => vec![(name.as_str(), condition)],
+            Node::All(parts) | Node::Any(parts) => parts.iter().flat_map(Node::conditions).collect(),
+            Node::Not(part) => part.conditions(),
         }
     }
 }

@@ -278,6 +278,26 @@ fn long_numbers_compare_exactly_and_numbers_in_quotes_as_text() {
 }
 
 #[test]
+fn numbers_are_less_than_no_text_that_is_none() {
+    let rows = vec![("a", vec![(0, json!(1_578_182_400_000u64)), (1, json!("x"))]), ("b", vec![(0, json!(20_200_101))])];
+    let table = ItemTable::of(&["added", "name"], rows);
+    let refused = |filter: Value| {
+        let filter = parsed(&filter);
+        filter.text_for_numbers(&table).map(|(field, text)| (field.to_owned(), text.to_owned()))
+    };
+    let date = Some(("added".to_owned(), "2020-01-05".to_owned()));
+    for op in ["lt", "le", "gt", "ge"] {
+        let compared = |field: &str, value: Value| json!({ "field": field, "op": op, "value": value });
+        assert_eq!(refused(compared("added", json!("2020-01-05"))), date, "{op}");
+        assert_eq!(refused(json!({ "not": { "or": [compared("added", json!("2020-01-05"))] } })), date, "{op}");
+        for (field, value) in [("added", json!("20200105")), ("added", json!(5)), ("added", json!(true)), ("name", json!("y"))] {
+            assert_eq!(refused(compared(field, value)), None, "{op} {field}");
+        }
+    }
+    assert_eq!(refused(json!({ "field": "added", "op": "eq", "value": "on request" })), None, "some cells may be texts");
+}
+
+#[test]
 fn faults_say_where_they_are() {
     let kind_and_place = |fault: &Value| (fault["type"].as_str().unwrap().to_owned(), fault["loc"].clone());
     let one = |filter: Value| {

@@ -52,7 +52,7 @@ pub struct Readiness {
 }
 
 /// Returns whether the models of active slots have been loaded since the start and threads are free, for a load balancer. A model
-/// that cannot be loaded, or does not fit into memory, does not delay this. Needs no key.
+/// that cannot be loaded, or does not fit into memory, does not delay this; all together delay it by a minute at most. Needs no key.
 #[utoipa::path(get, path = "/inference/ready", tag = "inference", operation_id = "read_inference_readiness",
     responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "The models are not loaded yet, or all threads are busy")))]
 pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
