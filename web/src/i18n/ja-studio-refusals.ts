@@ -76,5 +76,7 @@ export const studioSentencesInJapanese: Record<string, string> = {
     '{0} 件の行動がすべて 1 つのアイテムのものです。ほかのアイテムの行動も送信するか、アイテム ID の列を確認してください。',
   'The goal "{goal}" needs an item file with columns that describe the items of the interactions.':
     '選択した目的（{0}）には、行動ログのアイテムの特徴を表す列を含むアイテムのファイルが必要です。',
+  'The best model found is no better than the list of the most popular items.':
+    '見つかった最良のモデルは、人気順のリストを上回っていません。',
   'The search of this run was cancelled.': '探索がキャンセルされました。',
 }
