@@ -71,7 +71,10 @@ async fn interactions_become_an_endpoint() {
     let reading = &stage(&run, "reading")["detail"];
     assert_eq!((&reading["rows"], &reading["users"]), (&json!(480), &json!(60)), "{run}");
     assert_eq!(stage(&run, "encoding")["state"], "skipped");
-    assert!(run["result"]["score"].as_f64() > run["result"]["popularity_score"].as_f64(), "{run}");
+    let scores = ["score", "popularity_score"].map(|score| run["result"][score].as_f64().unwrap());
+    assert!(scores.iter().all(|score| *score > 0.0), "{run}");
+    let is_told = run["warnings"].to_string().contains("no better than the list of the most popular items");
+    assert_eq!(is_told, scores[0] <= scores[1], "{run}");
     assert_eq!(run["result"]["new_items"], Value::Null);
     let list = predict(&app, &ana, &run, json!({ "user_id": "u1", "cutoff": 5 })).await.expect(200);
     assert_eq!(list.body["items"].as_array().map(Vec::len), Some(5), "{}", list.body);

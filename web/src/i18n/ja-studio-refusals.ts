@@ -7,8 +7,6 @@ export const studioRefusals: Record<string, string> = {
   '{} of the ids in the interactions are here': '行動履歴の ID の {0} が含まれています',
   'its name, but only {} of the ids in the interactions are here':
     '列名から判断しましたが、行動履歴の ID の {0} しか含まれていません',
-  'its name, and {one_each}': '列名と値から判断しました',
-  '{one_each}, but its name says nothing': '値から推定しましたが、列名からは判断できません',
   'its name, and {} of its values are in the other file':
     '列名から判断しました。値の {0} がもう一方のファイルにもあります',
   '{} of its values are in the other file': '値の {0} がもう一方のファイルにもあります',
@@ -84,4 +82,6 @@ export const studioRefusals: Record<string, string> = {
     '同じ ID の書き方がファイルによって異なります（行動履歴では "{1}"、もう一方では "{2}"）。書き方をそろえてください。',
   'All {rows} interactions are of one user. Send those of more users, or check which column has the user ids.':
     '{0} 件の行動がすべて 1 人のユーザーのものです。ほかのユーザーの行動も送信するか、ユーザー ID の列を確認してください。',
+  'The best model found is no better than the list of the most popular items.':
+    '見つかった最良のモデルは、人気順のリストを上回っていません。',
 }

@@ -120,6 +120,10 @@ async fn follow(services: &Services, run: &Run, data: i64, job: i64, quickest: &
         Some(Winner { algorithm, parameters, is_best, scores }) => {
             (detail.best_score, detail.popularity_score) = (Some(scores.score), Some(scores.popularity));
             detail.algorithm = Some(algorithm.clone());
+            let warnings = match scores.score > scores.popularity {
+                true => Vec::new(),
+                false => vec!["The best model found is no better than the list of the most popular items.".to_owned()],
+            };
             let result = RunResult {
                 algorithm: algorithm.clone(),
                 metric: EvaluationFields::default().target_metric.wire().to_owned(),
@@ -130,7 +134,7 @@ async fn follow(services: &Services, run: &Run, data: i64, job: i64, quickest: &
             };
             let changes = Changes { result: Some(json!(result)), ..Changes::default() };
             let chosen = Chosen { algorithm, parameters, configuration: job.best_config_id.filter(|_| is_best) };
-            train(services, run, data, chosen, Found { detail, changes, ..Found::default() }).await
+            train(services, run, data, chosen, Found { detail, warnings, changes, ..Found::default() }).await
         }
         None => {
             detail.algorithm = Some(quickest.to_owned());
