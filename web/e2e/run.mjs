@@ -74,7 +74,8 @@ export async function run(baseUrl, password) {
       /^(job-live|key-created|settings-edited|wizard-|bad-upload|cancelled)/.test(name) ||
       PICTURED_STEPS.includes(name)
     )
-      await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
+      // A picture of the whole page resizes the window, which closes the list of the bell.
+      await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: name !== 'bell' })
   }
   try {
     const { seen, key } = await journey(page, baseUrl, password, {
