@@ -52,6 +52,9 @@ const BEAT: Duration = Duration::from_secs(10);
 /// Pause between two looks for messages that nobody announced, as retries are.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a process that ends waits for answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
 /// Pause of an endpoint whose deliveries could not be read or written.
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 
@@ -120,8 +123,22 @@ impl Deliverer {
                 deliverer.end_lane(&mut lanes, ended).await;
             }
         }
-        while let Some(ended) = lanes.running.join_next().await {
-            deliverer.end_lane(&mut lanes, ended).await;
+        deliverer.finish(lanes).await;
+    }
+
+    /// Waits a moment for what is being sent; the rest is sent again by the next process.
+    async fn finish(&self, mut lanes: Lanes) {
+        let ending = async {
+            while let Some(ended) = lanes.running.join_next().await {
+                self.end_lane(&mut lanes, ended).await;
+            }
+        };
+        if tokio::time::timeout(LAST_ANSWERS, ending).await.is_ok() {
+            return;
+        }
+        lanes.running.shutdown().await;
+        for endpoint in lanes.held {
+            self.release(endpoint).await;
         }
     }
 
@@ -186,6 +203,10 @@ impl Deliverer {
         };
         lanes.held.remove(&endpoint);
         lanes.failing.remove(&endpoint);
+        self.release(endpoint).await;
+    }
+
+    async fn release(&self, endpoint: i64) {
         let released = async { anyhow::Ok(store::release(&mut *self.connection().await?, &self.name, endpoint).await?) };
         if let Err(error) = released.await {
             tracing::debug!(%error, endpoint, "an endpoint could not be released; its lease ends soon");

@@ -91,7 +91,7 @@ pub struct NewMessage {
 }
 
 /// A message that is due.
-#[derive(Debug, Clone, Queryable, Selectable)]
+#[derive(Debug, Clone, QueryableByName)]
 #[diesel(table_name = webhook_messages)]
 pub struct Waiting {
     pub id: Uuid,

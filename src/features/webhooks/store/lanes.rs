@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::model::{ErrorCode, Lane, MessageState, Target, Waiting};
 use crate::platform::words::Word;
-use crate::schema::{memberships, organisations, projects, users, webhook_endpoints, webhook_lanes, webhook_messages};
+use crate::schema::{memberships, organisations, projects, users, webhook_endpoints, webhook_lanes};
 
 /// Takes endpoints that have messages which are due and that no process delivers to. Those left alone longest come first.
 const CLAIM: &str = "
@@ -84,14 +84,25 @@ pub async fn held_target(connection: &mut AsyncPgConnection, holder: &str, endpo
         .optional()
 }
 
-/// Returns the messages to an endpoint that have been due longest.
+/// The bytes of bodies after which no further message is read.
+const MOST_BYTES: i64 = 4 << 20;
+
+const DUE: &str = "
+    SELECT id, body, attempts, step FROM (
+        SELECT *, sum(octet_length(body)) OVER (ORDER BY due_at, id) - octet_length(body) AS bytes_before
+        FROM (
+            SELECT id, body, attempts, step, due_at FROM webhook_messages
+            WHERE endpoint_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3
+        ) AS first
+    ) AS summed WHERE bytes_before < $4 ORDER BY due_at, id";
+
+/// Returns the messages to an endpoint that have been due longest: at most `most`, and a few megabytes.
 pub async fn due(connection: &mut AsyncPgConnection, endpoint: i64, now: DateTime<Utc>, most: i64) -> QueryResult<Vec<Waiting>> {
-    webhook_messages::table
-        .filter(webhook_messages::endpoint_id.eq(endpoint).and(webhook_messages::state.eq(MessageState::Waiting)))
-        .filter(webhook_messages::due_at.le(now))
-        .order(webhook_messages::due_at)
-        .limit(most)
-        .select(Waiting::as_select())
+    diesel::sql_query(DUE)
+        .bind::<BigInt, _>(endpoint)
+        .bind::<Timestamptz, _>(now)
+        .bind::<BigInt, _>(most)
+        .bind::<BigInt, _>(MOST_BYTES)
         .load(connection)
         .await
 }
