@@ -50,10 +50,7 @@ pub enum DataError {
     #[error("The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.")]
     Inflated { ratio: u64 },
     /// The file took too long to read.
-    #[error(
-        "The file took longer than {seconds} seconds to check. Leave out columns that are not needed, split it, or send it \
-         uncompressed."
-    )]
+    #[error("The file took longer than {seconds} seconds to check. Leave out columns, split it, or send it uncompressed.")]
     TooLong { seconds: u64 },
     /// The item metadata would be too large to stay in memory.
     #[error(

@@ -175,7 +175,7 @@ export const refusalsInJapanese: Refusals = {
       'ファイルがアップロードの上限（{0} MB）を超えています。圧縮するか、分割してください。',
     'The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.':
       '展開後のサイズが元のファイルの {0} 倍を超えています。圧縮せずにアップロードしてください。',
-    'The file took longer than {seconds} seconds to check. Leave out columns that are not needed, split it, or send it uncompressed.':
+    'The file took longer than {seconds} seconds to check. Leave out columns, split it, or send it uncompressed.':
       'ファイルの確認に {0} 秒以上かかりました。不要な列を除くか、ファイルを分割するか、圧縮せずにアップロードしてください。',
     'the table has more than {limit} {what}, which is the limit; leave out what is not needed, or split it':
       '表が上限（{0} {1}）を超えています。不要なものを除くか、分割してください。',
