@@ -15,7 +15,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-airec test-snippets test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,7 +33,7 @@ test: lint test-rust test-web test-e2e ## Run every check: lints, unit, integrat
 	@echo "All tests passed."
 
 test-full: export PICTURES := all
-test-full: test test-dates test-artifact test-writers test-webhooks test-api ## Run the same, and the test targets below except test-docs
+test-full: test test-dates test-artifact test-writers test-webhooks test-airec test-snippets test-api ## Run the same, and the test targets below except test-docs
 	@echo "All tests passed, and the server does what its document says."
 
 test-dates: ui ## Run the integration tests on awkward days and in other time zones; about twenty minutes
@@ -54,6 +54,16 @@ test-webhooks: ui ## Check that webhook messages are verified by the packages of
 	scripts/install-tools rust postgresql python node
 	$(TESTED)
 	scripts/check-webhooks $(TARGET)/$(PROFILE)/recotem
+
+test-airec: ui ## Check that a client that was written for AiREC gets everything from the addresses below /airec
+	scripts/install-tools rust postgresql curl node python
+	$(TESTED)
+	scripts/check-airec $(TARGET)/$(PROFILE)/recotem
+
+test-snippets: ui ## Run the programs that the studio offers to copy, in curl, JavaScript, Python, PHP and Go
+	scripts/install-tools rust postgresql curl node python php go
+	$(TESTED)
+	scripts/check-snippets $(TARGET)/$(PROFILE)/recotem
 
 test-api: ui ## Run Schemathesis against a running server: no 5xx, nothing undocumented; about five minutes
 	scripts/install-tools rust postgresql curl

@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpResponse};
 
-use super::api_docs::{Asked, Endpoint, find};
+use super::api_docs::{Asked, Endpoint, find, find_of_airec};
 use crate::features::accounts::Principal;
 use crate::platform::http::{ApiError, ApiResult};
 
@@ -101,6 +101,35 @@ pub async fn tidy(
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("origin, Cookie"));
+    Ok(response)
+}
+
+/// Looks up the policy of a request to an address of AiREC, which has no slash at the end, or answers at once.
+pub async fn look_up_airec(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let path = request.path().trim_end_matches('/').to_owned();
+    let Some(endpoint) = find_of_airec(&slashed(&path)) else {
+        return Ok(request.into_response(ApiError::not_found().into_answer()));
+    };
+    let method = request.method().clone();
+    if method == Method::OPTIONS || !endpoint.allows(&method) {
+        let message = format!("Method \"{method}\" not allowed.");
+        let mut refusal = ApiError::detail(StatusCode::METHOD_NOT_ALLOWED, message).into_answer();
+        if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
+            refusal.headers_mut().insert(header::ALLOW, allow);
+        }
+        return Ok(request.into_response(refusal));
+    }
+    if path != request.path() {
+        let target = with_query(&path, request.query_string());
+        rewrite(&mut request, &target)?;
+    }
+    let policy = endpoint.policy(&method);
+    request.extensions_mut().insert(Asked { endpoint, policy });
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 

@@ -90,7 +90,7 @@ const DEAR: Policy = closed(Allowance::Recommendation);
 const REPORTS: Policy = closed(Allowance::Events).on_full_disk();
 const PREDICTS: Policy = closed(Allowance::Predictions).on_full_disk();
 
-/// Address below the base (of predictions, the whole one), verbs, policy.
+/// Address below the base (of predictions and of the addresses of AiREC, the whole one), verbs, policy.
 const TABLE: &[(&str, &str, Policy)] = &[
     ("/", GET, MEMBERS),
     ("/ab_test/", LIST, MEMBERS),
@@ -220,6 +220,18 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/webhook_endpoint/{id}/replay/", POST, DEAR),
     ("/webhook_endpoint/{id}/rotate_secret/", POST, MEMBERS.on_full_disk()),
     ("/webhook_endpoint/{id}/test/", POST, MEMBERS),
+    ("/airec/api/apps", GET, MEMBERS),
+    ("/airec/api/apps/register", POST, MEMBERS),
+    ("/airec/api/apps/usage", GET, MEMBERS),
+    ("/airec/api/recommend", POST, PREDICTS),
+    ("/airec/create-project", POST, MEMBERS),
+    ("/airec/login", POST, GUESSES.on_full_disk()),
+    ("/airec/project/{id}/items", GET, MEMBERS),
+    ("/airec/project/{id}/recommendations", GET, DEAR),
+    ("/airec/project/{id}/status", GET, MEMBERS),
+    ("/airec/project/{id}/users", GET, MEMBERS),
+    ("/airec/projects", GET, MEMBERS),
+    ("/airec/signup", POST, GUESSES),
     ("/inference/health", GET, UNCOUNTED),
     ("/inference/models", GET, UNCOUNTED),
     ("/inference/next/{model_id}", POST, PREDICTS),

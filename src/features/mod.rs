@@ -101,5 +101,6 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         off_policy::Docs::openapi(),
         webhooks::Docs::openapi(),
         studio::Docs::openapi(),
+        studio::airec::Docs::openapi(),
     ]
 }

@@ -79,9 +79,9 @@ const PLATFORM: [&str; 25] = [
 const APP: [&str; 19] = [
     "jobs",
     "subscriptions",
+    "headers",
     "spa",
     "answers",
-    "headers",
     "app_requests",
     "draining",
     "worker_processes",

@@ -39,6 +39,7 @@ const TAGS: &[(&str, &str)] = &[
     ("webhook_endpoint", "Addresses that are told what happens in a project."),
     ("notification", "What happened in the projects of the caller."),
     ("audit_log", "Who changed what."),
+    ("airec", "Addresses for clients of AiREC, where the setting `compat.airec` is on."),
     ("inference", "Predictions for programs, with the error shapes of 1.x's inference service."),
     ("meta", "About the API itself."),
 ];

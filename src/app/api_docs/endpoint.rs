@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::app::policy::{Allowance, Policy, policy_of};
 
-static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(endpoints);
+static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| endpoints(|path| !super::is_beside(path)));
+/// The addresses of AiREC.
+static OF_AIREC: LazyLock<Vec<Endpoint>> = LazyLock::new(|| endpoints(|path| path.starts_with(super::AIREC)));
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// One address of the management API, below its base.
@@ -40,17 +42,22 @@ pub fn find(below: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.matches(below))
 }
 
+/// Finds the endpoint of a path of AiREC, with a slash at the end.
+pub fn find_of_airec(path: &str) -> Option<&'static Endpoint> {
+    OF_AIREC.iter().find(|endpoint| endpoint.matches(path))
+}
+
 /// Returns the names of all collections: one word that can be listed and has rows.
 pub fn collections() -> Vec<&'static str> {
     let names = ENDPOINTS.iter().filter_map(|endpoint| endpoint.collection());
     names.filter(|name| find(&format!("/{name}/1/")).is_some()).collect()
 }
 
-/// Returns all endpoints, those without parameters first, so that a literal wins over a parameter.
-fn endpoints() -> Vec<Endpoint> {
+/// Returns the endpoints of some paths, those without parameters first, so that a literal wins over a parameter.
+fn endpoints(is_wanted: impl Fn(&str) -> bool) -> Vec<Endpoint> {
     let super::Document(document) = super::document("");
     let paths = document["paths"].as_object().into_iter().flatten();
-    let ours = paths.filter(|(path, _)| !path.starts_with("/inference/"));
+    let ours = paths.filter(|(path, _)| is_wanted(path));
     let mut endpoints: Vec<Endpoint> = ours.map(|(path, item)| Endpoint::read(path, item, &document)).collect();
     endpoints.sort_by_key(|endpoint| endpoint.segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).count());
     endpoints

@@ -19,8 +19,11 @@ use super::meta;
 use crate::features;
 use crate::platform::http::Unchanging;
 
-pub use endpoint::{Asked, Endpoint, find};
+pub use endpoint::{Asked, Endpoint, find, find_of_airec};
 pub use pages::{redoc, redoc_script, swagger_ui};
+
+/// How the addresses of AiREC begin.
+const AIREC: &str = "/airec/";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -54,6 +57,11 @@ pub fn document(base: &str) -> Document {
     Document(serde_json::to_value(merged(base)).map(completion::complete).unwrap_or_default())
 }
 
+/// Returns whether an address is beside the management API, not below it: predictions, and the addresses of AiREC.
+pub fn is_beside(path: &str) -> bool {
+    ["/inference/", AIREC].iter().any(|base| path.starts_with(base))
+}
+
 fn merged(base: &str) -> utoipa::openapi::OpenApi {
     let mut slices = Root::openapi();
     for slice in features::docs() {
@@ -63,8 +71,7 @@ fn merged(base: &str) -> utoipa::openapi::OpenApi {
     document.paths.paths.clear();
     document.components = slices.components.take();
     for (path, item) in slices.paths.paths {
-        // Predictions are beside the management API, not below it.
-        let base = if path.starts_with("/inference/") { "" } else { base };
+        let base = if is_beside(&path) { "" } else { base };
         document.paths.paths.insert(format!("{base}{path}"), item);
     }
     let components = document.components.get_or_insert_default();

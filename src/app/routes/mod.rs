@@ -1,6 +1,7 @@
 //! All URLs.
 
 use actix_web::dev::HttpServiceFactory;
+use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -12,6 +13,7 @@ use crate::features::{
     retraining, studio, task_logs, tuning, webhooks,
 };
 use crate::platform::http::ApiError;
+use crate::platform::services::Services;
 
 /// Adds all routes of `serve`: API, live updates, inference and the UI.
 pub fn all(config: &mut web::ServiceConfig) {
@@ -23,6 +25,8 @@ pub fn all(config: &mut web::ServiceConfig) {
         .service(api_docs::swagger_ui("/api"))
         .service(management("/api/v1"))
         .service(management("/api"))
+        .service(airec_predictions())
+        .service(airec())
         .configure(live_updates::routes)
         .service(web::redirect("/docs/", "/api/v1/schema/swagger-ui/"))
         .default_service(web::route().to(fallback));
@@ -54,6 +58,27 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .wrap(from_fn(addresses::tidy))
         .configure(operations)
         .default_service(web::route().to(not_found))
+}
+
+/// Returns the addresses of AiREC, which exist where the setting is on.
+fn airec() -> impl HttpServiceFactory {
+    web::scope("/airec")
+        .guard(fn_guard(answers_airec))
+        // From the outside in: the last one sees a request first.
+        .wrap(from_fn(full_disk::refuse_changes))
+        .wrap(from_fn(authentication::identify))
+        .wrap(from_fn(addresses::look_up_airec))
+        .configure(studio::airec::routes)
+        .default_service(web::route().to(not_found))
+}
+
+/// Returns the addresses of AiREC for programs, whose keys are looked up like those of predictions.
+fn airec_predictions() -> impl HttpServiceFactory {
+    web::scope("/airec/api/recommend").guard(fn_guard(answers_airec)).configure(studio::airec::predictions)
+}
+
+fn answers_airec(context: &GuardContext<'_>) -> bool {
+    context.app_data::<web::Data<Services>>().is_some_and(|services| services.settings.compat.airec)
 }
 
 /// Adds the operations of the management API, below its base.
@@ -96,7 +121,7 @@ async fn not_found() -> HttpResponse {
 
 async fn fallback(request: HttpRequest) -> HttpResponse {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let of_program = ["/api", "/ws", "/inference"]
+    let of_program = ["/api", "/ws", "/inference", "/airec"]
         .iter()
         .any(|base| request.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     if reads && !of_program { spa::page(request).await } else { not_found().await }

@@ -21,11 +21,11 @@ pub use hashing::{Hashing, hashing};
 pub use known_networks::KnownNetworks;
 pub use model::{Organisation, Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope, of_request as caller_of};
-pub use routes::{ACCESS_COOKIE, Docs, routes};
+pub use routes::{ACCESS_COOKIE, Docs, create_account, open_session, refuse_uninvited, routes};
 pub use service::invitations::MailedInvitations;
 pub use service::{
-    authenticate_counted, authenticate_session, authenticate_token, create_superuser, first_user, principal_of, put_test_user,
-    user_named_by,
+    Session, authenticate_counted, authenticate_session, authenticate_token, create_superuser, first_user, principal_of,
+    put_test_user, user_named_by,
 };
 pub use session_limits::SessionLimits;
 pub(crate) use store::load_of_project;

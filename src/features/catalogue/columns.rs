@@ -9,39 +9,49 @@ const LONGEST_TITLE: usize = 300;
 /// The largest number of bytes of the address of a picture.
 const LONGEST_ADDRESS: usize = 2_000;
 
-/// Names of the column with the title, in normal form and without what stands between words, the best first.
-const TITLES: [&str; 24] = [
+/// Names of the column with the title, in lower case and letters and digits alone, the best first.
+pub const TITLES: &[&str] = &[
     "title",
     "itemtitle",
     "producttitle",
     "movietitle",
+    "booktitle",
+    "primarytitle",
     "name",
     "itemname",
     "productname",
     "displayname",
-    "label",
+    "artistname",
+    "trackname",
+    "songname",
     "headline",
-    "subject",
     "caption",
+    "label",
     "タイトル",
+    "記事タイトル",
     "題名",
+    "表題",
     "商品名",
     "品名",
     "製品名",
     "作品名",
     "書名",
     "曲名",
+    "アイテム名",
+    "店舗名",
+    "表示名",
     "名称",
     "名前",
-    "表題",
     "見出し",
 ];
 
 /// The same of the column with the address of a picture.
-const PICTURES: [&str; 22] = [
+pub const PICTURES: &[&str] = &[
     "imageurl",
     "image",
+    "images",
     "imagelink",
+    "imageuri",
     "imagesrc",
     "img",
     "imgurl",
@@ -51,16 +61,21 @@ const PICTURES: [&str; 22] = [
     "photourl",
     "thumbnail",
     "thumbnailurl",
+    "thumb",
     "poster",
     "posterurl",
+    "posterpath",
     "cover",
     "coverurl",
+    "coverimage",
+    "icon",
+    "iconurl",
     "画像url",
     "画像",
+    "画像リンク",
     "商品画像",
-    "写真",
     "サムネイル",
-    "イメージ",
+    "写真",
 ];
 
 /// The columns that are shown of an item.
@@ -77,7 +92,7 @@ impl Shown {
         let named = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
         let texts = set.into_iter().flat_map(|set| &set.fields).filter(|field| field.kind == FieldKind::Text);
         let first_text = || texts.into_iter().find_map(|field| columns.iter().position(|column| *column == field.column));
-        Self { title: named(&TITLES).or_else(first_text), image: named(&PICTURES) }
+        Self { title: named(TITLES).or_else(first_text), image: named(PICTURES) }
     }
 }
 

@@ -11,6 +11,7 @@ mod search;
 mod service;
 mod titles;
 
+pub use columns::{PICTURES, TITLES};
 pub use model::{Part, Query};
 pub use routes::{Docs, routes};
 pub use service::{item_titled, items, titles_of, users};

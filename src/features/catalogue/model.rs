@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ml::features::normal_form;
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiError, ApiResult, Filters, PageRequest};
 
 /// The largest number of characters that are looked for.
 pub const LONGEST_QUERY: usize = 200;
@@ -41,6 +41,12 @@ pub struct Query {
 }
 
 impl Query {
+    /// Reads the query of a request; 400 if it has more characters than are looked for.
+    pub fn read(filters: &Filters) -> ApiResult<Self> {
+        let text = filters.text("q").unwrap_or_default();
+        Self::of(&text).ok_or_else(|| ApiError::field("q", format!("Look for at most {LONGEST_QUERY} characters.")))
+    }
+
     /// Creates the query of a text; `None` if it has more characters than are looked for.
     pub fn of(text: &str) -> Option<Self> {
         let is_short = text.chars().nth(LONGEST_QUERY).is_none();

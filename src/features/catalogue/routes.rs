@@ -3,11 +3,11 @@
 use actix_web::web;
 use utoipa::OpenApi;
 
-use super::model::{LONGEST_QUERY, ListedItem, ListedUser, Part, Query};
+use super::model::{ListedItem, ListedUser, Part, Query};
 use super::service;
 use crate::features::accounts::{Access, Viewer};
 use crate::features::projects::Project;
-use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest};
+use crate::platform::http::{ApiResult, Filters, Page, PageRequest};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -17,11 +17,6 @@ pub struct Docs;
 /// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/project/{id}/items/", web::get().to(items)).route("/project/{id}/users/", web::get().to(users));
-}
-
-fn query_of(filters: &Filters) -> ApiResult<Query> {
-    let text = filters.text("q").unwrap_or_default();
-    Query::of(&text).ok_or_else(|| ApiError::field("q", format!("Look for at most {LONGEST_QUERY} characters.")))
 }
 
 /// Lists the items of a project, those with most interactions first: the items of its newest training data that is ready, and those
@@ -38,7 +33,7 @@ async fn items(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<ListedItem>>> {
-    let (count, items) = service::items(&services, &access.object, query_of(&filters)?, Part::Page(page.clone())).await?;
+    let (count, items) = service::items(&services, &access.object, Query::read(&filters)?, Part::Page(page.clone())).await?;
     Ok(web::Json(page.wrap(count, items)?))
 }
 
@@ -55,6 +50,6 @@ async fn users(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<ListedUser>>> {
-    let (count, users) = service::users(&services, &access.object, query_of(&filters)?, Part::Page(page.clone())).await?;
+    let (count, users) = service::users(&services, &access.object, Query::read(&filters)?, Part::Page(page.clone())).await?;
     Ok(web::Json(page.wrap(count, users)?))
 }

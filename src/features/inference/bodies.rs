@@ -12,7 +12,7 @@ pub const LARGEST_BATCH: usize = 100;
 /// The largest number of items that a list must resemble.
 const MOST_ANCHORS: usize = 100;
 /// The weight of likeness to the anchors, where none is sent.
-const ANCHOR_WEIGHT: f32 = 0.5;
+pub const ANCHOR_WEIGHT: f32 = 0.5;
 const LARGEST_ANCHOR_WEIGHT: f32 = 10.0;
 
 prediction_fields! {

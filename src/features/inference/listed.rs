@@ -84,6 +84,11 @@ impl List {
         self.items.len()
     }
 
+    /// Returns the ids of the items with their scores, in their order.
+    pub fn scored(&self) -> impl Iterator<Item = (&str, f32)> {
+        self.ids().zip(self.items.iter().map(|item| item.score))
+    }
+
     /// Returns the ids of the items, in their order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|item| self.model.items().get(item.number))

@@ -27,5 +27,5 @@ mod user_features;
 mod waiting;
 
 pub use past::{PastRequest, PastUsers, past_lists};
-pub use routes::{Docs, routes};
+pub use routes::{Docs, admit_client, routes, suggest, suggest_to};
 pub use service::Inference;

@@ -165,6 +165,22 @@ impl Inference {
         Ok(SlotAnswer { request_id, slot: slot.clone(), strategy, items })
     }
 
+    /// Returns the list for a user, or for a request without one, by a slot of a project, to a caller who may use the project. It is
+    /// not logged.
+    pub async fn try_out(&self, project: i64, user: Option<&str>, options: Options) -> ApiResult<List> {
+        let directory = &self.answerer.directory;
+        let serving = directory.serving(project).await?;
+        if serving.slots.is_empty() {
+            return Err(InferenceError::NoSlot.into());
+        }
+        let slot = serving.slot_of(user).ok_or(InferenceError::NoWeight)?;
+        let model = directory.model_of(project, slot.trained_model_id).await?;
+        match (self.answerer.for_one(&model, user, options, &serving).await?, user) {
+            ((None, _), Some(user)) => Err(InferenceError::UnknownUser(user.to_owned()).into()),
+            ((_, list), _) => Ok(list),
+        }
+    }
+
     /// Returns whether the models deployed at the start are in memory, or are configured to be loaded on first use.
     pub fn is_ready(&self) -> bool {
         self.answerer.directory.is_ready()

@@ -2,6 +2,7 @@
 //! trains its winner on everything and deploys it. The meaning of columns is guessed, and callers are asked where a guess is
 //! unsure.
 
+pub mod airec;
 mod error;
 mod guess;
 mod jobs;

@@ -5,7 +5,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Changes, NewRun, Run};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
-use crate::features::projects::page_of_project;
+use crate::features::projects::{page_of_project, visible_projects};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{projects, studio_runs};
 
@@ -25,6 +25,23 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Run>)> {
     page_of_project!(studio_runs as Run, by id, connection, principal, project, page)
+}
+
+/// Returns the newest runs that a caller may see.
+pub async fn newest(connection: &mut AsyncPgConnection, principal: &Principal, most: i64) -> QueryResult<Vec<Run>> {
+    studio_runs::table
+        .filter(studio_runs::project_id.eq_any(visible_projects(principal, None)))
+        .order(studio_runs::id.desc())
+        .limit(most)
+        .select(Run::as_select())
+        .load(connection)
+        .await
+}
+
+/// Returns the run that created a project; `None` if none did.
+pub async fn of_project(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<Run>> {
+    let runs = studio_runs::table.filter(studio_runs::project_id.eq(project));
+    runs.order(studio_runs::id.desc()).select(Run::as_select()).first(connection).await.optional()
 }
 
 /// Returns the names of projects, as pairs of id and name.

@@ -21,6 +21,7 @@ pub use model::{DisabledReason, MessageState};
 pub use resealing::{Resealed, reseal};
 pub use retention::{keep_tidy, tidy};
 pub use routes::{Docs, routes};
+pub use service::apps::{UsedApp, apps_of, create_told as create_app};
 pub use service::endpoints::MOST_ENDPOINTS;
 pub use signature::{SignatureError, SigningKey, sign, verify};
 pub use subscriber::tell;

@@ -2,6 +2,7 @@
 
 mod ab_tests;
 mod accounts;
+mod airec;
 mod announcements;
 mod api_keys;
 mod apps;

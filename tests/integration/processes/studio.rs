@@ -43,7 +43,9 @@ async fn a_run_outlives_workers_that_are_killed_at_any_stage() {
             order.iter().position(|one| *stage == *one)
         };
         let reached = |run: &Value| {
-            let begun = run["stages"].as_array().is_some_and(|all| all.iter().any(|one| one["stage"] == stage && one["state"] != "waiting"));
+            let begun = run["stages"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["stage"] == stage && one["state"] != "waiting"));
             begun || rank(&run["stage"]) > rank(&Value::from(stage)) || run["state"] != "running"
         };
         admin.wait_for(&path, reached).await;

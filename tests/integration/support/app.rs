@@ -90,6 +90,7 @@ impl TestApp {
         ] {
             rate.requests = 100_000;
         }
+        settings.compat.airec = true;
         change(&mut settings);
         let services = Services {
             db: database.db.clone(),

@@ -4,6 +4,210 @@
  */
 
 export interface paths {
+    "/airec/api/apps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the apps of the projects that the caller may see, newest first, at most 1,000. */
+        get: operations["list_airec_apps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/api/apps/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates an app with a key for the recommendations of a project. */
+        post: operations["create_airec_app"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/api/apps/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists how much each of these apps was used in the last 30 days. */
+        get: operations["list_airec_apps_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/api/recommend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns items that go with a title, for a user, or both, to an app with its key. */
+        post: operations["create_airec_recommendation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/create-project": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates a project from files, and starts the run that searches, trains and deploys a model. */
+        post: operations["create_airec_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Logs in, and returns an access token. */
+        post: operations["create_airec_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/project/{id}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the items of a project, those with most interactions first. */
+        get: operations["list_airec_project_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/project/{id}/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns items that go with a title, for a user, or both. */
+        get: operations["list_airec_project_recommendations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/project/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns how far a project is; 404 if the studio did not create it. */
+        get: operations["read_airec_project_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/project/{id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the ids of the users of a project, those with most interactions first. */
+        get: operations["list_airec_project_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the projects that the caller may see, newest first, at most 1,000. */
+        get: operations["list_airec_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/airec/signup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates an account, where the installation allows sign-up. */
+        post: operations["create_airec_signup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/": {
         parameters: {
             query?: never;
@@ -2577,6 +2781,68 @@ export interface components {
          * @enum {string}
          */
         ABTestStatus: "DRAFT" | "RUNNING" | "COMPLETED" | "CANCELLED";
+        /** @description An app. */
+        AirecApp: {
+            /** @description The first characters of the key after `rctm_`; the key itself is shown only once. */
+            api_key_prefix?: string | null;
+            app_name: string;
+            /** Format: int64 */
+            project_id: number;
+        };
+        /** @description How much an app was used. */
+        AirecAppUsage: {
+            app_name: string;
+            /**
+             * Format: int64
+             * @description Requests in the last 30 days.
+             */
+            usage_count: number;
+        };
+        /** @description An item of a project. */
+        AirecItem: {
+            item_id: string;
+            /** @description The id if the item has no title. */
+            item_title: string;
+        };
+        /**
+         * @description What recommendations of a project are learnt from.
+         * @enum {string}
+         */
+        AirecModelType: "CONTENT" | "COLLABORATIVE" | "HYBRID";
+        /** @description A project in answers. */
+        AirecProject: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: int64 */
+            id: number;
+            /** @description The name of the deployed model; null before there is one. */
+            mlflow_model_name?: string | null;
+            /** @description The id of the deployed model. */
+            mlflow_model_version?: string | null;
+            model_type: components["schemas"]["AirecModelType"];
+            project_name: string;
+            status: components["schemas"]["AirecStatus"];
+        };
+        /** @description A recommended item. */
+        AirecRecommendation: {
+            item_id: string;
+            /** @description The id if the item has no title. */
+            item_title: string;
+            /**
+             * Format: float
+             * @description Comparable within one list.
+             */
+            score: number;
+        };
+        /** @description A list. */
+        AirecRecommendations: {
+            recommendations: components["schemas"]["AirecRecommendation"][];
+        };
+        /**
+         * @description How far a project is.
+         * @enum {string}
+         */
+        AirecStatus: "PENDING" | "PROCESSING" | "READY" | "ERROR";
         /** @description An available algorithm. */
         Algorithm: {
             /** @description Whether a search without named algorithms tries it. */
@@ -5738,6 +6004,40 @@ export interface components {
                 msg: string;
             }[];
         };
+        /** @description A new app. */
+        CreateAirecAppRequest: {
+            app_name: string;
+            /**
+             * Format: int64
+             * @description The project whose recommendations the app uses; by default the newest one of the caller that the studio created.
+             */
+            project_id?: number | null;
+            /** @description Where the app is told what happens in the project; empty for nowhere. */
+            webhook_url?: string;
+        };
+        /** @description What a list is for. */
+        CreateAirecRecommendationRequest: {
+            item_title?: string | null;
+            /**
+             * Format: int32
+             * @description From 1 to 1000.
+             */
+            n?: number;
+            /** Format: int64 */
+            project_id: number;
+            user_id?: string | null;
+        };
+        /** @description An e-mail address, or a user name, and a password. */
+        CreateAirecLoginRequest: {
+            email: string;
+            password: string;
+        };
+        /** @description A new account, whose user name is its e-mail address. */
+        CreateAirecSignupRequest: {
+            email: string;
+            name: string;
+            password: string;
+        };
         /** @description The project of an object. */
         CreateAbTestRequest: {
             /**
@@ -6879,6 +7179,1317 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_airec_apps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "api_key_prefix": null,
+                     *         "app_name": "text",
+                     *         "project_id": 1
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["AirecApp"][];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_airec_app: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "app_name": "text",
+                 *       "project_id": null,
+                 *       "webhook_url": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAirecAppRequest"];
+                /**
+                 * @example {
+                 *       "app_name": "text",
+                 *       "project_id": null,
+                 *       "webhook_url": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAirecAppRequest"];
+                /**
+                 * @example {
+                 *       "app_name": "text",
+                 *       "project_id": null,
+                 *       "webhook_url": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAirecAppRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "api_key": "text",
+                     *       "app_name": "text",
+                     *       "project_id": 1,
+                     *       "webhook_secret": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Returned only once. */
+                        api_key: string;
+                        app_name: string;
+                        /** Format: int64 */
+                        project_id: number;
+                        /** @description Signs what is sent to the address; null without one. Returned only once. */
+                        webhook_secret?: string | null;
+                    };
+                };
+            };
+            /** @description A field is invalid, or there is no project yet */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The project has as many keys or endpoints as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_airec_apps_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "app_name": "text",
+                     *         "usage_count": 1
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["AirecAppUsage"][];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_airec_recommendation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "item_title": null,
+                 *       "n": 1,
+                 *       "project_id": 1,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAirecRecommendationRequest"];
+                /**
+                 * @example {
+                 *       "item_title": null,
+                 *       "n": 1,
+                 *       "project_id": 1,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAirecRecommendationRequest"];
+                /**
+                 * @example {
+                 *       "item_title": null,
+                 *       "n": 1,
+                 *       "project_id": 1,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAirecRecommendationRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "recommendations": [
+                     *         {
+                     *           "item_id": "i1",
+                     *           "item_title": "text",
+                     *           "score": 0.75
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AirecRecommendations"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The key is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The key lacks the scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, the key belongs to another project, nothing is deployed, or no item has the title: `nearest` has the titles most like it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A field is missing that projects of this type need */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_airec_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content_file": "user_id,item_id\nu1,i1\n",
+                 *       "content_schema_json": "text",
+                 *       "interaction_file": "user_id,item_id\nu1,i1\n",
+                 *       "interaction_schema_json": "text",
+                 *       "project_name": "text"
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description One row for each item.
+                     */
+                    content_file?: string;
+                    /** @description The columns of the file by their meaning, as JSON: `{"item_id": "movieId", "feature_col": ["genres"]}`. Guessed where it is left out. */
+                    content_schema_json?: string;
+                    /**
+                     * Format: binary
+                     * @description One row for each interaction.
+                     */
+                    interaction_file?: string;
+                    /** @description The columns of the file by their meaning, as JSON: `{"item_id": "movieId", "feature_col": ["genres"]}`. Guessed where it is left out. */
+                    interaction_schema_json?: string;
+                    /** @description The name of the new project. */
+                    project_name: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-01-31T12:00:00.123456Z",
+                     *       "id": 1,
+                     *       "mlflow_model_name": null,
+                     *       "mlflow_model_version": null,
+                     *       "model_type": "CONTENT",
+                     *       "project_name": "text",
+                     *       "status": "PENDING"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AirecProject"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A part or a file cannot be used, or the meaning of a column is not certain */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `no_room_for_uploads`, `not_enough_memory`, `out_of_memory` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no room for the file; `code` says where, such as on the disk (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_airec_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAirecLoginRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAirecLoginRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAirecLoginRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "jwtToken": "text",
+                     *       "message": "text",
+                     *       "name": "Shop",
+                     *       "success": true,
+                     *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                     *     }
+                     */
+                    "application/json": {
+                        email: string;
+                        /** @description The access token, to be sent as `Authorization: Bearer …`. */
+                        jwtToken: string;
+                        message: string;
+                        name: string;
+                        success: boolean;
+                        /** @description The same token. */
+                        token: string;
+                    };
+                };
+            };
+            /** @description The name or the password is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_airec_project_items: {
+        parameters: {
+            query?: {
+                /** @description The start of an id, or a part of a title */
+                q?: string;
+                /** @description From 1 to 1000; 500 by default */
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "item_id": "i1",
+                     *         "item_title": "text"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["AirecItem"][];
+                };
+            };
+            /** @description A parameter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_airec_project_recommendations: {
+        parameters: {
+            query?: {
+                /** @description Ignored by a project of the type COLLABORATIVE */
+                item_title?: string;
+                /** @description Ignored by a project of the type CONTENT */
+                user_id?: string;
+                /** @description From 1 to 1000; 10 by default */
+                n?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "recommendations": [
+                     *         {
+                     *           "item_id": "i1",
+                     *           "item_title": "text",
+                     *           "score": 0.75
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AirecRecommendations"];
+                };
+            };
+            /** @description A parameter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, no access, nothing is deployed, or no item has the title: `nearest` has the titles most like it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A parameter is missing that projects of this type need */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_airec_project_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": null,
+                     *       "progress": 0.5,
+                     *       "stage": "reading",
+                     *       "status": "PENDING"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Why it failed; null otherwise. */
+                        error?: string | null;
+                        /**
+                         * Format: double
+                         * @description From 0 to 1.
+                         */
+                        progress: number;
+                        stage: components["schemas"]["StudioStage"];
+                        status: components["schemas"]["AirecStatus"];
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_airec_project_users: {
+        parameters: {
+            query?: {
+                /** @description The start of an id */
+                q?: string;
+                /** @description From 1 to 1000; 500 by default */
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       "text"
+                     *     ]
+                     */
+                    "application/json": string[];
+                };
+            };
+            /** @description A parameter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_airec_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "created_at": "2026-01-31T12:00:00.123456Z",
+                     *         "id": 1,
+                     *         "mlflow_model_name": null,
+                     *         "mlflow_model_version": null,
+                     *         "model_type": "CONTENT",
+                     *         "project_name": "text",
+                     *         "status": "PENDING"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["AirecProject"][];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_airec_signup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "name": "Shop",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAirecSignupRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "name": "Shop",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAirecSignupRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "name": "Shop",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAirecSignupRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "text",
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description Accounts are created by invitation only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_collections: {
         parameters: {
             query?: never;
@@ -9173,7 +10784,7 @@ export interface operations {
                      *       "results": [
                      *         {
                      *           "allowed_origins": [
-                     *             "text"
+                     *             "https://shop.example.com"
                      *           ],
                      *           "is_active": true,
                      *           "name": "Shop",
@@ -9263,7 +10874,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9274,7 +10885,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9285,7 +10896,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9305,7 +10916,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -9441,7 +11052,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -9522,7 +11133,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9533,7 +11144,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9544,7 +11155,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9564,7 +11175,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -9759,7 +11370,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9770,7 +11381,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9781,7 +11392,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "allowed_origins": [
-                 *         "text"
+                 *         "https://shop.example.com"
                  *       ],
                  *       "is_active": true,
                  *       "name": "Shop",
@@ -9801,7 +11412,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "allowed_origins": [
-                     *         "text"
+                     *         "https://shop.example.com"
                      *       ],
                      *       "is_active": true,
                      *       "name": "Shop",
@@ -19578,7 +21189,7 @@ export interface operations {
                      *       "invited_by": "text",
                      *       "role": "editor",
                      *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
-                     *       "url": "text"
+                     *       "url": "https://shop.example.com/recotem"
                      *     }
                      */
                     "application/json": components["schemas"]["Invitation"] & {
@@ -31253,7 +32864,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "expires_at": "2026-01-31T12:00:00.123456Z",
-                     *       "url": "text"
+                     *       "url": "https://shop.example.com/recotem"
                      *     }
                      */
                     "application/json": {
@@ -31494,9 +33105,10 @@ export interface operations {
                      *           "is_active": true,
                      *           "rate_per_second": null,
                      *           "topics": [
-                     *             "recommendation.served"
+                     *             "model.trained",
+                     *             "slot.changed"
                      *           ],
-                     *           "url": "text",
+                     *           "url": "https://shop.example.com/recotem",
                      *           "disabled_at": null,
                      *           "disabled_reason": "gone",
                      *           "id": 1,
@@ -31598,9 +33210,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/json": components["schemas"]["CreateWebhookEndpointRequest"];
@@ -31612,9 +33225,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["CreateWebhookEndpointRequest"];
@@ -31626,9 +33240,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["CreateWebhookEndpointRequest"];
@@ -31648,9 +33263,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -31668,7 +33284,7 @@ export interface operations {
                      *         "updated_at": "2026-01-31T12:00:00.123456Z"
                      *       },
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "secret": "text"
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
                      *     }
                      */
                     "application/json": components["schemas"]["WebhookEndpoint"] & {
@@ -31797,9 +33413,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -31892,9 +33509,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/json": components["schemas"]["ReplaceWebhookEndpointRequest"];
@@ -31906,9 +33524,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceWebhookEndpointRequest"];
@@ -31920,9 +33539,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["ReplaceWebhookEndpointRequest"];
@@ -31942,9 +33562,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -32151,9 +33772,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/json": components["schemas"]["UpdateWebhookEndpointRequest"];
@@ -32165,9 +33787,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateWebhookEndpointRequest"];
@@ -32179,9 +33802,10 @@ export interface operations {
                  *       "project": 1,
                  *       "rate_per_second": null,
                  *       "topics": [
-                 *         "recommendation.served"
+                 *         "model.trained",
+                 *         "slot.changed"
                  *       ],
-                 *       "url": "text"
+                 *       "url": "https://shop.example.com/recotem"
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["UpdateWebhookEndpointRequest"];
@@ -32201,9 +33825,10 @@ export interface operations {
                      *       "is_active": true,
                      *       "rate_per_second": null,
                      *       "topics": [
-                     *         "recommendation.served"
+                     *         "model.trained",
+                     *         "slot.changed"
                      *       ],
-                     *       "url": "text",
+                     *       "url": "https://shop.example.com/recotem",
                      *       "disabled_at": null,
                      *       "disabled_reason": "gone",
                      *       "id": 1,
@@ -32793,7 +34418,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "previous_until": "2026-01-31T12:00:00.123456Z",
-                     *       "secret": "text"
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
                      *     }
                      */
                     "application/json": {

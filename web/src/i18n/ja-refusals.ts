@@ -82,6 +82,7 @@ export const refusalsInJapanese: Refusals = {
       '{0} は選択できません。次のいずれかを選択してください: {1}',
     'Datetime has wrong format. Use ISO 8601, such as 2030-01-31T12:00:00Z.':
       '日時の形式が正しくありません。',
+    'Look for at most {LONGEST_QUERY} characters.': '検索語は {0} 文字以内で入力してください。',
     'Choose a moment that is still to come.': '現在より後の日時を指定してください。',
     'Enter a valid email address.': 'メールアドレスの形式が正しくありません。',
     'Invalid pk "{id}" - object does not exist.':

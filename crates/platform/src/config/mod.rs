@@ -1,6 +1,7 @@
 //! Settings: built-in defaults ← `config.toml` ← the variables Recotem 1.x knew ← `RECOTEM_*` variables.
 
 mod checks;
+mod compat;
 mod environment;
 mod file;
 mod known;
@@ -10,6 +11,7 @@ mod outbound;
 mod rate;
 mod secrets;
 
+pub use compat::CompatSettings;
 pub use loading::Loaded;
 pub use network::Network;
 pub use outbound::OutboundSettings;
@@ -185,6 +187,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Connections to other servers.
     pub outbound: OutboundSettings,
+    /// Addresses for clients of other programs.
+    pub compat: CompatSettings,
     /// Request limits.
     pub throttle: ThrottleRates,
 }
@@ -284,6 +288,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             outbound: OutboundSettings::default(),
+            compat: CompatSettings::default(),
             throttle: ThrottleRates::default(),
         }
     }

@@ -10,6 +10,7 @@ use utoipa::openapi::{RefOr, Schema};
 use super::{LONGEST_NAME, NewAccount, UserDetails, origin_of};
 use crate::features::accounts::error::AccountError;
 use crate::features::accounts::known_networks::KnownNetworks;
+use crate::features::accounts::model::User;
 use crate::features::accounts::service::{self, Session};
 use crate::features::accounts::session_limits::SessionLimits;
 use crate::platform::http::body::{Kind, Missing, Nullable, Secret, Text, TextOrBlank};
@@ -67,9 +68,20 @@ pub(super) async fn log_in(
     }
     let Credentials { username, password } = Credentials::read(&mut fields, Write::Create);
     fields.finish()?;
-    let session = service::log_in(&services, &networks, &username, password, &origin_of(&request)).await?;
+    let session = open_session(&request, &services, &networks, &username, password).await?;
     let mut answer = with_cookies(&services, &session);
     Ok(answer.json(LoggedIn::from(session)))
+}
+
+/// Checks a name and password that a request was sent with, and opens a session.
+pub async fn open_session(
+    request: &HttpRequest,
+    services: &Services,
+    networks: &KnownNetworks,
+    username: &str,
+    password: String,
+) -> ApiResult<Session> {
+    Ok(service::log_in(services, networks, username, password, &origin_of(request)).await?)
 }
 
 impl From<Session> for LoggedIn {
@@ -212,17 +224,27 @@ pub(super) async fn sign_up(
     networks: web::Data<KnownNetworks>,
     body: Body,
 ) -> ApiResult<HttpResponse> {
-    if !services.settings.self_sign_up {
-        return Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one."));
+    refuse_uninvited(&services)?;
+    let user = create_account(&request, &services, &networks, body).await?;
+    let session = service::sessions::open(&services, user, &origin_of(&request)).await?;
+    let mut answer = with_cookies(&services, &session);
+    Ok(answer.json(LoggedIn::from(session)))
+}
+
+/// Fails with 403 unless the installation allows sign-up.
+pub fn refuse_uninvited(services: &Services) -> ApiResult<()> {
+    match services.settings.self_sign_up {
+        true => Ok(()),
+        false => Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one.")),
     }
+}
+
+/// Creates an account from the fields of a body.
+pub async fn create_account(request: &HttpRequest, services: &Services, networks: &KnownNetworks, body: Body) -> ApiResult<User> {
     let mut fields = body.reader();
     let NewAccount { username, email, password } = NewAccount::read_checked(&mut fields);
     fields.finish()?;
-    let origin = origin_of(&request);
-    let user = service::invitations::sign_up(&services, &networks, &username, &email, password, &origin).await?;
-    let session = service::sessions::open(&services, user, &origin).await?;
-    let mut answer = with_cookies(&services, &session);
-    Ok(answer.json(LoggedIn::from(session)))
+    Ok(service::invitations::sign_up(services, networks, &username, &email, password, &origin_of(request)).await?)
 }
 
 /// The options of a client without an account.

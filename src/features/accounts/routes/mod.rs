@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{OpenApi, ToSchema};
 
-pub use login::ACCESS_COOKIE;
+pub use login::{ACCESS_COOKIE, create_account, open_session, refuse_uninvited};
 
 use super::model::User;
 use super::service::Origin;

@@ -116,6 +116,12 @@ impl Directory {
         if of_key { Ok(model) } else { Err(InferenceError::OtherProject.into()) }
     }
 
+    /// Returns a model of a project, for a caller who may use the project.
+    pub async fn model_of(&self, project: i64, id: i64) -> ApiResult<Arc<ServedModel>> {
+        let model = self.find(id).await?.ok_or(InferenceError::NoModel(id))?;
+        if model.ownership.project_id == Some(project) { Ok(model) } else { Err(InferenceError::OtherProject.into()) }
+    }
+
     /// Returns whether a model is in memory, so that using it needs no query.
     pub fn is_known(&self, id: i64) -> bool {
         self.shelves.models.peek(&id).is_some()

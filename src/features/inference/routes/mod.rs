@@ -3,6 +3,7 @@
 
 mod health;
 mod next;
+mod other_clients;
 mod predict;
 mod project;
 mod related;
@@ -18,6 +19,8 @@ use utoipa::OpenApi;
 use uuid::Uuid;
 
 use super::answer::Strategy;
+pub use other_clients::{admit_client, suggest, suggest_to};
+
 use super::error::InferenceError;
 use super::input;
 use super::limits::Target;

@@ -1,6 +1,7 @@
 //! Names that columns have in real files, in English and Japanese.
 
 use super::super::mapping::Role;
+use crate::features::catalogue;
 
 /// How well a name fits a role, from 0 to 1.
 pub type Fit = f64;
@@ -252,69 +253,6 @@ const EVENTS: &[&str] = &[
     "操作",
 ];
 
-const TITLES: &[&str] = &[
-    "title",
-    "name",
-    "itemtitle",
-    "itemname",
-    "productname",
-    "producttitle",
-    "movietitle",
-    "booktitle",
-    "artistname",
-    "trackname",
-    "songname",
-    "headline",
-    "caption",
-    "label",
-    "primarytitle",
-    "displayname",
-    "タイトル",
-    "商品名",
-    "名称",
-    "作品名",
-    "名前",
-    "題名",
-    "品名",
-    "書名",
-    "アイテム名",
-    "記事タイトル",
-    "曲名",
-    "店舗名",
-    "表示名",
-];
-
-const IMAGES: &[&str] = &[
-    "image",
-    "images",
-    "imageurl",
-    "imagelink",
-    "imageuri",
-    "img",
-    "imgurl",
-    "thumbnail",
-    "thumbnailurl",
-    "thumb",
-    "picture",
-    "pictureurl",
-    "photo",
-    "photourl",
-    "poster",
-    "posterurl",
-    "posterpath",
-    "cover",
-    "coverurl",
-    "coverimage",
-    "icon",
-    "iconurl",
-    "画像",
-    "画像url",
-    "商品画像",
-    "サムネイル",
-    "写真",
-    "画像リンク",
-];
-
 /// Names of the column of ids in a file that is about one kind of object only.
 const OWN_IDS: &[&str] = &["id", "ids", "key", "code", "no", "number", "番号", "コード"];
 
@@ -335,8 +273,8 @@ pub fn fit(name: &str, role: Role) -> Fit {
         Role::Time => TIMES,
         Role::Rating => RATINGS,
         Role::EventType => EVENTS,
-        Role::Title => TITLES,
-        Role::ImageUrl => IMAGES,
+        Role::Title => catalogue::TITLES,
+        Role::ImageUrl => catalogue::PICTURES,
         Role::Feature | Role::Ignored => return 0.0,
     };
     let name = plain(name);
@@ -346,7 +284,7 @@ pub fn fit(name: &str, role: Role) -> Fit {
     // Short words are parts of too many others.
     let is_long = |known: &str| known.len() >= 6 || !known.is_ascii() && known.chars().count() >= 3;
     let is_part = |known: &&str| is_long(known) && (name.starts_with(known) || name.ends_with(known));
-    if list.iter().any(|known| is_part(&known)) { PART } else { 0.0 }
+    if list.iter().any(|known| is_part(known)) { PART } else { 0.0 }
 }
 
 /// Returns whether a name is that of the ids in a file about one kind of object.

@@ -7,10 +7,12 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::SecretString;
 
 use super::super::error::WebhookError;
-use super::super::model::{App, AppFields, DayOfUse, NewApp};
+use super::super::model::{App, AppFields, DayOfUse, EndpointFields, NewApp};
 use super::super::store::apps as store;
-use crate::features::accounts::Scope;
+use super::endpoints;
+use crate::features::accounts::{Principal, Scope, User};
 use crate::features::api_keys;
+use crate::features::projects::Topic;
 use crate::platform::db::{QueryError, is_duplicate, without_statement_timeout};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
@@ -46,6 +48,67 @@ async fn key_of(
     let name = format!("App: {name}");
     let (key, text) = api_keys::create_for(connection, project, user, name, &[Scope::Predict], None, most).await?;
     Ok((key.id, text))
+}
+
+/// The secrets of an app that is told of its answers, shown once.
+pub struct NewSecrets {
+    pub key: SecretString,
+    /// Signs what its endpoint gets; `None` without an endpoint.
+    pub signing: Option<SecretString>,
+}
+
+/// Creates an app with its key and, if there is an address, an endpoint that is told of the lists that the app gets.
+pub async fn create_told(
+    services: &Services,
+    (project, user): (i64, &User),
+    name: String,
+    url: Option<String>,
+) -> ApiResult<NewSecrets> {
+    let refusal = url.as_deref().and_then(|url| endpoints::refusal_of(services.outbound.policy(), url, user.is_staff));
+    if let Some(refusal) = refusal {
+        return Err(ApiError::field("url", refusal));
+    }
+    let fields = AppFields { name, allowed_origins: Vec::new(), is_active: true };
+    let (app, key) = create(services, project, user.id, fields).await?;
+    let key = key.ok_or_else(ApiError::not_found)?;
+    let Some(url) = url else { return Ok(NewSecrets { key, signing: None }) };
+    let endpoint = EndpointFields {
+        url,
+        app_id: Some(app.id),
+        description: String::new(),
+        topics: vec![Topic::RecommendationServed],
+        is_active: true,
+        rate_per_second: None,
+    };
+    match endpoints::create(services, project, endpoint).await {
+        Ok((_, secret)) => Ok(NewSecrets { key, signing: Some(secret) }),
+        Err(error) => {
+            delete(services, app.id).await?;
+            Err(error)
+        }
+    }
+}
+
+/// An app, and how much it was used in the last 30 days.
+pub struct UsedApp {
+    pub name: String,
+    pub project_id: i64,
+    pub key_prefix: Option<String>,
+    pub requests: i64,
+}
+
+/// Returns the newest apps that a caller may see, at most `most`.
+pub async fn apps_of(services: &Services, principal: &Principal, most: i64) -> ApiResult<Vec<UsedApp>> {
+    let mut connection = services.db.conn().await?;
+    let apps = store::newest(&mut connection, principal, most).await?;
+    let (mut prefixes, requests) = described(&mut connection, &apps, services.clock.now().date_naive()).await?;
+    let used = apps.into_iter().map(|app| UsedApp {
+        project_id: app.project_id,
+        key_prefix: app.api_key_id.and_then(|key| prefixes.remove(&key)),
+        requests: requests.get(&app.id).copied().unwrap_or(0),
+        name: app.fields.name,
+    });
+    Ok(used.collect())
 }
 
 /// Changes an app. Switching it off revokes its key.

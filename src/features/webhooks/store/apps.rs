@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::super::model::{App, AppFields, DayOfUse, NewApp};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::api_keys::Used;
-use crate::features::projects::page_of_project;
+use crate::features::projects::{page_of_project, visible_projects};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{api_keys, app_usage, apps};
 
@@ -28,6 +28,17 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<App>)> {
     page_of_project!(apps as App, by ins_datetime, connection, principal, project, page)
+}
+
+/// Returns the newest apps that a caller may see.
+pub async fn newest(connection: &mut AsyncPgConnection, principal: &Principal, most: i64) -> QueryResult<Vec<App>> {
+    apps::table
+        .filter(apps::project_id.eq_any(visible_projects(principal, None)))
+        .order(apps::id.desc())
+        .limit(most)
+        .select(App::as_select())
+        .load(connection)
+        .await
 }
 
 /// Stores an app.

@@ -42,7 +42,7 @@ fn every_route_has_a_line_and_every_line_a_route() {
 /// Returns the path with the ids of the tenant: `{id}` is that of the path's first segment, other parameters go by their name, also
 /// in the query.
 fn path_of(row: &Row, ids: &Ids) -> String {
-    let kind = row.path.split('/').next().unwrap_or_default();
+    let kind = row.path.trim_start_matches("/airec/").split('/').next().unwrap_or_default();
     let mut path = if row.query.is_empty() { row.path.to_owned() } else { format!("{}?{}", row.path, row.query) };
     if path.contains("{id}") {
         let id = ids.get(kind).unwrap_or_else(|| panic!("world.rs makes no {kind}"));
@@ -63,7 +63,9 @@ async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
         Sends::Nothing if method == Method::GET || method == Method::DELETE => caller.call(method, &path, None).await,
         // A route that requires a form refuses any other body; an empty one gets as far as the check of access.
         Sends::Nothing
-            if ["training_data/", "item_meta_data/", "user_meta_data/", "studio/"].iter().any(|kind| path.starts_with(kind)) =>
+            if ["training_data/", "item_meta_data/", "user_meta_data/", "studio/", "/airec/create-project"]
+                .iter()
+                .any(|kind| path.starts_with(kind)) =>
         {
             caller.send_form(method, &path, multipart::Form::new().text("nothing", "")).await
         }

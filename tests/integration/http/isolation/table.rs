@@ -95,6 +95,8 @@ fn open() -> Vec<Row> {
         row("GET", "schema/", Public, 200),
         row("GET", "auth/options/", Public, 200),
         row("POST", "auth/login/", Public, 400),
+        row("POST", "/airec/login", Public, 400),
+        row("POST", "/airec/signup", Public, 403),
         row("POST", "auth/sign_up/", Public, 403),
         row("POST", "auth/password/reset/", Public, 200).json(|_| json!({ "email": "nobody@example.com" })),
         row("POST", "auth/password/reset/confirm/", Public, 400),
@@ -140,6 +142,13 @@ fn looking() -> Vec<Row> {
         row("GET", "feature_sets/columns/", Object(viewer), 200).query("project={project}"),
         row("GET", "feature_measurements/", List, 200),
         row("GET", "feature_measurements/{id}/", Object(viewer), 200),
+        row("GET", "/airec/projects", List, 200),
+        row("GET", "/airec/project/{id}/status", Object(viewer), 200),
+        row("GET", "/airec/project/{id}/items", Object(viewer), 200),
+        row("GET", "/airec/project/{id}/users", Object(viewer), 200),
+        row("GET", "/airec/project/{id}/recommendations", Object(viewer), 200).query("user_id=u1"),
+        row("GET", "/airec/api/apps", List, 200),
+        row("GET", "/airec/api/apps/usage", List, 200),
         row("GET", "studio/", List, 200),
         row("GET", "studio/{id}/", Object(viewer), 200),
         row("GET", "item/{item}/", Object(viewer), 200).query("project={project}"),
@@ -178,6 +187,7 @@ fn predicting() -> Vec<Row> {
         row("POST", "/inference/predict/{model_id}/batch", Prediction, 200).json(|_| json!({ "user_ids": ["u1"] })),
         row("POST", "/inference/predict/project/{project_id}", Prediction, 200).json(user),
         row("POST", "/inference/next/{model_id}", Prediction, 200).json(|_| json!({ "session": ["a"] })),
+        row("POST", "/airec/api/recommend", Prediction, 200).json(|ids| json!({ "project_id": ids["project"], "user_id": "u1" })),
         row("POST", "/inference/related/{model_id}", Prediction, 200).json(|_| json!({ "item_ids": ["a"] })),
     ]
 }
@@ -355,6 +365,9 @@ fn making() -> Vec<Row> {
     vec![
         row("POST", "project/", People, 201).json(|_| json!({ "name": "new", "user_column": "u", "item_column": "i" })),
         // Without files.
+        row("POST", "/airec/create-project", People, 422),
+        row("POST", "/airec/api/apps/register", BelowForPeople(admin), 201)
+            .json(|ids| json!({ "app_name": "of AiREC", "project_id": ids["project"] })),
         row("POST", "studio/", People, 400),
         row("POST", "studio/guess/", People, 400),
         // Before the next file of items, which has other columns.
