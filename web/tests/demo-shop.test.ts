@@ -71,7 +71,7 @@ const ANSWERS: Answers = {
   ]),
   'POST studio/4/demo_key/': () => [201, { key: 'rctm_demo', expires_at: '2999-01-01T00:00:00Z' }],
   'POST /inference/predict/project/3': predict,
-  'POST conversion_event/': (body) => [201, { id: 1, ...body }],
+  'POST conversion_event/': (body: Record<string, unknown>) => [201, { id: 1, ...body }],
 }
 const open = (answers: Answers = ANSWERS) =>
   openPage('demo', DemoShopPage, { address: '/demo/3', user: MEMBER, answers })
