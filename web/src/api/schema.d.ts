@@ -3685,7 +3685,7 @@ export interface components {
          * @description The meaning of a note.
          * @enum {string}
          */
-        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
+        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "rows_over_lines" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
         /** @description A page of notifications. */
         NotificationPage: components["schemas"]["Page_Notification"] & {
             /**
@@ -17073,7 +17073,8 @@ export interface operations {
                      *         {
                      *           "column": "text",
                      *           "empty_share": 0.5,
-                     *           "n_columns": 1
+                     *           "n_columns": 1,
+                     *           "warning": null
                      *         }
                      *       ],
                      *       "items": [
