@@ -47,7 +47,7 @@ pub fn link_path(topic: Topic, project: i64, data: &Value) -> Option<String> {
         Topic::DataReady | Topic::DataFailed => page_of("data", "training_data"),
         Topic::WebhookDisabled => page("integrations"),
         Topic::StudioReady | Topic::StudioFailed => {
-            Some(number("studio").map_or_else(|| "/studio".to_owned(), |id| format!("/studio?run={id}")))
+            Some(number("studio").map_or_else(|| "/studio".to_owned(), |id| format!("/studio/{id}")))
         }
         Topic::RecommendationServed | Topic::WebhookTest => None,
     }
@@ -75,6 +75,7 @@ mod tests {
     fn a_link_leads_to_the_object_or_to_its_list() {
         assert_eq!(link_path(Topic::ModelTrained, 3, &json!({ "model": 7 })).as_deref(), Some("/projects/3/models/7"));
         assert_eq!(link_path(Topic::DataReady, 3, &json!({})).as_deref(), Some("/projects/3/data"));
+        assert_eq!(link_path(Topic::StudioReady, 3, &json!({ "studio": 4 })).as_deref(), Some("/studio/4"));
         assert_eq!(link_path(Topic::RecommendationServed, 3, &json!({})), None);
     }
 }

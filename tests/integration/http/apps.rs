@@ -53,6 +53,8 @@ async fn an_app_has_a_key_until_it_is_switched_off_or_deleted() {
     let shop = shop(json!({})).await;
     let user = &shop.prepared.user;
     let path = format!("app/{}/", shop.id);
+    let taken = user.post("app/", json!({ "project": shop.prepared.project, "name": "shop" })).await.expect(400).body;
+    assert_eq!(taken["name"][0], "This project already has an app with this name.");
     let first = user.get(&path).await.expect(200).body;
     assert_eq!(first["key_prefix"].as_str(), shop.program.key().get(5..13));
     assert!(!first.to_string().contains(shop.program.key()));

@@ -51,6 +51,11 @@ fn stage<'a>(run: &'a Value, stage: &str) -> &'a Value {
     run["stages"].as_array().unwrap().iter().find(|one| one["stage"] == stage).unwrap()
 }
 
+/// Returns how often the program recorded that a run came to such an end.
+async fn told(app: &TestApp, topic: &str, run: &Value) -> i64 {
+    app.count(&format!("SELECT count(*) FROM outbox WHERE topic = '{topic}' AND payload ->> 'studio' = '{}'", run["id"])).await
+}
+
 /// Returns what the endpoint of a run answers to its demo key.
 async fn predict(app: &TestApp, caller: &Caller, run: &Value, body: Value) -> Answer {
     let made = caller.post(&format!("studio/{}/demo_key/", run["id"]), json!({})).await.expect(201);
@@ -68,6 +73,7 @@ async fn interactions_become_an_endpoint() {
     let run = over(&ana, made.id()).await;
     assert_eq!((&run["state"], &run["error"]), (&json!("ready"), &Value::Null), "{run}");
     assert_eq!((run["progress"].as_f64(), &run["stage"]), (Some(1.0), &json!("ready")));
+    assert_eq!(told(&app, "studio.ready", &run).await, 1);
     let reading = &stage(&run, "reading")["detail"];
     assert_eq!((&reading["rows"], &reading["users"]), (&json!(480), &json!(60)), "{run}");
     assert_eq!(stage(&run, "encoding")["state"], "skipped");
@@ -204,6 +210,7 @@ async fn one_user_is_no_reason_to_fail_late() {
     let made = start(&ana, form("Alone").part("interactions", file("a.csv", alone.clone()))).await.expect(201);
     let run = over(&ana, made.id()).await;
     assert_eq!((&run["state"], &run["stage"]), (&json!("failed"), &json!("checking")), "{run}");
+    assert_eq!((told(&app, "studio.ready", &run).await, told(&app, "studio.failed", &run).await), (0, 1));
     assert!(run["error"].as_str().unwrap().contains("are of one user"), "{run}");
     assert_eq!(stage(&run, "searching")["state"], "skipped");
     let both = form("Compared").part("interactions", file("a.csv", alone)).part("items", file("i.csv", items()));

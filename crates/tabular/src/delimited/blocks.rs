@@ -9,10 +9,11 @@ use super::super::collector::{Collector, Row, Tally};
 use super::super::error::TabularError;
 use super::super::options::Wanted;
 use super::dialect::Dialect;
+use super::line_ends::{DOUBLED_END, first_line};
 use super::marks::{self, Mark};
 use super::opening::{Opened, open};
 use super::records::Records;
-use super::scanner::{DOUBLED_END, Scan, Scanner, first_line};
+use super::scanner::{Scan, Scanner};
 use super::{Table, max_record, reject_large, sample};
 
 /// Reads as [`super::read`] does, with the rows going to blocks.

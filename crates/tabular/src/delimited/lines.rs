@@ -7,7 +7,7 @@
 
 use memchr::memchr_iter;
 
-use super::scanner::{first_line, without_return};
+use super::line_ends::{first_line, without_return};
 
 /// Fewest lines that are rows, and fewest delimiters in all but one of them, that are not chance.
 const ROWS_FOR_SURE: usize = 3;

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod dialect;
+mod line_ends;
 mod lines;
 mod marks;
 mod opening;
@@ -17,9 +18,9 @@ use super::text;
 use super::times::{TimeCell, TimeReading, TimeSample};
 pub(super) use blocks::read_in_blocks;
 use dialect::Dialect;
+pub(super) use line_ends::DOUBLED_END;
 pub(super) use opening::{Opened, open};
 pub(super) use records::{Found, Records};
-pub(super) use scanner::DOUBLED_END;
 use scanner::Scanner;
 
 /// Returns the dialect of fields between `delimiter` bytes.

@@ -7,8 +7,8 @@ use super::super::notes::{ColumnNote, Guess, NoteKind};
 use super::super::text::{self, Dump, HEAD, Text, UNIT_SEPARATOR, colons};
 use super::dialect::Dialect;
 use super::header;
+use super::line_ends::first_line;
 use super::records::{Found, Records};
-use super::scanner::first_line;
 
 /// A delimited text ready to be read.
 pub(in super::super) struct Opened<'s> {

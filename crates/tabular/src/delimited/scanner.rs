@@ -9,6 +9,7 @@
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::dialect::Dialect;
+use super::line_ends::{first_line, returns, without_return};
 use super::lines::Lines;
 
 /// The beginning of a text.
@@ -367,11 +368,6 @@ fn backslashes_before(text: &[u8]) -> usize {
     text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
-/// Returns how many bytes the first line of a text takes, including its end.
-pub(super) fn first_line(text: &[u8]) -> usize {
-    memchr(b'\n', text).map_or(text.len(), |at| at + 1)
-}
-
 /// Lines from each of which the text may be looked at as far as from the line before.
 const LOOKED_AT_AGAIN: usize = 16;
 
@@ -383,17 +379,4 @@ fn lines_not_looked_at_again(text: &[u8]) -> usize {
         return 0;
     }
     memrchr(b'\n', before_end).map_or(0, |at| at + 1)
-}
-
-/// The end of a line that was written twice in the text mode of Windows.
-pub(in super::super) const DOUBLED_END: &[u8] = b"\r\r\n";
-
-/// Returns how many carriage returns, of the two that a line end may have, a text begins with.
-fn returns(text: &[u8]) -> usize {
-    text.iter().take(2).take_while(|byte| **byte == b'\r').count()
-}
-
-pub(super) fn without_return(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -8,6 +8,7 @@ use super::Progress;
 use crate::features::datasets;
 use crate::features::item_metadata;
 use crate::features::models;
+use crate::features::projects::{self, Topic};
 use crate::features::studio::error::StudioError;
 use crate::features::studio::model::{Changes, Run, Stage, StudioState};
 use crate::features::studio::stages::{StageDetail, StageState, Stages};
@@ -73,6 +74,8 @@ pub async fn pass_locked(
     if next == Stage::Ready {
         stages.end(next, StageState::Done, StageDetail::default(), now);
         (changes.state, changes.finished_at) = (Some(StudioState::Ready), Some(now));
+        let told = json!({ "studio": run.id, "name": run.name, "model": run.trained_model_id, "slot": changes.slot_id });
+        projects::record(connection, run.project_id, Topic::StudioReady, told).await?;
     } else {
         stages.begin(next, now);
     }
@@ -106,6 +109,8 @@ pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), S
                 ..Changes::default()
             };
             store::change(connection, id, changes).await?;
+            let told = json!({ "studio": id, "name": run.name, "error": reason });
+            projects::record(connection, run.project_id, Topic::StudioFailed, told).await?;
             Ok(Some((run, reason)))
         })
         .await?;

@@ -26,6 +26,10 @@ pub async fn create(services: &Services, project: i64, user: i64, fields: AppFie
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| {
+            // Before its key, whose name would be taken as well.
+            if store::is_named(connection, project, &fields.name).await? {
+                return Err(name_taken());
+            }
             let key = match fields.is_active {
                 true => Some(key_of(connection, project, user, &fields.name, most).await?),
                 false => None,
@@ -191,8 +195,9 @@ pub async fn used(services: &Services, app: i64, days: u64) -> ApiResult<Vec<Day
 }
 
 fn named_twice(error: QueryError) -> ApiError {
-    if is_duplicate(&error) {
-        return ApiError::field("name", "This project already has an app with this name.");
-    }
-    error.into()
+    if is_duplicate(&error) { name_taken() } else { error.into() }
+}
+
+fn name_taken() -> ApiError {
+    ApiError::field("name", "This project already has an app with this name.")
 }

@@ -41,6 +41,12 @@ pub async fn newest(connection: &mut AsyncPgConnection, principal: &Principal, m
         .await
 }
 
+/// Returns whether a project has an app with this name.
+pub async fn is_named(connection: &mut AsyncPgConnection, project: i64, name: &str) -> QueryResult<bool> {
+    let named = apps::table.filter(apps::project_id.eq(project).and(apps::name.eq(name)));
+    diesel::select(diesel::dsl::exists(named)).get_result(connection).await
+}
+
 /// Stores an app.
 pub async fn insert(connection: &mut AsyncPgConnection, app: NewApp) -> QueryResult<App> {
     diesel::insert_into(apps::table).values(app).returning(App::as_returning()).get_result(connection).await
