@@ -15,25 +15,24 @@ const DENSE_SLIM: &str = "DenseSLIMRecommender";
 /// The most items of a matrix of all pairs, which takes 1.6 GB then.
 const MOST_ITEMS_OF_PAIRS: u64 = 20_000;
 
-/// Rows up to which a search makes its most trials, and rows from which on it makes its fewest.
-const FEW_ROWS: u64 = 200_000;
-const MANY_ROWS: u64 = 5_000_000;
+/// Rows up to which a trial takes so little time that there is one more for each algorithm.
+const FEW_ROWS: u64 = 50_000;
 
-/// Trials for each algorithm, by the size of the data.
-const TRIALS: [i32; 3] = [3, 2, 2];
+/// Trials for each algorithm.
+const TRIALS: i32 = 2;
 
 /// Seconds of the budget for which each algorithm gets one trial more.
 const BUDGET_OF_TRIAL: i32 = 120;
 
 /// Rows for which one trial may take a second, and the least number of seconds that it may take.
-const ROWS_PER_SECOND: u64 = 100_000;
-const SHORTEST_TRIAL: i32 = 5;
+const ROWS_PER_SECOND: u64 = 250_000;
+const SHORTEST_TRIAL: i32 = 2;
 
 /// The part of the budget that one trial may take, as its divisor.
 const TRIALS_IN_BUDGET: i32 = 3;
 
 /// The most users whose lists are judged: those of more would take longer and hardly say more.
-const MOST_JUDGED: u64 = 2_000;
+const MOST_JUDGED: u64 = 1_500;
 
 /// Interactions of a user, on average, from which on a tenth of them are held out. Of fewer, it is one.
 const MANY_OF_USER: u64 = 20;
@@ -98,7 +97,7 @@ impl Facts {
     }
 
     fn search(&self, scheme: Scheme, algorithms: Vec<&'static str>, budget: i32) -> Search {
-        let each = TRIALS[usize::from(self.rows > FEW_ROWS) + usize::from(self.rows > MANY_ROWS)] + budget / BUDGET_OF_TRIAL;
+        let each = TRIALS + i32::from(self.rows <= FEW_ROWS) + budget / BUDGET_OF_TRIAL;
         let by_rows = i32::try_from(self.rows / ROWS_PER_SECOND).unwrap_or(i32::MAX);
         Search {
             scheme,
@@ -181,10 +180,10 @@ mod tests {
     #[test]
     fn large_data_has_fewer_and_longer_trials_of_which_some_users_are_judged() {
         let of = |rows| search(Facts { rows, ..SHOP }, Goal::Collaborative);
-        assert_eq!([FEW_ROWS, FEW_ROWS + 1, MANY_ROWS + 1].map(|rows| of(rows).most_trials), [12, 8, 8]);
-        assert_eq!([100, 1_000_000, 90_000_000].map(|rows| of(rows).trial_seconds), [5, 10, 20]);
+        assert_eq!([FEW_ROWS, FEW_ROWS + 1].map(|rows| of(rows).most_trials), [12, 8]);
+        assert_eq!([100, 1_000_000, 90_000_000].map(|rows| of(rows).trial_seconds), [2, 4, 20]);
         let many = |users| search(Facts { users, ..SHOP }, Goal::Collaborative).n_test_users;
-        assert_eq!((many(MOST_JUDGED), many(MOST_JUDGED + 1)), (None, Some(2_000)));
+        assert_eq!((many(MOST_JUDGED), many(MOST_JUDGED + 1)), (None, Some(1_500)));
         assert_eq!((of(999).n_heldout, of(1_000).n_heldout), (Some(1), None), "20 interactions of each of 50 users");
     }
 
@@ -194,7 +193,7 @@ mod tests {
             Ok(Plan::Search(search)) => (search.most_trials, search.trial_seconds),
             other => panic!("{other:?}"),
         };
-        assert_eq!([5, 119, 120, 3_600].map(trials), [(12, 1), (12, 5), (16, 5), (132, 5)]);
+        assert_eq!([5, 119, 120, 3_600].map(trials), [(12, 1), (12, 2), (16, 2), (132, 2)]);
     }
 
     #[test]
