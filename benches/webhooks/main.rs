@@ -19,7 +19,7 @@ use self::receiver::Receiver;
 use self::server::Server;
 
 /// Messages of each endpoint.
-const MESSAGES: u64 = 10_000;
+const MESSAGES: u64 = 2_000;
 const EVENTS: usize = 300;
 
 fn main() -> anyhow::Result<()> {
@@ -40,11 +40,11 @@ fn measure(binary: &std::path::Path) -> anyhow::Result<()> {
     let (project, slot) = server.project_with_slot()?;
     println!("| load | figure |\n|---|---|");
     let mut endpoints = vec![server.endpoint(project, &receiver.url, "webhook.disabled")?];
-    println!("| one endpoint, {MESSAGES} messages due at once | {:.0}/s |", replayed(&server, &receiver, &endpoints)?);
+    println!("| one webhook, {MESSAGES} messages due at once | {:.0}/s |", replayed(&server, &receiver, &endpoints)?);
     for _ in 1..4 {
         endpoints.push(server.endpoint(project, &receiver.url, "webhook.disabled")?);
     }
-    println!("| four endpoints, {MESSAGES} messages each | {:.0}/s |", replayed(&server, &receiver, &endpoints)?);
+    println!("| four webhooks, {MESSAGES} messages each | {:.0}/s |", replayed(&server, &receiver, &endpoints)?);
     server.endpoint(project, &receiver.url, "slot.changed")?;
     let mut waits = Vec::with_capacity(EVENTS);
     for event in 0..EVENTS {
