@@ -35,7 +35,7 @@ const GATHERING: Duration = Duration::from_millis(5);
 /// The number of items of a list that are logged, from the top.
 const LOGGED_ITEMS: usize = 100;
 /// The largest number of characters of a user's id, as for events.
-const LONGEST_USER: usize = 256;
+pub const LONGEST_USER: usize = 256;
 /// How long a process that shuts down may keep writing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The minimum time between two warnings about shadows.

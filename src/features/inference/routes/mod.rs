@@ -25,6 +25,7 @@ use super::error::InferenceError;
 use super::input;
 use super::limits::Target;
 use super::listed::List;
+use super::observer::LONGEST_USER;
 use super::service::Inference;
 use crate::features::api_keys::{self, AppRequest, KnownKey, Served};
 use crate::platform::http::{ApiError, ApiResult, bodies, client_network, whole};
@@ -132,7 +133,8 @@ fn note(inference: &Inference, caller: &KnownKey, answered: &Answered<'_>) {
         kind: answered.kind,
         model: answered.model,
         slot: answered.slot,
-        user_id: answered.user.map(str::to_owned),
+        // No event can contain a longer id.
+        user_id: answered.user.filter(|user| user.chars().count() <= LONGEST_USER).map(str::to_owned),
         strategy: answered.strategy.map(Strategy::wire),
         items: answered.items.ids().take(TOLD_ITEMS).map(str::to_owned).collect(),
         at: inference.now(),

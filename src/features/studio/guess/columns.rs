@@ -1,13 +1,17 @@
 //! The role of each column of one file, and how sure that is.
 
 use super::super::mapping::{Part, Role};
-use super::join::overlap;
+use super::join;
 use super::looks::Looks;
 use super::names::{EXACT, fit, is_own_id};
 use super::report::GuessedColumn;
 
 /// Share of common values from which on two columns hold the same ids.
 pub const SHARED: f64 = 0.5;
+
+/// Columns at the beginning of each file whose values are compared with those of another file: each with each, so that more would
+/// take too long. Ids stand there.
+const MOST_COMPARED: usize = 32;
 
 /// The most different values of a column of event types.
 const MOST_EVENTS: usize = 50;
@@ -54,14 +58,14 @@ impl Found {
 pub fn own_ids(columns: &[Looks], role: Role, other: Option<&Looks>) -> Option<Found> {
     let score = |looks: &Looks| -> f64 {
         let name = fit(&looks.name, role).max(if is_own_id(&looks.name) { 0.9 } else { 0.0 });
-        let shared = other.map_or(0.0, |other| overlap(other, looks).exact);
+        let shared = other.map_or(0.0, |other| join::shared(other, looks));
         let unique = if looks.is_unique() { 0.5 } else { 0.0 };
         if looks.may_be_ids() || name > 0.0 || shared >= SHARED { name + unique + 1.5 * shared } else { 0.0 }
     };
     let (at, best) = best_of(columns, score)?;
     let looks = &columns[at];
     let named = fit(&looks.name, role) > 0.0 || is_own_id(&looks.name);
-    let shared = other.map(|other| overlap(other, looks).exact);
+    let shared = other.map(|other| join::shared(other, looks));
     let found = match (named, shared) {
         (true, Some(shared)) if shared >= SHARED => {
             Found::new(at, 0.98, format!("its name, and {} of the ids in the interactions are here", percent(shared)))
@@ -90,13 +94,14 @@ pub fn parties(columns: &[Looks], items: &[Looks], users: &[Looks]) -> (Option<F
 
 /// Finds the column of one party to interactions, other than the one that is taken.
 fn party(columns: &[Looks], (role, rival): (Role, Role), others: &[Looks], taken: Option<usize>) -> Option<Found> {
-    let shared = |looks: &Looks| best_overlap(looks, others);
+    let others = &others[..others.len().min(MOST_COMPARED)];
+    let shared = |at: usize| if at < MOST_COMPARED { best_overlap(&columns[at], others) } else { 0.0 };
     let score = |at: usize, looks: &Looks| -> f64 {
         let name = fit(&looks.name, role) - 0.8 * fit(&looks.name, rival);
         if Some(at) == taken || !(looks.may_be_ids() || name > 0.0) || looks.are_times(false) {
             return 0.0;
         }
-        let joined = if others.is_empty() { 0.0 } else { 1.2 * shared(looks) };
+        let joined = if others.is_empty() { 0.0 } else { 1.2 * shared(at) };
         (0.1 + name + joined + if looks.repeats() { 0.2 } else { 0.0 }).max(0.0)
     };
     let scores: Vec<f64> = columns.iter().enumerate().map(|(at, looks)| score(at, looks)).collect();
@@ -106,7 +111,7 @@ fn party(columns: &[Looks], (role, rival): (Role, Role), others: &[Looks], taken
         return None;
     }
     let looks = &columns[at];
-    let (name, joined) = (fit(&looks.name, role), if others.is_empty() { None } else { Some(shared(looks)) });
+    let (name, joined) = (fit(&looks.name, role), if others.is_empty() { None } else { Some(shared(at)) });
     let rivals = scores.iter().enumerate().filter(|(other, score)| *other != at && **score > best - 0.3).count();
     Some(match joined {
         Some(joined) if joined >= SHARED && name > 0.0 => {
@@ -128,7 +133,7 @@ fn party(columns: &[Looks], (role, rival): (Role, Role), others: &[Looks], taken
 /// Returns the greatest share of the values of a column that a column of another file has. Any column may join the files, even
 /// that of titles: numbers that merely lie in the same range are outweighed by names.
 fn best_overlap(looks: &Looks, others: &[Looks]) -> f64 {
-    others.iter().filter(|other| other.distinct() > 1).map(|other| overlap(looks, other).exact).fold(0.0, f64::max)
+    others.iter().filter(|other| other.distinct() > 1).map(|other| join::shared(looks, other)).fold(0.0, f64::max)
 }
 
 fn best_of(columns: &[Looks], score: impl Fn(&Looks) -> f64) -> Option<(usize, f64)> {

@@ -1,5 +1,7 @@
 //! The values that columns of two files share: the ids of items, or users, are what joins them.
 
+use std::collections::{HashMap, HashSet};
+
 use super::looks::Looks;
 
 /// How two columns of ids fit together.
@@ -11,28 +13,31 @@ pub struct Overlap {
     pub alike: f64,
 }
 
+/// Returns the share of the different values of a column that another has, too.
+pub fn shared(of: &Looks, with: &Looks) -> f64 {
+    share(of, of.values.keys().filter(|value| with.values.contains_key(*value)).count())
+}
+
 /// Compares the values of a column with those of another.
 pub fn overlap(of: &Looks, with: &Looks) -> Overlap {
-    let share = |found: usize| found as f64 / of.distinct().max(1) as f64;
-    let exact = of.values.keys().filter(|value| with.values.contains_key(*value)).count();
-    if exact == of.distinct() {
-        return Overlap { exact: share(exact), alike: share(exact) };
-    }
-    let bare: std::collections::HashSet<&str> = with.values.keys().map(|value| bare(value)).collect();
+    let bare: HashSet<&str> = with.values.keys().map(|value| bare(value)).collect();
     let alike = of.values.keys().filter(|value| bare.contains(self::bare(value))).count();
-    Overlap { exact: share(exact), alike: share(alike) }
+    Overlap { exact: shared(of, with), alike: share(of, alike) }
+}
+
+fn share(of: &Looks, found: usize) -> f64 {
+    found as f64 / of.distinct().max(1) as f64
 }
 
 /// Returns two values, one of each column, that are the same but for leading zeros or a final ".0".
 pub fn unlike_pair<'a>(of: &'a Looks, with: &'a Looks) -> Option<(&'a str, &'a str)> {
     let mut ours: Vec<&String> = of.values.keys().filter(|value| !with.values.contains_key(*value)).collect();
     ours.sort();
-    let mut theirs: Vec<&String> = with.values.keys().collect();
-    theirs.sort();
-    ours.into_iter().find_map(|value| {
-        let other = theirs.iter().find(|other| bare(other) == bare(value))?;
-        Some((value.as_str(), other.as_str()))
-    })
+    let mut theirs: HashMap<&str, &str> = HashMap::new();
+    for other in with.values.keys() {
+        theirs.entry(bare(other)).and_modify(|first| *first = (*first).min(other)).or_insert(other);
+    }
+    ours.into_iter().find_map(|value| Some((value.as_str(), *theirs.get(bare(value))?)))
 }
 
 /// Returns a number without leading zeros and a final ".0", and any other text unchanged.
