@@ -144,7 +144,10 @@ async fn answers_are_told_in_batches_to_the_endpoints_that_want_them() {
     create(&others, Value::Null, json!([])).await;
     refresh_told(&shop.app.services, &shop.app.traffic).await.expect("read");
     let first = shop.predict(&shop.program, 200).await;
-    shop.predict(&shop.program, 200).await;
+    let path = format!("/inference/predict/{}", shop.model);
+    let of = async |user: String| shop.program.post(&path, json!({ "user_id": user, "cutoff": 3 })).await.expect(200);
+    of("u".repeat(256)).await;
+    of("u".repeat(257)).await;
     shop.store().await;
     let deliverer = std::sync::Arc::new(recotem::features::webhooks::Deliverer::new(&shop.app.services).expect("a vault"));
     deliverer.deliver_due().await.expect("deliveries");
@@ -154,7 +157,9 @@ async fn answers_are_told_in_batches_to_the_endpoints_that_want_them() {
         let data = message.body()["data"].clone();
         assert_eq!((&data["app"], &data["dropped"]), (&json!(shop.id), &json!(0)));
         let answers = data["answers"].as_array().expect("answers");
-        assert_eq!(answers.len(), 2);
+        assert_eq!(answers.len(), 3);
+        let users: Vec<Option<usize>> = answers.iter().map(|answer| answer["user_id"].as_str().map(str::len)).collect();
+        assert_eq!(users, [Some(3), Some(256), None], "no event can name a longer one");
         let answer = answers.iter().find(|answer| answer["request_id"] == first["request_id"]).expect("the first answer");
         assert_eq!((&answer["user_id"], &answer["model"]), (&json!("007"), &json!(shop.model)));
         let ids: Vec<&Value> = first["items"].as_array().expect("items").iter().map(|item| &item["item_id"]).collect();
