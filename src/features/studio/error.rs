@@ -23,7 +23,7 @@ pub enum StudioError {
     /// The meaning of a needed column is not certain.
     #[error("The meaning of some columns is not certain. Send `mapping` with the role of each column.")]
     MappingNeeded(Box<Guesses>),
-    /// A file cannot be used, whatever its columns mean.
+    /// A file cannot be used with any meaning of its columns.
     #[error("{text}")]
     File { part: Part, text: String },
     /// The request is wrong in another way.

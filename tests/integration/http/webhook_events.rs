@@ -47,45 +47,61 @@ async fn a_training_is_told_when_it_ends() {
     let told = last(&app, "model.trained").await;
     assert_eq!((&told["model"], &told["algorithm"]), (&model["id"], &json!("TopPopRecommender")));
     assert_eq!((&told["users"], &told["items"]), (&json!(4), &json!(4)));
-    let body = json!({ "project": prepared.project, "recommender_class_name": "IALSRecommender",
-        "parameters_json": { "n_components": 100_000 } });
-    let configuration = prepared.user.post("model_configuration/", body).await;
-    if configuration.status.as_u16() != 201 {
-        return;
-    }
-    let failing = Prepared { configuration: configuration.id(), ..prepared };
-    let model = failing.train().await;
-    if model["status"] == "FAILED" {
-        let told = last(&app, "model.failed").await;
-        assert_eq!((&told["model"], &told["error"]), (&model["id"], &model["error"]));
-    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_fails_is_told() {
+    let app = TestApp::start_without_worker().await;
+    let prepared = prepare(app.user("ann").await, "Shop", "TopPopRecommender").await;
+    let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
+    let model = prepared.user.post("trained_model/", body).await.expect(201).id();
+    // It has taken two workers with it.
+    let lost = "UPDATE jobs SET state = 'running', attempt = 2, lost_workers = 1, lease_owner = 'dead', lease_until = 'epoch'";
+    app.execute(lost).await;
+    app.work();
+    let failed = prepared.user.wait_for(&format!("trained_model/{model}/"), |model| model["status"] == "FAILED").await;
+    assert_eq!(topics(&app, prepared.project).await, ["data.ready", "model.failed"]);
+    let told = last(&app, "model.failed").await;
+    assert_eq!((&told["model"], &told["error"]), (&json!(model), &failed["error"]));
 }
 
 /// Starts a search of one trial.
-async fn search(prepared: &Prepared) -> i64 {
-    let config = async |kind: &str| prepared.user.post(kind, json!({ "project": prepared.project })).await.expect(201).id();
-    let (split, evaluation) = (config("split_config/").await, config("evaluation_config/").await);
+async fn search(prepared: &Prepared, heldout_ratio: f64) -> i64 {
+    let split = json!({ "project": prepared.project, "heldout_ratio": heldout_ratio });
+    let split = prepared.user.post("split_config/", split).await.expect(201).id();
+    let evaluation = prepared.user.post("evaluation_config/", json!({ "project": prepared.project })).await.expect(201).id();
     let body = json!({ "data": prepared.data, "split": split, "evaluation": evaluation, "n_trials": 1,
         "tried_algorithms_json": ["TopPop"], "train_after_tuning": false });
     prepared.user.post("parameter_tuning_job/", body).await.expect(201).id()
 }
 
+/// Returns a search once it has ended.
+async fn ended(prepared: &Prepared, job: i64) -> Value {
+    let ended = |job: &Value| !matches!(job["status"].as_str(), Some("PENDING" | "RUNNING"));
+    prepared.user.wait_for(&format!("parameter_tuning_job/{job}/"), ended).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_is_told_when_it_ends() {
     let (app, prepared) = with_worker().await;
-    let job = search(&prepared).await;
-    let ended = |job: &Value| !matches!(job["status"].as_str(), Some("PENDING" | "RUNNING"));
-    let found = prepared.user.wait_for(&format!("parameter_tuning_job/{job}/"), ended).await;
-    let topic = if found["status"] == "COMPLETED" { "tuning.completed" } else { "tuning.failed" };
-    let told = last(&app, topic).await;
+    let job = search(&prepared, 0.5).await;
+    let found = ended(&prepared, job).await;
+    assert_eq!(found["status"], "COMPLETED", "{found}");
+    let told = last(&app, "tuning.completed").await;
     assert_eq!((&told["tuning_job"], &told["best_score"]), (&json!(job), &found["best_score"]));
+    // Nothing is held out of so few interactions.
+    let job = search(&prepared, 0.1).await;
+    let failed = ended(&prepared, job).await;
+    assert_eq!(failed["status"], "FAILED", "{failed}");
+    let told = last(&app, "tuning.failed").await;
+    assert_eq!((&told["tuning_job"], &told["error"]), (&json!(job), &failed["error"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_is_cancelled_is_not_told() {
     let app = TestApp::start_without_worker().await;
     let prepared = prepare(app.user("ann").await, "Shop", "TopPopRecommender").await;
-    let job = search(&prepared).await;
+    let job = search(&prepared, 0.1).await;
     prepared.user.post(&format!("parameter_tuning_job/{job}/cancel/"), json!({})).await.expect(200);
     assert_eq!(topics(&app, prepared.project).await, ["data.ready"]);
 }

@@ -45,7 +45,7 @@ pub struct GuessedColumn {
     pub confidence: f64,
     /// Why.
     pub reason: String,
-    /// The kind of its values, whatever its role is.
+    /// The kind of its values, which it has as a feature if a caller names none.
     #[serde(skip)]
     #[schema(ignore)]
     pub looks_like: Option<FieldKind>,

@@ -1,4 +1,4 @@
-//! The deliveries to one endpoint, by the process that holds it: no more than a few at a time, whatever else is to be delivered.
+//! The deliveries to one endpoint, by the process that holds it: a few at a time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

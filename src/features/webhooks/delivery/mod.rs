@@ -49,7 +49,7 @@ const CONNECTIONS: usize = 4;
 const LEASE: TimeDelta = TimeDelta::seconds(30);
 const BEAT: Duration = Duration::from_secs(10);
 
-/// Pause between two looks for messages that nobody announced, as retries are.
+/// Pause between two polls for due messages that are not announced, such as retries.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a process that ends waits for answers.

@@ -1,4 +1,4 @@
-//! Decisions about apps: an app that is switched on has one key, and nobody else has it.
+//! Decisions about apps: an app that is switched on has one key of its own.
 
 use std::collections::HashMap;
 
