@@ -75,8 +75,8 @@ impl From<Busy> for ApiError {
 /// Returns the error of an answer that was abandoned because it took too long to compute.
 pub fn too_long() -> ApiError {
     let message = format!(
-        "The answer took longer than {} seconds to compute. Request fewer users, a smaller cutoff, less diversity, \
-         or a shorter filter.",
+        "The answer took longer than {} seconds to compute. Request fewer users, a smaller cutoff, less diversity \
+         or a shorter filter, or send smaller files.",
         LONGEST.as_secs()
     );
     ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "too_long", message)

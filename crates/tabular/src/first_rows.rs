@@ -12,4 +12,6 @@ pub struct Preview {
     pub rows: Vec<Vec<Value>>,
     /// Whether the file has more rows.
     pub more: bool,
+    /// What is wrong with the first row that was skipped, with its line; `None` if none was.
+    pub first_skipped: Option<String>,
 }

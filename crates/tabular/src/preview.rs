@@ -19,6 +19,9 @@ const MAX_EXPANDED: u64 = 16 << 30;
 /// Memory that a preview of Parquet may take.
 pub const MAX_PREVIEW_BYTES: u64 = 512 << 20;
 
+/// The largest row of text that a preview shows, in bytes.
+const MAX_RECORD: usize = 4 << 20;
+
 /// Reads at most `n_rows` rows, skipping those that do not fit the header, within [`MAX_PREVIEW_BYTES`].
 pub fn preview(path: &Path, file_name: &str, n_rows: usize) -> Result<Preview, TabularError> {
     preview_within(path, file_name, n_rows, MAX_PREVIEW_BYTES, &Stop::default())
@@ -107,22 +110,31 @@ fn text(kind: Kind, source: &mut (dyn Read + Send), n_rows: usize) -> Result<Pre
 
 fn delimited(source: &mut (dyn Read + Send), delimiter: u8, n_rows: usize) -> Result<Preview, TabularError> {
     let Opened { mut reader, dialect, .. } = open(source, delimiter, &[])?;
-    let mut records = Records::new(&mut reader, dialect, 4 << 20);
+    let mut records = Records::new(&mut reader, dialect, MAX_RECORD);
     let columns = header(&mut records)?;
     records.expect(columns.len());
-    let mut rows = Vec::new();
+    let mut preview = Preview { columns, ..Preview::default() };
     // An empty field is a missing value.
     let cell = |bytes: Option<&[u8]>| match bytes {
         None | Some([]) => Value::Null,
         Some(bytes) => Value::from(String::from_utf8_lossy(bytes).into_owned()),
     };
+    let width = preview.columns.len();
     loop {
-        match records.advance()? {
-            Found::End => return Ok(Preview { columns, rows, more: false }),
-            Found::TooLarge => {}
-            Found::Record if records.scanner().shape_problem(columns.len()).is_some() => {}
-            Found::Record if rows.len() == n_rows => return Ok(Preview { columns, rows, more: true }),
-            Found::Record => rows.push((0..columns.len()).map(|i| cell(records.field(i))).collect()),
+        let problem = match records.advance()? {
+            Found::End => return Ok(preview),
+            Found::TooLarge => Some(format!("larger than {MAX_RECORD} bytes")),
+            Found::Record => records.scanner().shape_problem(width),
+        };
+        match problem {
+            Some(problem) => {
+                preview.first_skipped = preview.first_skipped.or_else(|| Some(format!("line {}: {problem}", records.line)))
+            }
+            None if preview.rows.len() == n_rows => {
+                preview.more = true;
+                return Ok(preview);
+            }
+            None => preview.rows.push((0..width).map(|i| cell(records.field(i))).collect()),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Stop {
     }
 
     /// Fails if the reading is to stop.
-    pub(super) fn check(&self) -> Result<(), TabularError> {
+    pub fn check(&self) -> Result<(), TabularError> {
         if self.is_stopped() { Err(TabularError::Stopped) } else { Ok(()) }
     }
 

@@ -3,6 +3,7 @@
 //! unsure.
 
 pub mod airec;
+mod deciding;
 mod error;
 mod guess;
 mod jobs;

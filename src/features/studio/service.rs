@@ -5,12 +5,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
+use super::deciding::{Decided, decide};
 use super::error::StudioError;
-use super::guess::{GuessedFile, Guesses, Heads, guess, read_head};
-use super::mapping::{Mapping, Part, Role, check};
+use super::guess::{Guesses, Heads, guess, read_head};
+use super::mapping::{Mapping, Part, Role};
 use super::model::{Changes, Goal, NewRun, Run, RunFields, RunStudio, StudioState};
 use super::stages::{StageState, Stages};
-use super::{spec, store};
+use super::store;
 use crate::features::accounts::{Scope, tenant_of};
 use crate::features::api_keys;
 use crate::features::datasets::{self, DataError, KeptUpload, PREVIEWS, Upload};
@@ -19,10 +20,9 @@ use crate::features::item_metadata::{self, KeptMetadata, Subject};
 use crate::features::models;
 use crate::features::projects::{self, ProjectFields};
 use crate::features::tuning;
-use crate::ml::error::MlError;
 use crate::ml::features::FeatureSpec;
 use crate::platform::db::finishing;
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Write};
+use crate::platform::http::{ApiResult, Body, FieldReader, Write};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 use crate::platform::tabular::Stop;
@@ -96,49 +96,11 @@ pub async fn guessed(services: &Services, organisation: i64, files: Files) -> Ap
                 }
             };
             let heads = Heads { interactions: head(Part::Interactions)?, items: head(Part::Items)?, users: head(Part::Users)? };
-            let guesses = guess(&heads);
+            let guesses = guess(&heads, &stop)?;
             Ok::<_, DataError>((files, heads, guesses))
         })
         .await?
         .map_err(Into::into)
-}
-
-/// Returns what the columns mean: as the caller says, or as guessed if that is sure.
-fn decided(heads: &Heads, guesses: Guesses, sent: Option<Mapping>) -> Result<(Mapping, Vec<String>), StudioError> {
-    for part in Part::ALL {
-        if let Some(Err((_, text))) = heads.of(*part) {
-            return Err(StudioError::File { part: *part, text: text.clone() });
-        }
-        if let Some(Ok(head)) = heads.of(*part)
-            && head.rows.is_empty()
-        {
-            return Err(StudioError::File { part: *part, text: "The file has a header but no rows.".to_owned() });
-        }
-    }
-    let Some(mut mapping) = sent else {
-        if guesses.is_sure {
-            return Ok((guesses.mapping(), guesses.problems));
-        }
-        return Err(StudioError::MappingNeeded(Box::new(guesses)));
-    };
-    for part in Part::ALL {
-        let Some(Ok(head)) = heads.of(*part) else {
-            *mapping.of_part_mut(*part) = None;
-            continue;
-        };
-        let columns = mapping.of_part_mut(*part);
-        match columns {
-            Some(columns) => {
-                check(*part, columns, &head.columns).map_err(|text| ApiError::field("mapping", text))?;
-                spec::complete(columns, guesses.files.of(*part));
-            }
-            None => *columns = guesses.files.of(*part).map(GuessedFile::mapping),
-        }
-        if let Some(columns) = columns {
-            check(*part, columns, &head.columns).map_err(|text| ApiError::field("mapping", text))?;
-        }
-    }
-    Ok((mapping, guesses.problems))
 }
 
 /// Starts a run: one transaction creates its project, its uploads, its feature set and its job. Nothing is stored if it cannot
@@ -152,12 +114,7 @@ pub async fn create(
     sent: Option<Mapping>,
 ) -> Result<Run, StudioError> {
     let (files, heads, guesses) = guessed(services, organisation, files).await?;
-    let (mapping, warnings) = decided(&heads, guesses, sent)?;
-    let spec = spec::of_items(&mapping);
-    if let Some(spec) = &spec {
-        let fault = |error: MlError| ApiError::field("mapping", datasets::sentence(&error.to_string()));
-        spec.validate().map_err(fault)?;
-    }
+    let Decided { mapping, spec, warnings } = decide(&heads, guesses, sent, (wanted.goal, wanted.budget_seconds))?;
     let plan = Plan { organisation, user, project: project_fields(&wanted.name, &mapping)?, wanted, mapping, spec, warnings };
     let services = services.clone();
     finishing(async move {

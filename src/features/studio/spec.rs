@@ -17,11 +17,13 @@ pub fn complete(columns: &mut Columns, guessed: Option<&GuessedFile>) {
     }
 }
 
-/// Returns the feature set of the items; `None` if no column describes them. Numbers and dates that cannot be read count as
-/// missing, since only the first rows have been seen.
+/// Returns the feature set of the items, their title first; `None` if no column describes them. Numbers and dates that cannot be
+/// read count as missing, since only the first rows have been seen.
 pub fn of_items(mapping: &Mapping) -> Option<FeatureSpec> {
-    let described = mapping.items.iter().flatten().filter(|(_, meaning)| matches!(meaning.role, Role::Feature | Role::Title));
-    let fields: Vec<Field> = described
+    let with_role = |role: Role| mapping.items.iter().flatten().filter(move |(_, meaning)| meaning.role == role);
+    // Where no column has the name of one with titles, the first text is shown as the title.
+    let fields: Vec<Field> = with_role(Role::Title)
+        .chain(with_role(Role::Feature))
         .filter(|(_, meaning)| meaning.role == Role::Feature || meaning.kind == Some(FieldKind::Text))
         .filter_map(|(column, meaning)| Some((column, meaning.kind?)))
         .map(|(column, kind)| {

@@ -145,14 +145,10 @@ impl Stages {
         self.0.iter_mut().filter(|one| one.state == StageState::Waiting).for_each(|one| one.state = StageState::Skipped);
     }
 
-    /// Returns how far the run has come, from 0 to 1, where `of_stage` of the stage that runs is done.
-    pub fn progress(&self, of_stage: f64) -> f64 {
-        let done = |one: &StageProgress| match one.state {
-            StageState::Done | StageState::Skipped => share_of(one.stage),
-            StageState::Running => share_of(one.stage) * of_stage.clamp(0.0, 1.0),
-            StageState::Waiting | StageState::Failed => 0.0,
-        };
-        self.0.iter().map(done).sum::<f64>().min(1.0)
+    /// Returns how far a run has come that is at a stage, from 0 to 1, where `of_stage` of that stage is done.
+    pub fn progress(&self, present: Stage, of_stage: f64) -> f64 {
+        let before: f64 = self.0.iter().map(|one| one.stage).take_while(|stage| *stage != present).map(share_of).sum();
+        (before + share_of(present) * of_stage.clamp(0.0, 1.0)).min(1.0)
     }
 }
 
@@ -185,12 +181,13 @@ mod tests {
         let detail = StageDetail { rows: Some(7), ..StageDetail::default() };
         stages.end(Stage::Reading, StageState::Done, detail, at(3));
         stages.begin(Stage::Checking, at(3));
-        assert!((stages.progress(0.5) - 0.175).abs() < 1e-9);
+        assert!((stages.progress(Stage::Checking, 0.5) - 0.175).abs() < 1e-9);
         let mut stages = Stages::of(&stages.stored());
         let reading = stages.at(Stage::Reading).cloned().unwrap();
         assert_eq!((reading.started_at, reading.finished_at, reading.detail.rows), (Some(at(1)), Some(at(3)), Some(7)));
         stages.stop(Stage::Checking, StageState::Failed, at(4));
         let states: Vec<StageState> = stages.into_all().iter().map(|one| one.state).collect();
         assert_eq!(states[..3], [StageState::Done, StageState::Failed, StageState::Skipped]);
+        assert!((Stages::new().progress(Stage::Ready, 0.0) - 1.0).abs() < 1e-9);
     }
 }

@@ -168,6 +168,15 @@ async fn bad_files_are_refused_in_words_and_leave_nothing() {
     assert!(twice.body.to_string().contains("2 columns are named"), "{}", twice.body);
     let wrong = start(&ana, sent("a.parquet", b"user_id,item_id\nu,i\n".to_vec())).await;
     assert!(wrong.fault("interactions").contains("rename it"), "{}", wrong.body);
+    let damaged = start(&ana, sent("a.csv", [b"user_id,item_id\n".to_vec(), vec![0; 5_000]].concat())).await;
+    assert!(damaged.fault("interactions").contains("The first problem is at line 2: too few fields"), "{}", damaged.body);
+    let name = "x".repeat(20_000);
+    let (long, mapping) = (
+        interactions().replace("timestamp", &name),
+        json!({ "interactions": { "user_id": "user_id", "item_id": "item_id", name: "time" } }),
+    );
+    let long = start(&ana, sent("a.csv", long.into_bytes()).text("mapping", mapping.to_string())).await.expect(400);
+    assert!(long.body.to_string().contains("characters"), "{}", long.body);
     let nothing = start(&ana, form("Bad")).await;
     assert!(nothing.fault("interactions").contains("Send a file of interactions"), "{}", nothing.body);
     let content = start(&ana, sent("a.csv", interactions().into_bytes()).text("goal", "content")).await;
@@ -200,14 +209,22 @@ async fn utf_16_is_read_or_refused_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_user_is_no_reason_to_fail_late() {
+async fn one_user_is_said_at_once_where_all_rows_have_been_seen() {
     let app = TestApp::start_with_worker().await;
     let ana = app.user("ana").await;
     let alone: String = interactions()
         .lines()
         .filter(|line| !line.starts_with('u') || line.starts_with("u7,") || line.contains("user_id"))
         .fold(String::new(), |all, line| all + line + "\n");
-    let made = start(&ana, form("Alone").part("interactions", file("a.csv", alone.clone()))).await.expect(201);
+    let sent = |name: &str, text: &str| form(name).part("interactions", file("a.csv", text.to_owned()));
+    let refused = start(&ana, sent("Alone", &alone)).await;
+    assert!(refused.fault("interactions").contains("are of one user"), "{}", refused.body);
+    let refused = start(&ana, sent("One item", "user_id,item_id\nu1,i\nu2,i\nu3,i\n")).await;
+    assert!(refused.fault("interactions").contains("are with one item"), "{}", refused.body);
+    assert_eq!(app.count("SELECT count(*) FROM projects").await, 0);
+
+    let long = (0..10_001).fold(String::from("user_id,item_id\n"), |all, at| all + &format!("u7,i{}\n", at % 30));
+    let made = start(&ana, sent("Alone", &long)).await.expect(201);
     let run = over(&ana, made.id()).await;
     assert_eq!((&run["state"], &run["stage"]), (&json!("failed"), &json!("checking")), "{run}");
     assert_eq!((told(&app, "studio.ready", &run).await, told(&app, "studio.failed", &run).await), (0, 1));
@@ -251,6 +268,7 @@ async fn a_cancelled_run_stays_cancelled_with_its_search() {
     ana.post(&format!("{path}demo_key/"), json!({})).await.expect(409);
     let cancelled = ana.post(&format!("{path}cancel/"), json!({})).await.expect(200).body;
     assert_eq!((&cancelled["state"], &stage(&cancelled, "reading")["state"]), (&json!("cancelled"), &json!("skipped")));
+    assert_eq!(cancelled["progress"], 0.0);
     ana.post(&format!("{path}cancel/"), json!({})).await.expect(409);
     assert_eq!(app.count("SELECT count(*) FROM jobs WHERE state NOT IN ('cancelled')").await, 0);
     ana.delete(&format!("project/{}/", made.body["project"])).await.expect(204);

@@ -130,7 +130,7 @@ fn table(records: Vec<Map<String, Value>>, more: bool) -> Preview {
     drop(known);
     let row = |mut record: Map<String, Value>| columns.iter().map(|c| record.remove(c).unwrap_or(Value::Null)).collect();
     let rows = records.into_iter().map(row).collect();
-    Preview { columns, rows, more }
+    Preview { columns, rows, more, first_skipped: None }
 }
 
 /// Reads the value that `token` starts. Its contents are deducted from `room`: a small text can hold very many values.

@@ -44,7 +44,7 @@ fn first_rows(file: &Opened, n_rows: usize, limit: u64) -> Result<Preview, Tabul
         }
     }
     let more = in_file > rows.len();
-    Ok(Preview { columns, rows, more })
+    Ok(Preview { columns, rows, more, first_skipped: None })
 }
 
 /// Returns the values of a row. They may be much larger than the pages, which hold a repeated text once.

@@ -193,7 +193,7 @@ fn unprocessable(error: ApiError) -> ApiError {
     responses((status = 200, body = inline(StatusBody)), (status = 404, description = "Not found, or the caller has no access to it")))]
 pub async fn status(access: Access<Project, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<StatusBody>> {
     let run = store::of_project(&mut *services.db.conn().await?, access.object.id).await?.ok_or_else(ApiError::not_found)?;
-    let progress = if run.state == StudioState::Ready { 1.0 } else { Stages::of(&run.stages).progress(0.0) };
+    let progress = Stages::of(&run.stages).progress(run.stage, 0.0);
     let cancelled = || "The run was cancelled.".to_owned();
     let error = run.error.clone().or_else(|| (run.state == StudioState::Cancelled).then(cancelled));
     Ok(web::Json(StatusBody { status: Status::of(&run), error, stage: run.stage, progress }))

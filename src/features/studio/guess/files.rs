@@ -3,13 +3,17 @@
 use super::super::mapping::{Part, Role};
 use super::columns::{Found, SHARED, circumstances, guessed, own_ids, parties, percent, shown};
 use super::head::Head;
-use super::join::{overlap, unlike_pair};
+use super::join::{overlap, padded_pair, unlike_pair};
 use super::looks::{Looks, look};
 use super::names::{EXACT, fit};
 use super::report::{GuessedFile, GuessedFiles, Guesses, Severity};
+use crate::platform::tabular::{Stop, TabularError};
 
 /// Share of common ids below which files do not seem to belong together.
 const HARDLY: f64 = 0.1;
+
+/// Share of ids that two files write differently above which the user is asked.
+const UNLIKE: f64 = 0.05;
 
 /// The start of each file, or why it cannot be read; `None` where none was sent.
 #[derive(Debug, Default)]
@@ -37,16 +41,16 @@ struct Looked {
 }
 
 impl Looked {
-    fn of(head: &Option<Result<Head, (String, String)>>) -> Option<Self> {
-        let head = head.as_ref()?.as_ref().ok()?.clone();
-        let columns = look(&head);
-        Some(Self { head, columns })
+    fn of(head: Option<&Result<Head, (String, String)>>, stop: &Stop) -> Result<Option<Self>, TabularError> {
+        let Some(Ok(head)) = head else { return Ok(None) };
+        Ok(Some(Self { head: head.clone(), columns: look(head, stop)? }))
     }
 }
 
-/// Guesses the meaning of all columns of all files.
-pub fn guess(heads: &Heads) -> Guesses {
-    let [interactions, items, users] = [&heads.interactions, &heads.items, &heads.users].map(Looked::of);
+/// Guesses the meaning of all columns of all files, until `stop`.
+pub fn guess(heads: &Heads, stop: &Stop) -> Result<Guesses, TabularError> {
+    let looked = |part: Part| Looked::of(heads.of(part), stop);
+    let (interactions, items, users) = (looked(Part::Interactions)?, looked(Part::Items)?, looked(Part::Users)?);
     let (user, item) = parties(columns(&interactions), columns(&items), columns(&users));
     let joined = |found: &Option<Found>| found.as_ref().map(|found| &columns(&interactions)[found.at]);
     let of_items = items.as_ref().and_then(|items| own_ids(&items.columns, Role::ItemId, joined(&item)));
@@ -83,7 +87,7 @@ pub fn guess(heads: &Heads) -> Guesses {
         items: file(Part::Items, &heads.items, items.as_ref(), &item_roles),
         users: file(Part::Users, &heads.users, users.as_ref(), &user_roles),
     };
-    Guesses::new(files, problems, blocked)
+    Ok(Guesses::new(files, problems, blocked))
 }
 
 fn columns(looked: &Option<Looked>) -> &[Looks] {
@@ -100,12 +104,12 @@ fn are_swapped(interactions: &Looked, items: &Looked) -> bool {
     has_users(items) && !has_users(interactions)
 }
 
-/// Says how the ids of the interactions fit those of another file. Returns whether the files hardly share any.
+/// Says how the ids of the interactions fit those of another file. Returns whether they have to be confirmed: the files hardly share
+/// any, or write them differently.
 fn compare(ours: &Looks, theirs: &Looks, is_part: bool, of: &str, problems: &mut Vec<String>) -> bool {
     let found = overlap(ours, theirs);
-    if found.alike > found.exact + 0.05
-        && let Some((our, other)) = unlike_pair(ours, theirs)
-    {
+    let unlike = if found.alike > found.exact + UNLIKE { unlike_pair(ours, theirs) } else { None };
+    if let Some((our, other)) = unlike {
         problems.push(format!(
             "The files write some {of} ids differently: \"{our}\" in the interactions is \"{other}\" in the {of}s file. Write them alike."
         ));
@@ -119,7 +123,7 @@ fn compare(ours: &Looks, theirs: &Looks, is_part: bool, of: &str, problems: &mut
         let missing = percent(1.0 - found.exact);
         problems.push(format!("{missing} of the {of} ids in the interactions have no row in the {of}s file."));
     }
-    found.exact < HARDLY && !(is_part && found.exact > 0.0)
+    unlike.is_some() || found.exact < HARDLY && !(is_part && found.exact > 0.0)
 }
 
 fn file(
@@ -141,8 +145,8 @@ fn file(
         columns: columns.iter().enumerate().map(|(at, looks)| guessed(looks, part, role_of(at))).collect(),
         problems: Vec::new(),
     };
-    if head.rows.is_empty() {
-        file.problem(None, Severity::Error, "The file has a header but no rows.");
+    if let Some(lack) = head.lack() {
+        file.problem(None, Severity::Error, lack);
         return Some(file);
     }
     say_repeated_names(&mut file, head);
@@ -189,12 +193,9 @@ fn say_about_ids(file: &mut GuessedFile, part: Part, role: Role, looks: &Looks) 
         let text = format!("All rows seen are of one {what}. Recommendations are learnt from what many have in common.");
         file.problem(name, Severity::Warning, text);
     }
-    let padded =
-        looks.values.keys().find(|value| value.starts_with('0') && looks.values.contains_key(value.trim_start_matches('0')));
-    if let Some(padded) = padded {
-        let bare = padded.trim_start_matches('0');
+    if let Some((first, second)) = padded_pair(looks) {
         let text =
-            format!("\"{padded}\" and \"{bare}\" both occur. They are different ids, since ids are compared letter by letter.");
+            format!("\"{first}\" and \"{second}\" both occur. They are different ids, since ids are compared letter by letter.");
         file.problem(name, Severity::Warning, text);
     }
 }

@@ -30,6 +30,18 @@ pub struct Head {
     pub rows: Vec<Vec<Value>>,
     /// Whether the file has more rows.
     pub more: bool,
+    /// What is wrong with the first row that could not be read.
+    pub first_skipped: Option<String>,
+}
+
+impl Head {
+    /// Returns why the file cannot be used, if it has no row.
+    pub fn lack(&self) -> Option<String> {
+        self.rows.is_empty().then(|| match &self.first_skipped {
+            Some(problem) => format!("No row of the file can be read. The first problem is at {problem}."),
+            None => "The file has a header but no rows.".to_owned(),
+        })
+    }
 }
 
 /// Reads the first rows of a file, of which only the start may have been sent, until `stop`. Blocks.
@@ -38,7 +50,8 @@ pub fn read_head(path: &Path, name: &str, is_start: bool, (memory, stop): (&Prom
     ask_for(memory, "The first rows cannot be read now", MOST_BYTES * MEMORY_PER_BYTE)?;
     let limit = largest_honest(size).min(MAX_PREVIEW_BYTES);
     let preview = tabular::preview_of_start(path, name, MOST_ROWS, MOST_BYTES, limit, stop)?;
-    let mut head = Head { name: name.to_owned(), columns: preview.columns, rows: preview.rows, more: preview.more };
+    let tabular::Preview { columns, rows, more, first_skipped } = preview;
+    let mut head = Head { name: name.to_owned(), columns, rows, more, first_skipped };
     if is_start && !head.more {
         // The last row may be cut off in the middle.
         head.rows.pop();

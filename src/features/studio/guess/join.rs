@@ -40,6 +40,13 @@ pub fn unlike_pair<'a>(of: &'a Looks, with: &'a Looks) -> Option<(&'a str, &'a s
     ours.into_iter().find_map(|value| Some((value.as_str(), *theirs.get(bare(value))?)))
 }
 
+/// Returns two values of a column that are the same but for leading zeros or a final ".0", the first of them in byte order.
+pub fn padded_pair(looks: &Looks) -> Option<(&str, &str)> {
+    let mut values: Vec<(&str, &str)> = looks.values.keys().map(|value| (bare(value), value.as_str())).collect();
+    values.sort_unstable();
+    values.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| (pair[0].1, pair[1].1))
+}
+
 /// Returns a number without leading zeros and a final ".0", and any other text unchanged.
 fn bare(value: &str) -> &str {
     let text = value.trim();

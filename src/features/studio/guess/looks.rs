@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::head::Head;
 use crate::ml::features::{ColumnSummary, FeatureTable, FeatureTableBuilder, FieldKind, summarize};
+use crate::platform::tabular::{Stop, TabularError};
 
 /// Values shown of a column.
 const SAMPLES: usize = 5;
@@ -130,14 +131,15 @@ impl Looks {
     }
 }
 
-/// Looks at each column of the first rows.
-pub fn look(head: &Head) -> Vec<Looks> {
+/// Looks at each column of the first rows, until `stop`.
+pub fn look(head: &Head, stop: &Stop) -> Result<Vec<Looks>, TabularError> {
     let summaries = summarize(&table_of(head));
     let columns = head.columns.iter().zip(summaries).enumerate();
     let looks = |(at, (name, summary)): (usize, (&String, ColumnSummary))| {
+        stop.check()?;
         let mut looks = empty(name, head.rows.len(), summary);
         head.rows.iter().filter_map(|row| row.get(at).and_then(text_of)).for_each(|text| looks.look_at(text));
-        looks
+        Ok(looks)
     };
     columns.map(looks).collect()
 }

@@ -12,5 +12,5 @@ mod report;
 mod tests;
 
 pub use files::{Heads, guess};
-pub use head::read_head;
+pub use head::{Head, read_head};
 pub use report::{GuessedFile, Guesses};

@@ -6,6 +6,7 @@ use super::super::mapping::{Part, Role};
 use super::report::{GuessedFile, Guesses};
 use super::{Heads, guess};
 use crate::features::studio::guess::head::Head;
+use crate::platform::tabular::Stop;
 
 /// Returns the first rows of a table of texts: fields separated by bars.
 fn head(name: &str, lines: &str) -> Head {
@@ -14,11 +15,11 @@ fn head(name: &str, lines: &str) -> Head {
     let columns = lines.next().map(fields).unwrap_or_default();
     let cell = |text: String| if text.is_empty() { Value::Null } else { Value::String(text) };
     let rows = lines.map(|line| fields(line).into_iter().map(cell).collect()).collect();
-    Head { name: name.to_owned(), columns, rows, more: false }
+    Head { name: name.to_owned(), columns, rows, more: false, first_skipped: None }
 }
 
 fn of(interactions: Option<Head>, items: Option<Head>, users: Option<Head>) -> Guesses {
-    guess(&Heads { interactions: interactions.map(Ok), items: items.map(Ok), users: users.map(Ok) })
+    guess(&Heads { interactions: interactions.map(Ok), items: items.map(Ok), users: users.map(Ok) }, &Stop::default()).unwrap()
 }
 
 /// Writes a row of a user and an item.
@@ -171,6 +172,12 @@ fn files_that_do_not_fit_together_are_not_sure_and_say_why() {
     assert!(guesses.problems[0].contains("\"0\" in the interactions is \"0000\""), "{guesses:#?}");
     assert!(!guesses.is_sure);
 
+    let in_part =
+        items("item_id|title", |at| format!("{}|A title of {at}", if at < 20 { at.to_string() } else { format!("0{at}") }));
+    let guesses = of(Some(seen()), Some(in_part), None);
+    assert!(guesses.problems[0].contains("\"20\" in the interactions is \"020\""), "{guesses:#?}");
+    assert!(!guesses.is_sure, "a third of the items would not be described");
+
     let few = items("item_id|title", |at| format!("{}|A title of {at}", if at == 0 { 0 } else { at + 100 }));
     let guesses = of(Some(seen()), Some(few), None);
     assert!(guesses.problems[0].starts_with("97 % of the item ids in the interactions have no row"), "{guesses:#?}");
@@ -212,11 +219,23 @@ fn problems_of_single_files_are_said_at_their_columns() {
     let guesses = of(Some(both), None, None);
     assert!(text(&guesses, Part::Interactions).contains("\"001\" and \"1\" both occur"), "{guesses:#?}");
 
+    let zeros = interactions("user_id|item_id", |u, i| format!("{u}|{}", ["00", "000", "7"][i % 3]));
+    let guesses = of(Some(zeros), None, None);
+    assert!(text(&guesses, Part::Interactions).contains("\"00\" and \"000\" both occur"), "{guesses:#?}");
+
     let repeated = items("item_id|title", |at| format!("{}|A title of {at}", at / 2));
     let guesses = of(None, Some(repeated), None);
     assert!(text(&guesses, Part::Items).contains("15 rows have an id that a later row has"), "{guesses:#?}");
 
-    let unread = guess(&Heads { items: Some(Err(("x.csv".to_owned(), "It is no table.".to_owned()))), ..Heads::default() });
+    let broken =
+        Head { first_skipped: Some("line 2: too few fields: 1 instead of 2".to_owned()), ..head("b.csv", "user_id|item_id") };
+    let guesses = of(Some(broken), None, None);
+    assert!(
+        text(&guesses, Part::Interactions).contains("No row of the file can be read. The first problem is at line 2: too few")
+    );
+
+    let unread = Heads { items: Some(Err(("x.csv".to_owned(), "It is no table.".to_owned()))), ..Heads::default() };
+    let unread = guess(&unread, &Stop::default()).unwrap();
     assert_eq!(file(&unread, Part::Items).error(), Some("It is no table."));
     assert!(!unread.is_sure);
 }

@@ -73,7 +73,7 @@ async fn to_bodies(connection: &mut Connection, runs: Vec<Run>, now: DateTime<Ut
             budget_seconds: run.budget_seconds,
             state: run.state,
             stage: run.stage,
-            progress: if run.state == StudioState::Ready { 1.0 } else { stages.progress(of_stage) },
+            progress: stages.progress(run.stage, of_stage),
             warnings: run.warnings(),
             error: run.error,
             training_data: run.training_data_id,
