@@ -22,6 +22,9 @@ use crate::platform::services::Services;
 const COLLECTING: Duration = Duration::from_secs(1);
 const COUNTING: Duration = Duration::from_secs(10);
 
+/// Bytes of answered lists from which on they are sent in a further message, as receivers limit what they read.
+const BYTES_OF_MESSAGE: usize = 256 << 10;
+
 /// The data of a message about answered lists.
 #[derive(Serialize)]
 struct Answers<'a> {
@@ -105,20 +108,66 @@ async fn store_messages(services: &Services, taken: &[(i64, Vec<Served>, u64)]) 
             }
             let mut rows = Vec::new();
             for (app, answers, dropped) in taken {
-                for told in endpoints.remove(app).unwrap_or_default() {
-                    let data = Answers { project: told.project_id, app: *app, answers, dropped: *dropped };
-                    let data = serde_json::to_value(data)?;
-                    rows.push(NewMessage {
-                        id: content::id_at(now),
-                        endpoint_id: told.endpoint_id,
-                        topic: Topic::RecommendationServed,
-                        body: content::body_of(Topic::RecommendationServed, now, &data)?,
-                        due_at: now,
-                        ins_datetime: now,
-                    });
+                let told = endpoints.remove(app).unwrap_or_default();
+                for (at, answers) in parts(answers)?.into_iter().enumerate() {
+                    let dropped = if at == 0 { *dropped } else { 0 };
+                    for told in &told {
+                        let data = serde_json::to_value(Answers { project: told.project_id, app: *app, answers, dropped })?;
+                        rows.push(NewMessage {
+                            id: content::id_at(now),
+                            endpoint_id: told.endpoint_id,
+                            topic: Topic::RecommendationServed,
+                            body: content::body_of(Topic::RecommendationServed, now, &data)?,
+                            due_at: now,
+                            ins_datetime: now,
+                        });
+                    }
                 }
             }
             Ok(messages::insert(connection, &rows).await?)
         })
         .await
+}
+
+/// Divides lists among messages, each of which ends before the list that would make it too large.
+fn parts(answers: &[Served]) -> serde_json::Result<Vec<&[Served]>> {
+    let (mut parts, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, answer) in answers.iter().enumerate() {
+        let size = serde_json::to_string(answer)?.len();
+        if at > from && bytes + size > BYTES_OF_MESSAGE {
+            parts.push(&answers[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += size;
+    }
+    parts.push(&answers[from..]);
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(letters: usize) -> Served {
+        Served {
+            request_id: uuid::Uuid::nil(),
+            kind: "predict",
+            model: 1,
+            slot: None,
+            user_id: None,
+            strategy: None,
+            items: vec!["i".repeat(letters)],
+            at: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn large_lists_are_divided_among_messages_and_none_is_lost() {
+        let lengths = |answers: &[Served]| parts(answers).unwrap().iter().map(|part| part.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(&vec![served(10); 500]), [500]);
+        let half = served(BYTES_OF_MESSAGE / 2 - 1_000);
+        assert_eq!(lengths(&vec![half; 5]), [2, 2, 1]);
+        assert_eq!(lengths(&[served(1), served(BYTES_OF_MESSAGE), served(1)]), [1, 1, 1]);
+        assert_eq!(lengths(&[]), [0], "what was dropped is said without a list as well");
+    }
 }
