@@ -50,6 +50,14 @@ impl Outcome {
         self.waits.len()
     }
 
+    /// Adds the requests of another run.
+    pub fn extend(&mut self, other: Self) {
+        self.waits.extend(other.waits);
+        self.waits.sort_unstable_by(f64::total_cmp);
+        self.errors += other.errors;
+        self.seconds += other.seconds;
+    }
+
     pub fn per_second(&self) -> f64 {
         self.waits.len() as f64 / self.seconds
     }

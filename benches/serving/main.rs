@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use self::load::{Plan, Request};
+use self::load::{Outcome, Plan, Request};
 use self::report::Report;
 use self::setup::Shop;
 
@@ -29,6 +29,8 @@ const CLOSED_CONNECTIONS: usize = 16;
 const OPEN_CONNECTIONS: usize = 32;
 const OPEN_RATE: f64 = 1_000.0;
 const BATCH: usize = 100;
+/// Turns in which two loads are compared.
+const TURNS: u32 = 5;
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -65,6 +67,7 @@ fn measure(binary: PathBuf, interactions: PathBuf, duration: Duration) -> anyhow
     load::run(&echo.address, &singles, &Plan::closed(CLOSED_CONNECTIONS, Duration::from_secs(1)))?;
     report.open("1,000 requests/s", &open(&shop.address, &singles)?, &open(&echo.address, &singles)?);
     report.closed("as many as it takes", &closed(&shop.address, &singles)?, &closed(&echo.address, &singles)?);
+    measure_app(&shop, &echo.address, duration, &mut report)?;
     report.batch(BATCH, &closed(&shop.address, &shop.batches(BATCH))?);
     let swapping = shop.swap_while(|| open(&shop.address, &singles))?;
     report.swap(&swapping);
@@ -72,5 +75,19 @@ fn measure(binary: PathBuf, interactions: PathBuf, duration: Duration) -> anyhow
     let (shadowed, compared) = shop.shadow_while(|| open(&shop.address, &singles))?;
     report.shadow(&shadowed, compared);
     print!("{report}");
+    Ok(())
+}
+
+/// Compares predictions with the key of an app whose webhook is sent every list with those of a key without: in turns, so that what
+/// else the machine does falls on both.
+fn measure_app(shop: &Shop, receiver: &str, duration: Duration, report: &mut Report) -> anyhow::Result<()> {
+    let (plain, of_app) = (shop.singles(), shop.singles_of_app(receiver)?);
+    let plan = Plan::closed(CLOSED_CONNECTIONS, duration / TURNS);
+    let (mut without, mut with) = (Outcome::default(), Outcome::default());
+    for _ in 0..TURNS {
+        without.extend(load::run(&shop.address, &plain, &plan)?);
+        with.extend(load::run(&shop.address, &of_app, &plan)?);
+    }
+    report.app(&with, &without);
     Ok(())
 }

@@ -33,6 +33,18 @@ impl Report {
         self.row(what, figure, format!("{:.0}/s; {}", echo.per_second(), waits(echo)), outcome.errors);
     }
 
+    pub fn app(&mut self, with: &Outcome, without: &Outcome) {
+        let share = 100.0 * with.per_second() / without.per_second();
+        let figure = format!(
+            "{:.0}/s, {share:.0} % of the {:.0}/s without; {}, without {}",
+            with.per_second(),
+            without.per_second(),
+            waits(with),
+            waits(without)
+        );
+        self.row("as many as it takes, with an app and a webhook that gets every list", figure, String::new(), with.errors);
+    }
+
     pub fn batch(&mut self, size: usize, outcome: &Outcome) {
         let users = outcome.per_second() * size as f64;
         let times = self.single_seconds * users;

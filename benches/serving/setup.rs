@@ -53,6 +53,8 @@ impl Shop {
             .env("RECOTEM_THROTTLE__INFERENCE", "1000000000/sec")
             .env("RECOTEM_THROTTLE__USER", "100000/min")
             .env("RECOTEM_THROTTLE__EVENTS", "1000000/sec")
+            .env("RECOTEM_OUTBOUND__ALLOW_HTTP", "true")
+            .env("RECOTEM_OUTBOUND__ALLOW_NETWORKS", r#"["127.0.0.1"]"#)
             .env("RECOTEM_LOG_LEVEL", "warn")
             .env("RECOTEM_ACCESS_TOKEN_LIFETIME", "7200")
             .stdout(Stdio::null())
@@ -116,18 +118,34 @@ impl Shop {
 
     /// Returns a request for ten items for each of many users.
     pub fn singles(&self) -> Vec<Request> {
-        self.users.iter().map(|user| self.request("", &json!({ "user_id": user, "cutoff": 10 }))).collect()
+        self.singles_with(&self.key)
+    }
+
+    fn singles_with(&self, key: &str) -> Vec<Request> {
+        self.users.iter().map(|user| self.request(key, "", &json!({ "user_id": user, "cutoff": 10 }))).collect()
+    }
+
+    /// Registers an app and a webhook that is sent each of its lists, and returns the same requests with the key of the app.
+    pub fn singles_of_app(&self, receiver: &str) -> anyhow::Result<Vec<Request>> {
+        let app = self.post("app/", json!({ "project": self.project, "name": "shop" }))?;
+        let url = format!("http://{receiver}/");
+        let webhook = json!({ "project": self.project, "app": app["id"], "url": url, "topics": ["recommendation.served"] });
+        self.post("webhook_endpoint/", webhook)?;
+        Ok(self.singles_with(app["key"].as_str().context("the app has no key")?))
     }
 
     /// Returns requests for `size` users at once.
     pub fn batches(&self, size: usize) -> Vec<Request> {
-        self.users.chunks_exact(size).map(|users| self.request("/batch", &json!({ "user_ids": users, "cutoff": 10 }))).collect()
+        self.users
+            .chunks_exact(size)
+            .map(|users| self.request(&self.key, "/batch", &json!({ "user_ids": users, "cutoff": 10 })))
+            .collect()
     }
 
-    fn request(&self, action: &str, body: &Value) -> Request {
+    fn request(&self, key: &str, action: &str, body: &Value) -> Request {
         // A batch is for one model; singles go through the project's slots, as a shop's do.
         let path = if action.is_empty() { format!("project/{}", self.project) } else { format!("{}{action}", self.models[0]) };
-        events::request(&self.address, &self.key, &format!("/inference/predict/{path}"), body)
+        events::request(&self.address, key, &format!("/inference/predict/{path}"), body)
     }
 
     /// Returns requests that report `count` events, `size` at once; with ids of the client unless `name` is empty.
