@@ -10,6 +10,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::Jobs;
+use crate::support::mail::{letter, mail_server};
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::told::{Endpoint, Told};
 
@@ -104,6 +106,26 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_its_owner_told() {
     told.happen(3).await;
     told.deliver().await;
     assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_are_mailed_that_an_endpoint_was_switched_off() {
+    let (smtp, mut mail) = mail_server().await;
+    let told = Told::start_with(Jobs::Stay, |settings| {
+        settings.smtp_url = Some(smtp.into());
+        settings.public_url = Some("https://recotem.example.com/".to_owned());
+    })
+    .await;
+    told.app.execute("UPDATE users SET email = 'owner@example.com'").await;
+    let receiver = Receiver::start(Reply::status(410)).await;
+    told.endpoint(&receiver, json!({})).await;
+    told.happen(1).await;
+    told.deliver().await;
+    let letter = letter(&mut mail).await;
+    assert!(letter.contains("To: owner@example.com") && letter.contains(&receiver.url()), "{letter}");
+    assert!(letter.contains(&format!("https://recotem.example.com/projects/{}/integrations", told.project)), "{letter}");
+    told.deliver().await;
+    assert!(mail.try_recv().is_err(), "once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod database;
 pub mod events;
 mod leftovers;
 pub mod lists;
+pub mod mail;
 pub mod prepared;
 pub mod processes;
 mod proxy;
