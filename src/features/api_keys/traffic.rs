@@ -75,11 +75,15 @@ impl AppTraffic {
         }
     }
 
-    /// Counts an answered list of so many items. `list` returns it, and is called only if an endpoint is told of it.
+    /// Counts an answered list of so many items. `list` returns it, and is called only if it can wait for an endpoint that is told of it.
     pub fn serve(&self, n_items: usize, list: impl FnOnce() -> Served) {
         self.items.fetch_add(n_items as u64, Ordering::Relaxed);
-        if self.is_told.load(Ordering::Relaxed) && self.answers.try_send(list()).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if !self.is_told.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.answers.try_reserve() {
+            Ok(place) => place.send(list()),
+            Err(_) => _ = self.dropped.fetch_add(1, Ordering::Relaxed),
         }
     }
 
