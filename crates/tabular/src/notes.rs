@@ -61,6 +61,8 @@ pub enum NoteKind {
     BytesAsHex,
     /// Backslashes were read as escapes in the way databases dump them (`\N`, `\t`, `\\`).
     BackslashEscapes,
+    /// Values of items that were changed one by one were left out, since no more columns fit; the examples are their columns.
+    ColumnsFull,
 }
 
 /// What values were read as, or seem to be.

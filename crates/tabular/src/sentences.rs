@@ -24,6 +24,7 @@ impl NoteKind {
             | Self::QuotesAsText
             | Self::RowsOverLines
             | Self::BytesAsHex
+            | Self::ColumnsFull
             | Self::EncodingFound => true,
         }
     }
@@ -103,6 +104,7 @@ impl fmt::Display for ColumnNote {
                 write!(f, "{n} row{s} {have} bytes in {column} that are no text; kept as their hexadecimal digits")
             }
             NoteKind::BackslashEscapes => f.write_str("backslashes read as escapes of a database dump"),
+            NoteKind::ColumnsFull => write!(f, "{n} value{s} left out, since no more columns fit"),
         }?;
         match self.examples.as_slice() {
             [] => Ok(()),

@@ -158,9 +158,9 @@ fn report(read: &TableReport, built: Built) -> MetaDataReport {
     }
 }
 
-/// Returns the report of an upload whose rows were changed one by one: `rows` is their number now, and `before` the report of the
-/// upload.
-pub fn report_of_changed(before: Option<&Value>, rows: u64, built: Built) -> Value {
+/// Returns the report of an upload whose rows were changed one by one: `rows` is their number now, `before` the report so far, and
+/// `note` what the changes led to; it replaces one of the same kind.
+pub fn report_of_changed(before: Option<&Value>, rows: u64, built: Built, note: Option<ColumnNote>) -> Value {
     let of_upload = |field: &str| before.and_then(|report| report.get(field));
     let rejected = of_upload("rejected").and_then(Value::as_u64).unwrap_or_default();
     let report = MetaDataReport {
@@ -178,6 +178,10 @@ pub fn report_of_changed(before: Option<&Value>, rows: u64, built: Built) -> Val
         if let Some(kept) = of_upload(field) {
             report[field] = kept.clone();
         }
+    }
+    if let Some((note, notes)) = note.zip(report["notes"].as_array_mut()) {
+        notes.retain(|known| known["kind"] != json!(note.kind));
+        notes.push(json!(note));
     }
     report
 }

@@ -62,6 +62,8 @@ export const reading: Pick<Messages, 'metaData' | 'reading'> = {
       bytes_as_hex:
         '{column} の {n} 行に、文字として読めないバイト列があります{examples}。16 進数の文字列として残しました。 | {column} の {n} 行に、文字として読めないバイト列があります{examples}。16 進数の文字列として残しました。',
       backslash_escapes: 'バックスラッシュを、データベースのダンプの形式として読み取りました。',
+      columns_full:
+        '列は 1,000 列までのため、変更されたアイテムの {n} 個の値を保存できませんでした{examples}。不要な列を取り除いてから、アイテムを送り直してください。 | 列は 1,000 列までのため、変更されたアイテムの {n} 個の値を保存できませんでした{examples}。不要な列を取り除いてから、アイテムを送り直してください。',
     },
     some: {
       times_read:

@@ -12,7 +12,7 @@ use crate::features::item_metadata::lookup::{self, Builder, Built};
 use crate::features::item_metadata::preparation::{self, Limits, MOST_COLUMNS, MOST_ROWS};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
-use crate::platform::tabular::TableCell;
+use crate::platform::tabular::{ColumnNote, EXAMPLES_OF_NOTE, NoteKind, TableCell};
 
 /// A prepared form with changes merged in.
 #[derive(Debug)]
@@ -23,6 +23,37 @@ pub struct Merged {
     pub columns: Vec<String>,
     pub rows: u64,
     pub built: Built,
+    pub left_out: LeftOut,
+}
+
+/// Values of changes that no column has room for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    pub values: u64,
+    /// The first columns that they are in.
+    pub columns: Vec<String>,
+}
+
+impl LeftOut {
+    fn add(&mut self, column: &str) {
+        self.values += 1;
+        if self.columns.len() < EXAMPLES_OF_NOTE && !self.columns.iter().any(|known| known == column) {
+            self.columns.push(column.to_owned());
+        }
+    }
+
+    /// Returns the note about them; `None` if there are none.
+    pub fn note(self) -> Option<ColumnNote> {
+        let Self { values: count, columns: examples } = self;
+        (count > 0).then_some(ColumnNote { column: None, kind: NoteKind::ColumnsFull, count, examples, guess: None })
+    }
+}
+
+/// What was written besides the files.
+struct Written {
+    columns: Columns,
+    rows: u64,
+    built: Built,
 }
 
 /// What is needed to write one.
@@ -42,12 +73,12 @@ impl Materials {
     pub fn write(&self) -> Result<Merged, DataError> {
         let mut file = self.blobs.incoming()?;
         let mut lines = self.lines_by.as_ref().map(|_| self.blobs.incoming()).transpose()?;
-        let (columns, rows, built) = self.write_to(&mut file.file, lines.as_mut().map(|lines| &mut lines.file))?;
-        Ok(Merged { file, lines, columns, rows, built })
+        let Written { columns, rows, built } = self.write_to(&mut file.file, lines.as_mut().map(|lines| &mut lines.file))?;
+        Ok(Merged { file, lines, columns: columns.names, rows, built, left_out: columns.left_out })
     }
 
-    /// Writes all rows, and returns the columns, the number of rows and the content of the completed form.
-    fn write_to(&self, file: &mut File, lines: Option<&mut File>) -> Result<(Vec<String>, u64, Built), DataError> {
+    /// Writes all rows, and completes the form.
+    fn write_to(&self, file: &mut File, lines: Option<&mut File>) -> Result<Written, DataError> {
         let mut output = Output {
             builder: Builder::new(file),
             lines: lines.map(BufWriter::new),
@@ -63,11 +94,11 @@ impl Materials {
         }
         let columns = written?;
         lines.map_or(Ok(()), |mut lines| lines.flush())?;
-        let built = preparation::finish(builder, &columns, &self.limits)?;
-        Ok((columns, rows, built))
+        let built = preparation::finish(builder, &columns.names, &self.limits)?;
+        Ok(Written { columns, rows, built })
     }
 
-    fn write_rows(&self, output: &mut Output<'_>) -> io::Result<Vec<String>> {
+    fn write_rows(&self, output: &mut Output<'_>) -> io::Result<Columns> {
         let changed: HashSet<&str> = self.changes.iter().map(|change| change.item_id.as_str()).collect();
         let mut columns = Columns::default();
         if let Some(form) = &self.form {
@@ -82,10 +113,7 @@ impl Materials {
                 output.push(&columns.names, &change.item_id, cells)?;
             }
         }
-        if columns.left_out > 0 {
-            tracing::warn!(values = columns.left_out, "values of changed items are left out: no more columns fit");
-        }
-        Ok(columns.names)
+        Ok(columns)
     }
 }
 
@@ -126,14 +154,13 @@ impl Output<'_> {
 struct Columns {
     names: Vec<String>,
     places: HashMap<String, usize>,
-    /// Values in columns beyond the largest number.
-    left_out: usize,
+    left_out: LeftOut,
 }
 
 impl Columns {
     fn of(names: Vec<String>) -> Self {
         let places = names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
-        Self { names, places, left_out: 0 }
+        Self { names, places, left_out: LeftOut::default() }
     }
 
     /// Returns the cells of a row; columns that are not known yet are added.
@@ -142,7 +169,7 @@ impl Columns {
         for (name, value) in values {
             match self.place(name) {
                 Some(place) => cells.push((place, value.clone())),
-                None => self.left_out += 1,
+                None => self.left_out.add(name),
             }
         }
         cells
@@ -167,6 +194,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::features::item_metadata::preparation::report_of_changed;
     use crate::platform::memory::Memory;
 
     fn change(item: &str, cells: Option<Value>) -> Change {
@@ -218,6 +246,8 @@ mod tests {
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         let wide: Map<String, Value> = (0..=MOST_COLUMNS).map(|column| (format!("c{column}"), json!(1))).collect();
         let merged = materials(&blobs, None, vec![change("a", Some(Value::Object(wide)))]).write().unwrap();
-        assert_eq!((merged.columns.len(), merged.rows), (MOST_COLUMNS, 1));
+        assert_eq!((merged.columns.len(), merged.rows, merged.left_out.values), (MOST_COLUMNS, 1, 1));
+        let report = report_of_changed(None, merged.rows, merged.built, merged.left_out.note());
+        assert_eq!((&report["notes"][0]["kind"], &report["notes"][0]["count"]), (&json!("columns_full"), &json!(1)));
     }
 }

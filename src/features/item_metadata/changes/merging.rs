@@ -212,7 +212,7 @@ fn keep(blobs: &Blobs, merged: Merged, original: Option<&str>, report: Option<&V
     let form = Form {
         prepared_key: Some(prepared_key),
         valid_columns_list_json: Some(json!(merged.columns)),
-        report: Some(report_of_changed(report, merged.rows, merged.built)),
+        report: Some(report_of_changed(report, merged.rows, merged.built, merged.left_out.note())),
     };
     Ok(Kept { form, original: original.is_none().then_some((key, size)), stored_bytes })
 }
