@@ -1,5 +1,7 @@
 //! Evaluating what a model recommends of items that it was not trained on, beside what any recommendation of them has to beat.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
@@ -48,6 +50,8 @@ pub struct WarmSide<'a> {
     interactions: Csr,
     warm_features: Csr,
     cold_features: Csr,
+    /// The penalty of the map of the last model that was judged, which those of the next one are near: its next epochs.
+    penalty: Mutex<Option<f32>>,
 }
 
 impl<'a> WarmSide<'a> {
@@ -61,6 +65,7 @@ impl<'a> WarmSide<'a> {
             interactions: train.columns(0..split.n_warm),
             warm_features: features.rows(0..split.n_warm),
             cold_features: features.rows(split.n_warm..features.n_rows),
+            penalty: Mutex::new(None),
         })
     }
 
@@ -74,12 +79,15 @@ impl<'a> WarmSide<'a> {
         self.features
     }
 
-    /// Extends a model, fitted to [`WarmSide::input`], by the cold items and evaluates it.
+    /// Extends a model, fitted to [`WarmSide::input`], by the cold items and evaluates it. Models that are judged one after another
+    /// are those of one training: the penalty of the map is looked for near the one before.
     pub fn judge(&self, model: &dyn Recommender, cutoff: usize, ctx: &Context) -> MlResult<ByNovelty> {
         if let Some(extended) = model.with_new_items(&self.cold_features, ctx)? {
             return self.evaluate(&*extended, cutoff, ctx);
         }
-        let map = ColdMap::fit(model, &self.warm_features, &self.interactions, ctx)?;
+        let near = *self.penalty.lock().unwrap_or_else(PoisonError::into_inner);
+        let map = ColdMap::fit_near(model, &self.warm_features, &self.interactions, near, ctx)?;
+        *self.penalty.lock().unwrap_or_else(PoisonError::into_inner) = map.as_ref().map(ColdMap::penalty);
         let extended = extend(Base::Borrowed(model), map.as_ref(), &self.cold_features, ctx)?;
         self.evaluate(&*extended, cutoff, ctx)
     }

@@ -289,7 +289,7 @@ impl Fold<'_> {
         let n_warm = self.split.n_warm;
         let (warm, cold) = (features.rows(0..n_warm), features.rows(n_warm..features.n_rows));
         let extended = match &self.fitted {
-            Some((model, fitter)) => extend(Base::Borrowed(&**model), Some(&fitter.fit(&warm, ctx)?), &cold, ctx)?,
+            Some((model, fitter)) => extend(Base::Borrowed(&**model), Some(&fitter.fit(&warm, None, ctx)?), &cold, ctx)?,
             None => {
                 let input = TrainInput { items: Some(&warm), ..self.side.input() };
                 let model = registry::fit(self.algorithm, self.params, input, ctx)?;

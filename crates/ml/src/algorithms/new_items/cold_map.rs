@@ -38,7 +38,19 @@ impl ColdMap {
     /// Learns the map from the items of a model: their encoded features, by rows, and the interactions that the model learnt
     /// from. Of models that learnt such a map themselves it is that one. Returns `None` for models without vectors of items.
     pub fn fit(model: &dyn Recommender, features: &Csr, interactions: &Csr, ctx: &Context) -> MlResult<Option<Self>> {
-        ColdMapFitter::new(model, interactions, ctx)?.map(|fitter| fitter.fit(features, ctx)).transpose()
+        Self::fit_near(model, features, interactions, None, ctx)
+    }
+
+    /// Learns the map as [`ColdMap::fit`] does, but compares only penalties next to one that was best for a model much like this,
+    /// such as the same some epochs before.
+    pub fn fit_near(
+        model: &dyn Recommender,
+        features: &Csr,
+        interactions: &Csr,
+        penalty: Option<f32>,
+        ctx: &Context,
+    ) -> MlResult<Option<Self>> {
+        ColdMapFitter::new(model, interactions, ctx)?.map(|fitter| fitter.fit(features, penalty, ctx)).transpose()
     }
 
     /// Computes the vectors of items with these features, by rows.
@@ -116,9 +128,9 @@ impl ColdMapFitter {
         Ok(Some(ColdMapFitter { target, weights, comparison, own }))
     }
 
-    /// Learns the map from these features of the items, with the penalty that is best for them. Features other than those that the
-    /// model has learnt from are refused, if it has.
-    pub fn fit(&self, features: &Csr, ctx: &Context) -> MlResult<ColdMap> {
+    /// Learns the map from these features of the items, with the penalty that is best for them, or the best near one. Features
+    /// other than those that the model has learnt from are refused, if it has.
+    pub fn fit(&self, features: &Csr, near: Option<f32>, ctx: &Context) -> MlResult<ColdMap> {
         if features.n_rows != self.weights.len() {
             return Err(MlError::BadInput("features and items of the model differ in number".into()));
         }
@@ -130,7 +142,7 @@ impl ColdMapFitter {
         }
         let bytes = LinearMap::bytes_to_fit(features, *width, ctx.threads);
         ctx.require_memory("the map from the features of items", bytes)?;
-        let best = for_items(&self.comparison, &self.target, features, ctx)?;
+        let best = for_items(&self.comparison, &self.target, features, near, ctx)?;
         let lesson = Lesson { features, vectors, width: *width, weights: &self.weights };
         let map = LinearMap::fit(lesson, best.penalty, ctx)?.scaled(scored.clone(), best.scale);
         Ok(ColdMap { map, sides: sides.clone() })

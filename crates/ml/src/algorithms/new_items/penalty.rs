@@ -68,12 +68,19 @@ pub(super) struct Comparison {
     learnt: Vec<Learnt>,
 }
 
-/// Chooses the penalty and the scale of a map that predicts the vectors of items from these features.
-pub(super) fn for_items(comparison: &Comparison, target: &Target, features: &Csr, ctx: &Context) -> MlResult<ForItems> {
+/// Chooses the penalty and the scale of a map that predicts the vectors of items from these features: among all penalties, or
+/// those next to the one that was best for a model much like this.
+pub(super) fn for_items(
+    comparison: &Comparison,
+    target: &Target,
+    features: &Csr,
+    near: Option<f32>,
+    ctx: &Context,
+) -> MlResult<ForItems> {
     let scored: Vec<f32> =
         target.vectors.chunks_exact(target.width).flat_map(|row| &row[target.scored.clone()]).copied().collect();
     let lesson = Lesson { features, vectors: &scored, width: target.scored.len(), weights: &comparison.kept };
-    let weakest = comparison.best(lesson, ctx)?.pop();
+    let weakest = comparison.best(lesson, penalties_near(near), ctx)?.pop();
     Ok(weakest.map_or(ForItems { penalty: PENALTIES[0], scale: 1.0 }, |tried| ForItems {
         penalty: tried.penalty,
         scale: scale_of(&comparison.learnt, &tried.best_scores),
@@ -89,9 +96,15 @@ pub(in crate::algorithms) fn penalty_for_users(
     ctx: &Context,
 ) -> MlResult<(f32, f64)> {
     let comparison = Comparison::of_users(lesson, items, interactions);
-    let alike = comparison.best(Lesson { weights: &comparison.kept, ..lesson }, ctx)?;
+    let alike = comparison.best(Lesson { weights: &comparison.kept, ..lesson }, &PENALTIES, ctx)?;
     let better = |best: (f32, f64), other: Tried| if other.quality > best.1 { (other.penalty, other.quality) } else { best };
     Ok(alike.into_iter().fold((PENALTIES[0], 0.0), better))
+}
+
+/// Returns a penalty with those next to it; all of them without one.
+fn penalties_near(penalty: Option<f32>) -> &'static [f32] {
+    let at = penalty.and_then(|penalty| PENALTIES.iter().position(|&other| other == penalty));
+    at.map_or(&PENALTIES, |at| &PENALTIES[at.saturating_sub(1)..(at + 2).min(PENALTIES.len())])
 }
 
 /// Divides items or users into those kept, by their weights, and those held out.
@@ -179,13 +192,13 @@ impl Comparison {
         Comparison { predicted: Predicted::Users, kept, held_out, others, relevant, learnt: Vec::new() }
     }
 
-    /// Returns the penalties that rank as well as the best, from the strongest.
-    fn best(&self, lesson: Lesson<'_>, ctx: &Context) -> MlResult<Vec<Tried>> {
+    /// Returns the penalties that rank as well as the best of these, from the strongest.
+    fn best(&self, lesson: Lesson<'_>, penalties: &[f32], ctx: &Context) -> MlResult<Vec<Tried>> {
         let Lesson { features, vectors, width, weights } = lesson;
         let ridge = Ridge::new(features, weights).for_comparison();
         let mut map = vec![0f32; ridge.n_coefficients() * width];
-        let mut all = Vec::with_capacity(PENALTIES.len());
-        for penalty in PENALTIES {
+        let mut all = Vec::with_capacity(penalties.len());
+        for &penalty in penalties {
             map = ridge.solve(vectors, width, penalty, &map, ctx)?;
             all.push(ctx.install(|| self.try_map(penalty, &map, width, features)));
         }
@@ -232,4 +245,18 @@ struct Tried {
     quality: f64,
     /// The best scores of each user for items that are not relevant, best first.
     best_scores: Vec<Vec<f32>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn penalties_next_to_one_are_compared_and_all_without_one() {
+        assert_eq!(penalties_near(None), PENALTIES);
+        assert_eq!(penalties_near(Some(300.0)), [300.0, 100.0]);
+        assert_eq!(penalties_near(Some(3.0)), [10.0, 3.0, 1.0]);
+        assert_eq!(penalties_near(Some(0.1)), [0.3, 0.1]);
+        assert_eq!(penalties_near(Some(0.0)), PENALTIES, "a model that learnt its map itself has none of these");
+    }
 }
