@@ -13,12 +13,17 @@ export function signaturesOf({ headers, body }, secrets) {
     .filter((made) => wanted.some((own) => own.length === made.length && timingSafeEqual(own, made))).length
 }
 
-/** A server of someone who receives webhooks: keeps what it gets, and answers with a status that can be changed. */
+/**
+ * A server of someone who receives webhooks: keeps what it gets, and answers with a status that can be changed. It also shows a
+ * page, if it has one.
+ */
 export async function startReceiver() {
   const deliveries = []
   const waiting = []
-  const receiver = { status: 204, deliveries }
+  const receiver = { status: 204, deliveries, page: '' }
   const server = createServer(async (request, response) => {
+    if (request.method === 'GET')
+      return response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(receiver.page)
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const body = Buffer.concat(chunks).toString()
@@ -27,7 +32,8 @@ export async function startReceiver() {
     for (const look of waiting) look()
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  receiver.url = `http://127.0.0.1:${server.address().port}/recotem`
+  receiver.origin = `http://127.0.0.1:${server.address().port}`
+  receiver.url = `${receiver.origin}/recotem`
 
   /** Waits for a delivery, among those that have come already, too. */
   receiver.delivery = (what, matches) =>

@@ -56,10 +56,8 @@ const PICTURED_STEPS = [
   'studio-running',
   'studio-ready',
   'studio-snippet',
-  'studio-ready-ja',
   'demo-shop',
   'demo-clicked',
-  'demo-clicked-ja',
 ]
 
 export async function run(baseUrl, password) {
@@ -72,7 +70,7 @@ export async function run(baseUrl, password) {
     console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
     if (
       /^(job-live|key-created|settings-edited|wizard-|bad-upload|cancelled)/.test(name) ||
-      PICTURED_STEPS.includes(name)
+      PICTURED_STEPS.includes(name.replace(/-ja$/, ''))
     )
       // A picture of the whole page resizes the window, which closes the list of the bell.
       await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: name !== 'bell' })

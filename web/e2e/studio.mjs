@@ -1,19 +1,68 @@
 import assert from 'node:assert/strict'
 import { byTestId } from './browser.mjs'
+import { keyboard, mouse } from './hands.mjs'
+import { startReceiver } from './receiver.mjs'
 import { sampleCsv, sampleItems } from './sample-data.mjs'
+import { ownShop, shopping } from './shops.mjs'
+import { connect, connectShop, toldOfTheRun } from './studio-messages.mjs'
 
 const RUN_MS = Number(process.env.E2E_TUNING_MS ?? 240_000)
 const ITEM_TITLE = /^The \w+ of \w+ \d+$/
+const TEXTS = {
+  en: {
+    name: 'Studio',
+    choices: { 'studio-budget': '5 minutes' },
+    quality: /\d.* as a list of best-sellers/,
+    tabs: { user: 'User', item: 'Item', history: 'History' },
+    related: 'Goes with the item',
+    unknown: 'what most people choose',
+    because: /^Because you looked at/,
+    forYou: 'For you',
+  },
+  ja: {
+    name: 'スタジオ',
+    choices: { 'studio-goal': '行動履歴のみ', 'studio-budget': '15 分' },
+    quality: /人気順の .* 倍/,
+    tabs: { user: 'ユーザー', item: 'アイテム', history: '行動履歴' },
+    related: '基準のアイテムに関連するアイテム',
+    unknown: '人気のアイテムを表示しています',
+    because: /を見たあなたへ$/,
+    forYou: 'あなたへのおすすめ',
+  },
+}
 
-/** From two files to a list that answers a click: by mouse in English, then by keyboard in Japanese. */
+/**
+ * From two files to lists that answer clicks, and to a server of the shop that is told of both: by mouse in English, then by
+ * keyboard in Japanese. The server has to accept receivers on this machine.
+ */
 export async function studio(page, baseUrl, onStep = () => {}) {
-  await dropFiles(page, baseUrl, onStep)
-  const run = await watchRun(page, onStep)
-  await tryIt(page, onStep)
-  await snippets(page, onStep)
-  const shop = await shopping(page, onStep)
-  await byKeyboard(page, baseUrl + run, onStep)
-  return { studio: '/studio', 'studio-run': run, 'demo-shop': shop }
+  await inLanguage(page, 'ja', keyboard(page), baseUrl, (name) => onStep(`${name}-ja`))
+  const seen = await inLanguage(page, 'en', mouse(page), baseUrl, onStep)
+  return { studio: '/studio', ...seen }
+}
+
+async function inLanguage(page, language, hands, baseUrl, onStep) {
+  const texts = TEXTS[language]
+  const receiver = await startReceiver()
+  try {
+    await page.evaluate((locale) => localStorage.setItem('recotem.locale', locale), language)
+    const name = `${texts.name} ${Date.now()}`
+    await giveFiles(page, hands, baseUrl, onStep)
+    await start(page, hands, name, texts.choices)
+    const run = new URL(page.url()).pathname
+    const link = await connect(page, hands, { receiver, name, run })
+    await watchRun(page, hands, texts, onStep)
+    await toldOfTheRun(receiver, link, run)
+    await tryIt(page, hands, texts, onStep)
+    await snippets(page, hands, onStep)
+    const { shop, file } = await shopping(page, hands, texts, onStep)
+    const shopLink = await connectShop(page, hands, receiver, link.project)
+    await ownShop(page, { language, texts, receiver, file, link: shopLink })
+    return { 'studio-run': run, 'demo-shop': shop }
+  } finally {
+    await receiver.stop()
+    await page.evaluate(() => localStorage.setItem('recotem.locale', 'en'))
+  }
 }
 
 const csv = (name, text) => ({ name, mimeType: 'text/csv', buffer: Buffer.from(text) })
@@ -21,15 +70,15 @@ const row = (page, file, column) =>
   byTestId(page, `mapping-${file}`).locator(`[data-testid="mapping-row"][data-column="${column}"]`)
 const roleOf = (page, file, column) => row(page, file, column).getAttribute('data-role')
 
-async function dropFiles(page, baseUrl, onStep) {
+/** One file is dropped on the page, the other one chosen. */
+async function giveFiles(page, hands, baseUrl, onStep) {
   const id = (name) => byTestId(page, name)
   await page.goto(baseUrl)
-  await id('go-studio').click()
+  await hands.press('go-studio')
   await page.waitForURL(/\/studio$/)
   assert.ok(await id('studio-submit').isDisabled(), 'there is nothing to start with yet')
   await onStep('studio-empty')
 
-  // One is dropped on the page, the other one chosen.
   const dropped = await page.evaluateHandle(
     ([name, text]) => {
       const transfer = new DataTransfer()
@@ -41,7 +90,9 @@ async function dropFiles(page, baseUrl, onStep) {
   for (const event of ['dragenter', 'dragover', 'drop'])
     await page.dispatchEvent('main', event, { dataTransfer: dropped })
   await row(page, 'interactions', 'user_id').waitFor()
-  await id('studio-file-input').setInputFiles(csv('films.csv', sampleItems()))
+  const chooser = page.waitForEvent('filechooser')
+  await hands.press('choose-files')
+  await (await chooser).setFiles(csv('films.csv', sampleItems()))
   await row(page, 'items', 'item_id').waitFor()
   assert.equal(await roleOf(page, 'interactions', 'user_id'), 'user_id')
   assert.equal(await roleOf(page, 'interactions', 'item_id'), 'item_id')
@@ -51,20 +102,23 @@ async function dropFiles(page, baseUrl, onStep) {
   await onStep('studio-mapping')
 
   const user = byTestId(row(page, 'interactions', 'user_id'), 'role')
-  await user.selectOption('item_id')
+  await hands.change(user, 'item_id')
   assert.equal(await id('mapping-mistake').count(), 2, 'no user, and two items')
   assert.ok(await id('studio-submit').isDisabled(), 'a mistake cannot start')
-  await user.selectOption('user_id')
+  await hands.change(user, 'user_id')
   await id('mapping-mistake').first().waitFor({ state: 'detached' })
-  await id('studio-name').fill(`Studio ${Date.now()}`)
-  await page.locator('#studio-budget').click()
-  await page.getByRole('option', { name: '15 seconds' }).click()
 }
 
-async function watchRun(page, onStep) {
-  const id = (name) => byTestId(page, name)
-  await id('studio-submit').click()
+/** The budget is long enough to register a webhook before the run ends. */
+async function start(page, hands, name, choices) {
+  await hands.type('studio-name', name)
+  for (const [list, choice] of Object.entries(choices)) await hands.select(page.locator(`#${list}`), choice)
+  await hands.press('studio-submit')
   await page.waitForURL(/\/studio\/\d+$/)
+}
+
+async function watchRun(page, hands, texts, onStep) {
+  const id = (name) => byTestId(page, name)
   await page
     .locator('[data-testid="run-stage"][data-stage="reading"][data-state="done"]')
     .waitFor({ timeout: RUN_MS })
@@ -82,144 +136,54 @@ async function watchRun(page, onStep) {
   const state = await id('run-stages').getAttribute('data-state')
   assert.equal(state, 'ready', await id('run-stages').innerText())
   assert.ok(['times', 'timesAsWell'].includes(await id('run-result').getAttribute('data-quality')))
-  assert.match(await id('quality').innerText(), /\d.* as a list of best-sellers/)
-  if (await id('make-key').isVisible()) await id('make-key').click()
-  return new URL(page.url()).pathname
+  assert.match(await id('quality').innerText(), texts.quality)
+  if (await id('make-key').isVisible()) await hands.press('make-key')
 }
 
-async function tryIt(page, onStep) {
+async function tryIt(page, hands, texts, onStep) {
   const id = (name) => byTestId(page, name)
-  const tab = (name) => id('try-it').getByRole('button', { name, exact: true })
+  const tab = (name) => id('try-it').getByRole('button', { name: texts.tabs[name], exact: true })
   await id('list-row').first().waitFor()
   assert.equal(await id('list-row').count(), 10)
   assert.match((await id('list-row').first().innerText()).split('\n')[1], ITEM_TITLE, 'titles are shown')
   await onStep('studio-ready')
 
   const before = await id('list').innerText()
-  await id('try-user').fill('007')
-  await id('try-user').press('Enter')
+  await hands.type('try-user', '007')
+  await page.keyboard.press('Enter')
   await page.waitForFunction(
     (text) => document.querySelector('[data-testid="list"]')?.innerText !== text,
     before,
   )
 
-  await tab('Item').click()
-  await id('try-item').fill('the island of')
-  const option = id('picker-option').first()
+  await hands.press(tab('item'))
+  await hands.type('try-item', 'the island of')
+  const option = id('picker-option').filter({ hasText: 'The Island of' }).first()
   await option.waitFor()
-  assert.match(await option.innerText(), /The Island of/)
   const item = await option.getAttribute('data-id')
-  await option.click()
+  await hands.pick(option)
   assert.equal(await id('try-item').inputValue(), item)
-  await page.getByText('Goes with the item').waitFor()
+  await page.getByText(texts.related, { exact: true }).waitFor()
 
-  await tab('History').click()
-  await id('try-history').fill('a/b c')
-  await id('try-history').press('Enter')
+  await hands.press(tab('history'))
+  await hands.type('try-history', 'a/b c')
+  await page.keyboard.press('Enter')
   await id('history-item').first().waitFor()
   await id('list-row').first().waitFor()
-  await tab('User').click()
+  await hands.press(tab('user'))
   await id('list-row').first().waitFor()
 }
 
-async function snippets(page, onStep) {
+async function snippets(page, hands, onStep) {
   const id = (name) => byTestId(page, name)
   const parts = { curl: 'curl', javascript: 'fetch', python: 'urllib', php: '<?php', go: 'package main' }
+  let selected = 'snippet-curl'
   for (const [language, part] of Object.entries(parts)) {
-    await id(`snippet-${language}`).click()
+    await hands.switchTo(selected, `snippet-${language}`)
+    selected = `snippet-${language}`
     const text = await id('snippet').innerText()
     for (const expected of [part, 'rctm_', '007', '/inference/predict/project/'])
       assert.ok(text.includes(expected), `${language} has ${expected}`)
   }
   await onStep('studio-snippet')
-}
-
-const cards = (page, shelf) => byTestId(byTestId(page, `shelf-${shelf}`), 'shop-card')
-const idsOf = (page, shelf) => cards(page, shelf).evaluateAll((rows) => rows.map((row) => row.dataset.id))
-const listChanges = (page, shelf, before) =>
-  page.waitForFunction(
-    ([name, ids]) => {
-      const found = document.querySelectorAll(
-        `[data-testid="shelf-${name}"] .cards:not(.opacity-50) [data-testid="shop-card"]`,
-      )
-      return found.length > 0 && [...found].map((row) => row.dataset.id).join() !== ids
-    },
-    [shelf, before.join()],
-  )
-
-async function shopping(page, onStep) {
-  const id = (name) => byTestId(page, name)
-  await id('open-demo').click()
-  await page.waitForURL(/\/demo\/\d+/)
-  await cards(page, 'for-you').first().waitFor()
-  await id('new-visitor').click()
-  await page.waitForURL(/user=visitor/)
-  await page.getByText('what most people choose').waitFor()
-  await onStep('demo-shop')
-
-  const before = await idsOf(page, 'for-you')
-  const clicked = page.waitForResponse((answer) => answer.url().endsWith('/conversion_event/'))
-  const chosen = cards(page, 'for-you').nth(2)
-  const item = await chosen.getAttribute('data-id')
-  await chosen.click()
-  assert.equal((await clicked).status(), 201)
-  assert.equal(await id('shop-item').getAttribute('data-id'), item)
-  await page.getByRole('heading', { name: /^Because you looked at/ }).waitFor()
-  await listChanges(page, 'for-you', before)
-  const after = await idsOf(page, 'for-you')
-  assert.ok(!after.includes(item), 'what was looked at is not recommended again')
-  await onStep('demo-clicked')
-
-  await id('shop-search').fill('harbour')
-  await cards(page, 'search').first().filter({ hasText: 'Harbour' }).waitFor()
-  const file = page.waitForEvent('download')
-  await id('download-shop').click()
-  assert.equal((await file).suggestedFilename(), 'demo-shop.html')
-  await id('shop-search').fill('')
-  await cards(page, 'for-you').first().waitFor()
-  return new URL(page.url()).pathname
-}
-
-/** Presses Tab until a part of the page has the focus. */
-async function tabTo(page, testid) {
-  for (let press = 0; press < 80; press += 1) {
-    if (await page.evaluate((name) => document.activeElement?.dataset.testid === name, testid)) return
-    await page.keyboard.press('Tab')
-  }
-  assert.fail(`${testid} is not reached by Tab`)
-}
-
-async function byKeyboard(page, address, onStep) {
-  const id = (name) => byTestId(page, name)
-  const speak = (language) =>
-    page.evaluate((locale) => localStorage.setItem('recotem.locale', locale), language)
-  await speak('ja')
-  await page.goto(address)
-  await id('list-row').first().waitFor()
-  assert.match(await id('quality').innerText(), /人気順の .* 倍/)
-  await tabTo(page, 'try-user')
-  await page.keyboard.press('Home')
-  await page.keyboard.press('Shift+End')
-  await page.keyboard.type('1')
-  await id('picker-option').first().waitFor()
-  await page.keyboard.press('ArrowDown')
-  await page.keyboard.press('Enter')
-  await id('list-row').first().waitFor()
-  await tabTo(page, 'snippet-curl')
-  await page.keyboard.press('ArrowRight')
-  await page.waitForFunction(() => document.activeElement?.dataset.testid === 'snippet-javascript')
-  assert.match(await id('snippet').innerText(), /await fetch/)
-  await onStep('studio-ready-ja')
-
-  await page.evaluate(() => document.activeElement.blur())
-  await page.locator('#content').focus()
-  await tabTo(page, 'open-demo')
-  await page.keyboard.press('Enter')
-  await page.waitForURL(/\/demo\/\d+/)
-  await cards(page, 'for-you').first().waitFor()
-  await tabTo(page, 'shop-card')
-  await page.keyboard.press('Enter')
-  await page.getByRole('heading', { name: /を見たあなたへ$/ }).waitFor()
-  await onStep('demo-clicked-ja')
-  await speak('en')
 }

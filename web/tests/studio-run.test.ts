@@ -1,10 +1,15 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { ComponentPublicInstance } from 'vue'
 import { i18n } from '@/i18n'
 import StudioRunPage from '@/pages/StudioRunPage.vue'
-import { list, MEMBER, openPage, settle, type Answers } from './support'
+import { useStudioDraft } from '@/stores/studio'
+import { list, MEMBER, openPage, serveForms, settle, type Answers } from './support'
 
 vi.setConfig({ testTimeout: 30_000 })
+let opened: Awaited<ReturnType<typeof openPage>> | undefined
 afterEach(() => {
+  opened?.page.unmount()
+  vi.useRealTimers()
   vi.unstubAllGlobals()
   sessionStorage.clear()
 })
@@ -44,8 +49,8 @@ const RUN = {
   ins_datetime: '2026-11-30T12:00:00Z',
   finished_at: '2026-11-30T12:00:09Z',
 }
-const open = (run: object, more: Answers = {}) =>
-  openPage('studio-run', StudioRunPage, {
+const open = async (run: object | (() => [number, unknown]), more: Answers = {}) =>
+  (opened = await openPage('studio-run', StudioRunPage, {
     address: '/studio/4',
     user: MEMBER,
     answers: {
@@ -54,7 +59,7 @@ const open = (run: object, more: Answers = {}) =>
       'GET project/3/items/': list([{ item_id: 'p1', title: 'Popular', image_url: null, interactions: 9 }]),
       ...more,
     },
-  })
+  }))
 
 describe('a run of the studio', () => {
   it('says what it found and what it is worth, and makes a key only when asked', async () => {
@@ -98,5 +103,127 @@ describe('a run of the studio', () => {
     expect(has('try-it')).toBe(false)
     expect(id('run-again').text()).toBe('ファイルの選択に戻る')
     i18n.global.locale.value = 'en'
+  })
+
+  const RUNNING = {
+    ...RUN,
+    state: 'running',
+    stage: 'searching',
+    progress: 0.4,
+    stages: [
+      ...RUN.stages,
+      {
+        ...stage('searching', 'running', {
+          trials: 3,
+          best_score: 0.3,
+          popularity_score: 0.2,
+          algorithm: 'IALSRecommender',
+        }),
+        finished_at: null,
+      },
+      { ...stage('training', 'waiting'), started_at: null, finished_at: null },
+    ],
+    result: null,
+    finished_at: null,
+  }
+  /** Keys are kept by project while the program runs. */
+  const FRESH = 8
+  const ANSWERS: Answers = {
+    'POST studio/4/demo_key/': () => [201, { key: 'rctm_demo', expires_at: '2999-01-01T00:00:00Z' }],
+    'GET project/8/users/': list([]),
+    'GET project/8/items/': list([]),
+    'POST /inference/predict/project/8': {
+      items: [],
+      model_id: 1,
+      slot_id: 1,
+      request_id: 'r',
+      strategy: 'popular',
+    },
+  }
+
+  it('shows what its stages do, and the best so far', async () => {
+    const { page, id, has } = await open(RUNNING)
+    const stages = page.findAll('[data-testid="run-stage"]')
+    expect(stages.map((row) => [row.attributes('data-stage'), row.attributes('data-state')])).toEqual([
+      ['reading', 'done'],
+      ['checking', 'done'],
+      ['encoding', 'skipped'],
+      ['searching', 'running'],
+      ['training', 'waiting'],
+    ])
+    expect(stages.at(0)?.text()).toContain('2.0 s')
+    expect(stages.at(3)?.text()).toContain('3 trials')
+    expect(id('so-far').text()).toContain('1.5')
+    expect(page.get('[role="progressbar"]').attributes('aria-valuenow')).toBe('40')
+    expect(['try-it', 'run-result', 'open-demo', 'open-project', 'run-again'].filter(has)).toEqual([])
+  })
+
+  it('is read again until it ends, and then gives a key to the reader who has watched it', async () => {
+    let reads = 0
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+    const { id, has, sent } = await open(
+      () => [200, { ...((reads += 1) < 3 ? RUNNING : RUN), project: FRESH }],
+      ANSWERS,
+    )
+    serveForms({})
+    const draft = useStudioDraft()
+    draft.put('interactions', new File(['a'], 'events.parquet'))
+    expect(sent).toEqual([])
+    for (let round = 0; round < 3; round += 1) {
+      await vi.advanceTimersByTimeAsync(1_100)
+      await settle()
+    }
+    expect(reads).toBe(3)
+    expect(id('run-stages').attributes('data-state')).toBe('ready')
+    expect(sent.filter((row) => row.url === 'studio/4/demo_key/')).toHaveLength(1)
+    expect(id('snippet').text()).toContain('rctm_demo')
+    expect(id('open-demo').attributes('href')).toBe('/demo/8')
+    expect(has('cancel-run')).toBe(false)
+    expect(draft.roles, 'the next run begins with other files').toEqual([])
+  })
+
+  it('is cancelled once that is confirmed', async () => {
+    let state = 'running'
+    const cancelled = { ...RUNNING, state: 'cancelled', stage: 'searching', finished_at: RUN.finished_at }
+    const { page, id, has, sent } = await open(() => [200, state === 'running' ? RUNNING : cancelled], {
+      'POST studio/4/cancel/': () => {
+        state = 'cancelled'
+        return [200, cancelled]
+      },
+    })
+    const asked = vi.spyOn((page.vm as ComponentPublicInstance).$confirm, 'require')
+    await id('cancel-run').trigger('click')
+    await settle()
+    expect(sent).toEqual([])
+    asked.mock.calls[0]?.[0].accept?.()
+    await settle()
+    await settle()
+    expect(sent.map((row) => row.url)).toEqual(['studio/4/cancel/'])
+    expect(id('run-stages').attributes('data-state')).toBe('cancelled')
+    expect(id('open-project').attributes('href')).toBe('/projects/3')
+    expect(id('run-again').attributes('href')).toBe('/studio')
+    expect(['cancel-run', 'try-it', 'open-demo', 'error-notice'].filter(has)).toEqual([])
+  })
+
+  it('keeps the files of a run that failed', async () => {
+    const failed = { ...RUNNING, state: 'failed', stage: 'checking', error: 'Something unheard of.' }
+    let isOver = false
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+    const { id, sent } = await open(() => [200, isOver ? failed : RUNNING], ANSWERS)
+    serveForms({})
+    const draft = useStudioDraft()
+    draft.put('interactions', new File(['a'], 'events.parquet'))
+    isOver = true
+    await vi.advanceTimersByTimeAsync(1_100)
+    await settle()
+    expect(id('error-notice').text()).toContain('Something unheard of.')
+    expect(draft.roles).toEqual(['interactions'])
+    expect(sent.filter((row) => row.url.startsWith('studio/'))).toEqual([])
+  })
+
+  it('that is not there says so', async () => {
+    const { id, has } = await open(() => [404, { detail: 'Not found.' }])
+    expect(id('error-notice').text()).not.toBe('')
+    expect(has('run-stages')).toBe(false)
   })
 })

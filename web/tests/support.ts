@@ -117,3 +117,40 @@ export async function settle() {
 }
 
 export const list = (results: unknown[]) => ({ count: results.length, next: null, previous: null, results })
+
+/** A form with files, as it was sent. */
+export interface SentForm {
+  url: string
+  form: FormData
+}
+/** Answers forms by address below the base; without an answer the form stays on its way. */
+export type FormAnswers = Record<string, (form: FormData) => [number, unknown] | undefined>
+
+/** Replaces what sends forms with files; returns those that were sent. */
+export function serveForms(answers: FormAnswers): SentForm[] {
+  const sent: SentForm[] = []
+  class FakeRequest extends EventTarget {
+    upload = new EventTarget()
+    status = 0
+    responseText = ''
+    private url = ''
+    open(_method: string, address: string) {
+      this.url = address.replace('/api/v1/', '')
+    }
+    setRequestHeader() {}
+    getResponseHeader = () => null
+    send(form: FormData) {
+      sent.push({ url: this.url, form })
+      const answer = answers[this.url]?.(form)
+      if (!answer) return
+      this.status = answer[0]
+      this.responseText = JSON.stringify(answer[1])
+      queueMicrotask(() => this.dispatchEvent(new Event('load')))
+    }
+    abort() {
+      this.dispatchEvent(new Event('abort'))
+    }
+  }
+  vi.stubGlobal('XMLHttpRequest', FakeRequest)
+  return sent
+}

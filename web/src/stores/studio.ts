@@ -30,6 +30,7 @@ export const useStudioDraft = defineStore('studio', () => {
   function take(found: Guess) {
     guess.value = found
     mapping.value = draftOf(found)
+    error.value = null
   }
 
   async function ask() {
