@@ -1,14 +1,14 @@
-//! The deliveries to one endpoint, by the process that holds it: a few at a time.
+//! The deliveries to one endpoint, by the process that holds it, in rounds: read what is due, send a few at a time, write what became
+//! of them. A request that is not answered yet goes on through later rounds, so that it delays no other message.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
-use futures_util::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use url::Url;
+use uuid::Uuid;
 
 use super::super::model::{ErrorCode, Lane, MessageState, Target, Waiting};
 use super::super::secrets::{self, Kept};
@@ -16,93 +16,115 @@ use super::super::signature::SigningKey;
 use super::super::store::lanes::{self as store, Health, Made};
 use super::Deliverer;
 use super::attempt::{self, Outcome};
+use super::sending::{AT_ONCE, Sender, Sending};
 use super::{ending, schedule};
 use crate::platform::outbound::OutboundError;
 use crate::platform::vault::VaultError;
 
-/// Messages that an endpoint is sent at the same time.
-const AT_ONCE: usize = 4;
-
-/// Messages between two writes of what became of them: as many as take about [`BETWEEN_WRITES`].
+/// Messages of a round: as many as take about [`BETWEEN_WRITES`].
 const FEWEST: usize = AT_ONCE;
 const MOST: usize = 256;
 const BETWEEN_WRITES: Duration = Duration::from_millis(200);
 
-/// What is needed to send messages to an endpoint.
-struct Sender {
-    url: Url,
-    keys: Vec<SigningKey>,
+/// How often it is looked for messages while others are not answered: after the first pause, and then ever more seldom.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LAST_LOOK: Duration = Duration::from_secs(4);
+
+/// How long an endpoint keeps its place. It gets another one in its turn.
+const SLICE: Duration = Duration::from_secs(10);
+
+/// What a round begins with.
+struct Round {
+    target: Target,
+    lane: Lane,
+    messages: Vec<Waiting>,
+    begun: DateTime<Utc>,
 }
 
-/// Delivers what is due to an endpoint until nothing is, or it has to be left alone. Returns the number of attempts.
+/// Delivers what is due to an endpoint until nothing is, it has to be left alone, or its time is over. Returns the number of
+/// attempts.
 pub async fn run(deliverer: &Deliverer, endpoint: i64, stop: &CancellationToken) -> anyhow::Result<usize> {
-    let (mut size, mut attempts) = (FEWEST, 0);
-    while !stop.is_cancelled() {
-        let begun = deliverer.services.clock.now();
-        let Some((target, lane, messages)) = next(deliverer, endpoint, size).await? else { break };
-        let start = Instant::now();
-        let made = deliver(deliverer, &target, &lane, messages, stop).await;
-        let took = start.elapsed();
-        attempts += made.len();
-        if !finish(deliverer, &target, lane, made, begun).await? {
-            break;
+    let (start, mut sending, mut goes_on, mut attempts) = (Instant::now(), Sending::default(), true, 0);
+    let (mut size, mut pause) = (FEWEST, FIRST_LOOK);
+    loop {
+        goes_on = goes_on && !stop.is_cancelled() && start.elapsed() < SLICE;
+        let Some(round) = next(deliverer, endpoint, sending.ids(), if goes_on { size } else { 0 }).await? else {
+            // It was switched off or deleted: what becomes of its last requests is not known.
+            return Ok(attempts);
+        };
+        if round.messages.is_empty() && sending.len() == 0 {
+            return Ok(attempts);
         }
-        size = if took < BETWEEN_WRITES { (size * 2).min(MOST) } else { (size / 2).max(FEWEST) };
+        let (wait, is_idle) = if round.messages.is_empty() { (pause, true) } else { (BETWEEN_WRITES, false) };
+        pause = if is_idle { (pause * 2).min(LAST_LOOK) } else { FIRST_LOOK };
+        let begun = Instant::now();
+        let (made, started) = deliver(deliverer, &round, &mut sending, wait, stop).await;
+        let took = begun.elapsed();
+        attempts += made.len();
+        goes_on &= finish(deliverer, round, made, started).await?;
+        if !is_idle {
+            size = if took < BETWEEN_WRITES { (size * 2).min(MOST) } else { (size / 2).max(FEWEST) };
+        }
     }
-    Ok(attempts)
 }
 
-/// Reads the endpoint and what is due; `None` if there is nothing, or the endpoint is no longer held or switched off.
-async fn next(deliverer: &Deliverer, endpoint: i64, size: usize) -> anyhow::Result<Option<(Target, Lane, Vec<Waiting>)>> {
+/// Reads the endpoint, and at most so many messages that are due, without those being sent; `None` if it is no longer held, or is
+/// switched off.
+async fn next(deliverer: &Deliverer, endpoint: i64, being_sent: Vec<Uuid>, most: usize) -> anyhow::Result<Option<Round>> {
     let now = deliverer.services.clock.now();
     let mut connection = deliverer.connection().await?;
     let Some((target, lane)) = store::held_target(&mut connection, &deliverer.name, endpoint).await? else { return Ok(None) };
-    let size = match target.rate_per_second {
+    let most = match target.rate_per_second {
         // An endpoint that fails is asked by one message whether it works again.
-        _ if lane.failures_in_row >= schedule::MOST_FAILURES => 1,
-        Some(rate) => size.min(rate.unsigned_abs() as usize),
-        None => size,
+        _ if lane.failures_in_row >= schedule::MOST_FAILURES => most.min(usize::from(being_sent.is_empty())),
+        Some(rate) => most.min(rate.unsigned_abs() as usize),
+        None => most,
     };
-    let messages = store::due(&mut connection, endpoint, now, size as i64).await?;
-    Ok((!messages.is_empty()).then_some((target, lane, messages)))
+    let messages = match most {
+        0 => Vec::new(),
+        _ if being_sent.len() >= AT_ONCE => Vec::new(),
+        most => store::due(&mut connection, endpoint, now, most as i64, being_sent).await?,
+    };
+    Ok(Some(Round { target, lane, messages, begun: now }))
 }
 
-/// Sends messages, a few at a time; after too many failures in a row, no others. Returns those that were sent, in the order in
-/// which that ended.
-async fn deliver(
-    deliverer: &Deliverer,
-    target: &Target,
-    lane: &Lane,
-    messages: Vec<Waiting>,
+/// Sends the messages of a round for some time, and none any more after too many failures in a row. Returns those that ended, in
+/// their order, and the number of those that were begun.
+async fn deliver<'d>(
+    deliverer: &'d Deliverer,
+    round: &Round,
+    sending: &mut Sending<'d>,
+    wait: Duration,
     stop: &CancellationToken,
-) -> Vec<(Waiting, Outcome)> {
-    let services = &deliverer.services;
-    let sender = match sender_of(deliverer, target) {
-        Ok(sender) => sender,
+) -> (Vec<(Waiting, Outcome)>, usize) {
+    let sender = match sender_of(deliverer, &round.target) {
+        Ok(sender) => Some(Arc::new(sender)),
+        Err(_) if round.messages.is_empty() => None,
         Err(code) => {
-            let now = services.clock.now();
-            return messages.into_iter().map(|message| (message, Outcome::unsent(now, code))).collect();
+            let now = deliverer.services.clock.now();
+            let unsent: Vec<_> = round.messages.iter().map(|message| (message.clone(), Outcome::unsent(now, code))).collect();
+            return (unsent, 0);
         }
     };
-    let is_enough = AtomicBool::new(false);
-    let sending = messages.into_iter().take_while(|_| !is_enough.load(Ordering::Relaxed) && !stop.is_cancelled());
-    let sending = sending.map(|message| {
-        let sender = &sender;
-        async move {
-            let outcome = attempt::send(&services.outbound, &sender.url, &sender.keys, &message, services.clock.now()).await;
-            (message, outcome)
+    let (until, mut queue) = (Instant::now() + wait, round.messages.iter());
+    let (mut made, mut started, mut failures, mut is_enough) = (Vec::new(), 0, round.lane.failures_in_row, false);
+    loop {
+        while !is_enough && !stop.is_cancelled() && sending.len() < AT_ONCE {
+            let Some((sender, message)) = sender.as_ref().zip(queue.next()) else { break };
+            sending.start(&deliverer.services, Arc::clone(sender), message.clone());
+            started += 1;
         }
-    });
-    let mut ended = stream::iter(sending).buffer_unordered(AT_ONCE);
-    let (mut made, mut failures) = (Vec::new(), lane.failures_in_row);
-    while let Some((message, outcome)) = ended.next().await {
+        let Ok(Some((message, outcome))) = tokio::time::timeout_at(until, sending.next()).await else {
+            return (made, started);
+        };
         failures = if outcome.error_code.is_some() { failures + 1 } else { 0 };
-        if failures >= schedule::MOST_FAILURES || outcome.asks_for_rest() || outcome.error_code == Some(ErrorCode::Gone) {
-            is_enough.store(true, Ordering::Relaxed);
-        }
+        is_enough |=
+            failures >= schedule::MOST_FAILURES || outcome.asks_for_rest() || outcome.error_code == Some(ErrorCode::Gone);
         made.push((message, outcome));
+        if round.messages.is_empty() {
+            return (made, started);
+        }
     }
-    made
 }
 
 /// Returns the address and the keys of an endpoint.
@@ -121,17 +143,14 @@ fn sender_of(deliverer: &Deliverer, target: &Target) -> Result<Sender, ErrorCode
     Ok(Sender { url, keys })
 }
 
-/// Writes what became of messages, which were sent from `begun` on. Returns whether more can be sent now.
-async fn finish(
-    deliverer: &Deliverer,
-    target: &Target,
-    lane: Lane,
-    made: Vec<(Waiting, Outcome)>,
-    begun: DateTime<Utc>,
-) -> anyhow::Result<bool> {
-    let now = deliverer.services.clock.now();
+/// Writes what became of messages in a round that began to send so many. Returns whether more can be sent now.
+async fn finish(deliverer: &Deliverer, round: Round, made: Vec<(Waiting, Outcome)>, started: usize) -> anyhow::Result<bool> {
+    let (Round { target, lane, begun, .. }, now) = (round, deliverer.services.clock.now());
+    let next = target.rate_per_second.map(|rate| begun + time_of(started, rate)).filter(|next| *next > now);
+    if made.is_empty() && next.is_none() {
+        return Ok(true);
+    }
     let mut health = health_of(&lane, &made, now);
-    let next = target.rate_per_second.map(|rate| begun + time_of(made.len(), rate)).filter(|next| *next > now);
     health.paused_until = health.paused_until.max(next);
     let ending = ending::of(&health, &made, now);
     let rows: Vec<Made> = made.into_iter().map(|(message, outcome)| row_of(message, outcome, now)).collect();
@@ -147,7 +166,7 @@ async fn finish(
         .await?;
     drop(connection);
     if let Some(reason) = ending {
-        ending::switch_off(&deliverer.services, target, reason).await?;
+        ending::switch_off(&deliverer.services, &target, reason).await?;
     }
     Ok(goes_on)
 }

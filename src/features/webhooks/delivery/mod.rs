@@ -5,12 +5,15 @@
 //! process nor a transaction of its own. If the process is killed, the lease ends, another process takes the endpoint, and
 //! messages whose outcome was not written are sent again under the same id.
 //!
-//! Lanes are independent of each other, so that an endpoint that does not answer delays no other. Those whose last delivery failed
-//! get at most half of the places.
+//! Lanes are independent of each other, so that an endpoint that does not answer delays no other. Organisations get places in turns
+//! and each at most half of what the others leave; endpoints whose last delivery failed get at most half of all places. A lane
+//! gives its place up after some seconds, so that slow answers hold none for long.
 //!
 //! | file | duty |
 //! |---|---|
+//! | `turns` | whose endpoints get places |
 //! | `lane` | the deliveries to one endpoint |
+//! | `sending` | its requests, a few at a time |
 //! | `attempt` | one request, and what its answer means |
 //! | `schedule` | when a message is sent again, and how long a failing endpoint is left alone |
 //! | `ending` | when an endpoint is switched off, and who is told |
@@ -19,8 +22,10 @@ mod attempt;
 mod ending;
 mod lane;
 mod schedule;
+mod sending;
+mod turns;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,16 +36,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::turns::Held;
 use super::store::CHANNEL;
-use super::store::lanes::{self as store, Lease};
+use super::store::lanes::{self as store, DueEndpoint, Lease};
 use crate::platform::db::{Connection, DbError};
 use crate::platform::open_files;
 use crate::platform::services::Services;
 use crate::platform::vault::{Vault, VaultError};
-
-/// Endpoints that a process delivers to at the same time, and how many of them may be failing.
-const MOST_LANES: usize = 512;
-const MOST_FAILING: usize = MOST_LANES / 2;
 
 /// Database connections that deliveries use at the same time.
 const CONNECTIONS: usize = 4;
@@ -91,8 +93,7 @@ impl std::ops::DerefMut for Borrowed<'_> {
 #[derive(Default)]
 struct Lanes {
     running: JoinSet<(i64, anyhow::Result<usize>)>,
-    held: HashSet<i64>,
-    failing: HashSet<i64>,
+    held: HashMap<i64, Held>,
 }
 
 impl Deliverer {
@@ -137,7 +138,7 @@ impl Deliverer {
             return;
         }
         lanes.running.shutdown().await;
-        for endpoint in lanes.held {
+        for endpoint in lanes.held.into_keys() {
             self.release(endpoint).await;
         }
     }
@@ -158,22 +159,20 @@ impl Deliverer {
 
     /// Starts to deliver to endpoints that have messages which are due.
     async fn start_lanes(self: &Arc<Self>, lanes: &mut Lanes, stop: &CancellationToken) -> anyhow::Result<()> {
-        for failing in [false, true] {
-            let mut room = MOST_LANES - lanes.held.len();
-            if failing {
-                room = room.min(MOST_FAILING.saturating_sub(lanes.failing.len()));
-            }
+        for is_failing in [false, true] {
+            let room = turns::room(lanes.held.values(), is_failing);
             if room == 0 {
                 continue;
             }
-            let claimed = store::claim(&mut *self.connection().await?, self.lease(), room as i64, failing).await?;
-            for endpoint in claimed {
-                lanes.held.insert(endpoint);
-                if failing {
-                    lanes.failing.insert(endpoint);
-                }
+            let mut connection = self.connection().await?;
+            let due = store::due_endpoints(&mut connection, self.services.clock.now(), is_failing, room as i64).await?;
+            let chosen = turns::chosen(due, lanes.held.values(), is_failing);
+            let ids: Vec<i64> = chosen.iter().map(|one| one.id).collect();
+            let claimed = if ids.is_empty() { Vec::new() } else { store::claim(&mut connection, self.lease(), &ids).await? };
+            for DueEndpoint { id, organisation } in chosen.into_iter().filter(|one| claimed.contains(&one.id)) {
+                lanes.held.insert(id, Held { organisation, is_failing });
                 let (deliverer, stop) = (Arc::clone(self), stop.clone());
-                lanes.running.spawn(async move { (endpoint, deliverer.run_lane(endpoint, &stop).await) });
+                lanes.running.spawn(async move { (id, deliverer.run_lane(id, &stop).await) });
             }
         }
         Ok(())
@@ -202,7 +201,6 @@ impl Deliverer {
             Err(error) => return tracing::debug!(%error, "deliveries to an endpoint were cancelled"),
         };
         lanes.held.remove(&endpoint);
-        lanes.failing.remove(&endpoint);
         self.release(endpoint).await;
     }
 
@@ -214,7 +212,7 @@ impl Deliverer {
     }
 
     async fn hold_on(&self, lanes: &Lanes) {
-        let held: Vec<i64> = lanes.held.iter().copied().collect();
+        let held: Vec<i64> = lanes.held.keys().copied().collect();
         if held.is_empty() {
             return;
         }

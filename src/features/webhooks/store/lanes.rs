@@ -10,18 +10,38 @@ use super::super::model::{ErrorCode, Lane, MessageState, Target, Waiting};
 use crate::platform::words::Word;
 use crate::schema::{memberships, organisations, projects, users, webhook_endpoints, webhook_lanes};
 
-/// Takes endpoints that have messages which are due and that no process delivers to. Those left alone longest come first.
-const CLAIM: &str = "
-    WITH free AS (
-        SELECT l.endpoint_id FROM webhook_lanes l JOIN webhook_endpoints e ON e.id = l.endpoint_id
-        WHERE e.is_active AND (l.failures_in_row > 0) = $5
+/// Endpoints that have messages which are due and that no process delivers to: of each organisation so many, those left alone
+/// longest first.
+const DUE_ENDPOINTS: &str = "
+    SELECT id, organisation FROM (
+        SELECT l.endpoint_id AS id, p.organisation_id AS organisation,
+            row_number() OVER (PARTITION BY p.organisation_id ORDER BY l.last_attempt_at NULLS FIRST, l.endpoint_id) AS place
+        FROM webhook_lanes l JOIN webhook_endpoints e ON e.id = l.endpoint_id JOIN projects p ON p.id = e.project_id
+        WHERE e.is_active AND (l.failures_in_row > 0) = $2
             AND (l.leased_until IS NULL OR l.leased_until <= $1) AND (l.paused_until IS NULL OR l.paused_until <= $1)
             AND EXISTS (SELECT FROM webhook_messages m
                 WHERE m.endpoint_id = l.endpoint_id AND m.state = 'waiting' AND m.due_at <= $1)
-        ORDER BY l.last_attempt_at NULLS FIRST, l.endpoint_id LIMIT $4 FOR UPDATE OF l SKIP LOCKED
+    ) AS due WHERE place <= $3 ORDER BY place, id";
+
+/// Takes those of these endpoints that no process has taken meanwhile.
+const CLAIM: &str = "
+    WITH free AS (
+        SELECT l.endpoint_id FROM webhook_lanes l
+        WHERE l.endpoint_id = ANY ($4) AND (l.leased_until IS NULL OR l.leased_until <= $1)
+            AND (l.paused_until IS NULL OR l.paused_until <= $1)
+        ORDER BY l.endpoint_id FOR UPDATE OF l SKIP LOCKED
     )
     UPDATE webhook_lanes l SET leased_by = $2, leased_until = $3 FROM free WHERE l.endpoint_id = free.endpoint_id
     RETURNING l.endpoint_id AS id";
+
+/// An endpoint with messages which are due, and the organisation that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct DueEndpoint {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub organisation: i64,
+}
 
 #[derive(QueryableByName)]
 struct Claimed {
@@ -37,14 +57,29 @@ pub struct Lease<'a> {
     pub until: DateTime<Utc>,
 }
 
-/// Claims at most `most` endpoints for a process, of those whose last delivery failed or of the others.
-pub async fn claim(connection: &mut AsyncPgConnection, lease: Lease<'_>, most: i64, failing: bool) -> QueryResult<Vec<i64>> {
+/// Returns the endpoints that may be claimed, at most `most` of each organisation, of those whose last delivery failed or of the
+/// others.
+pub async fn due_endpoints(
+    connection: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    failing: bool,
+    most: i64,
+) -> QueryResult<Vec<DueEndpoint>> {
+    diesel::sql_query(DUE_ENDPOINTS)
+        .bind::<Timestamptz, _>(now)
+        .bind::<Bool, _>(failing)
+        .bind::<BigInt, _>(most)
+        .load(connection)
+        .await
+}
+
+/// Claims endpoints for a process. Returns those that it got.
+pub async fn claim(connection: &mut AsyncPgConnection, lease: Lease<'_>, endpoints: &[i64]) -> QueryResult<Vec<i64>> {
     let claimed: Vec<Claimed> = diesel::sql_query(CLAIM)
         .bind::<Timestamptz, _>(lease.now)
         .bind::<Text, _>(lease.holder)
         .bind::<Timestamptz, _>(lease.until)
-        .bind::<BigInt, _>(most)
-        .bind::<Bool, _>(failing)
+        .bind::<Array<BigInt>, _>(endpoints)
         .load(connection)
         .await?;
     Ok(claimed.into_iter().map(|claimed| claimed.id).collect())
@@ -92,17 +127,25 @@ const DUE: &str = "
         SELECT *, sum(octet_length(body)) OVER (ORDER BY due_at, id) - octet_length(body) AS bytes_before
         FROM (
             SELECT id, body, attempts, step, due_at FROM webhook_messages
-            WHERE endpoint_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3
+            WHERE endpoint_id = $1 AND state = 'waiting' AND due_at <= $2 AND id <> ALL ($5) ORDER BY due_at, id LIMIT $3
         ) AS first
     ) AS summed WHERE bytes_before < $4 ORDER BY due_at, id";
 
-/// Returns the messages to an endpoint that have been due longest: at most `most`, and a few megabytes.
-pub async fn due(connection: &mut AsyncPgConnection, endpoint: i64, now: DateTime<Utc>, most: i64) -> QueryResult<Vec<Waiting>> {
+/// Returns the messages to an endpoint that have been due longest, without those that are being sent: at most `most`, and a few
+/// megabytes.
+pub async fn due(
+    connection: &mut AsyncPgConnection,
+    endpoint: i64,
+    now: DateTime<Utc>,
+    most: i64,
+    being_sent: Vec<Uuid>,
+) -> QueryResult<Vec<Waiting>> {
     diesel::sql_query(DUE)
         .bind::<BigInt, _>(endpoint)
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(most)
         .bind::<BigInt, _>(MOST_BYTES)
+        .bind::<Array<SqlUuid>, _>(being_sent)
         .load(connection)
         .await
 }
