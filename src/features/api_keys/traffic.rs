@@ -2,7 +2,7 @@
 //! them. A request adds to atomic numbers and to a bounded queue, and waits for nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -12,6 +12,15 @@ use uuid::Uuid;
 
 /// Lists of an app that wait until they are collected; more are counted and dropped.
 pub const MOST_WAITING: usize = 500;
+
+/// Bytes of the lists of an app from which on no more wait: they become one message.
+const MOST_BYTES: usize = 256 << 10;
+
+/// Bytes of the items of a list: further ones are left out.
+const MOST_BYTES_OF_ITEMS: usize = 16 << 10;
+
+/// Bytes of a list besides its items, about.
+const BYTES_BESIDE_ITEMS: usize = 500;
 
 /// A list that was answered to an app.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +36,22 @@ pub struct Served {
     /// The head of the list, best first.
     pub items: Vec<String>,
     pub at: DateTime<Utc>,
+}
+
+impl Served {
+    /// Returns the head of a list: so many items, and of long ids fewer.
+    pub fn head<'i>(items: impl Iterator<Item = &'i str>, most: usize) -> Vec<String> {
+        let mut bytes = 0;
+        let fits = |item: &&str| {
+            bytes += item.len();
+            bytes <= MOST_BYTES_OF_ITEMS
+        };
+        items.take(most).take_while(fits).map(str::to_owned).collect()
+    }
+
+    fn bytes(&self) -> usize {
+        BYTES_BESIDE_ITEMS + self.items.iter().map(String::len).sum::<usize>()
+    }
 }
 
 /// What an app did since its numbers were taken last.
@@ -48,6 +73,8 @@ pub struct AppTraffic {
     /// Whether an endpoint is told of the answers.
     is_told: AtomicBool,
     dropped: AtomicU64,
+    /// Of the lists that wait.
+    bytes: AtomicUsize,
     answers: Sender<Served>,
     waiting: Mutex<Receiver<Served>>,
 }
@@ -62,6 +89,7 @@ impl AppTraffic {
             errors: AtomicU64::new(0),
             is_told: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
             answers,
             waiting: Mutex::new(waiting),
         }
@@ -82,8 +110,12 @@ impl AppTraffic {
             return;
         }
         match self.answers.try_reserve() {
-            Ok(place) => place.send(list()),
-            Err(_) => _ = self.dropped.fetch_add(1, Ordering::Relaxed),
+            Ok(place) if self.bytes.load(Ordering::Relaxed) < MOST_BYTES => {
+                let list = list();
+                self.bytes.fetch_add(list.bytes(), Ordering::Relaxed);
+                place.send(list);
+            }
+            _ => _ = self.dropped.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -97,7 +129,9 @@ impl AppTraffic {
     /// Takes the lists that wait, and the number of those that were dropped.
     fn take_answers(&self) -> (Vec<Served>, u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let answers = std::iter::from_fn(|| waiting.try_recv().ok()).take(MOST_WAITING).collect();
+        let answers: Vec<Served> = std::iter::from_fn(|| waiting.try_recv().ok()).take(MOST_WAITING).collect();
+        // Some may have come meanwhile.
+        self.bytes.fetch_sub(answers.iter().map(Served::bytes).sum(), Ordering::Relaxed);
         (answers, self.dropped.swap(0, Ordering::Relaxed))
     }
 }
@@ -213,6 +247,13 @@ mod tests {
         }
         let taken = traffic.take_answers();
         assert_eq!((taken[0].1.len(), taken[0].2), (MOST_WAITING, 1));
+        let long = "i".repeat(MOST_BYTES_OF_ITEMS);
+        for _ in 0..100 {
+            app.serve(1, || Served { items: Served::head([long.as_str(), "b"].into_iter(), 100), ..served() });
+        }
+        let taken = traffic.take_answers();
+        assert_eq!((taken[0].1.len(), taken[0].2), (16, 84), "a message has a limit of bytes, too");
+        assert_eq!(taken[0].1[0].items.len(), 1);
         traffic.set_told(HashSet::new());
         app.serve(1, || unreachable!("nobody is told any more"));
         assert!(traffic.take_answers().is_empty());

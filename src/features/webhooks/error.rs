@@ -16,6 +16,9 @@ pub enum WebhookError {
     /// The project has as many endpoints as it may.
     #[error("This project has {most} endpoints, which is as many as one project may have. Delete those that are no longer used.")]
     TooManyEndpoints { most: i64 },
+    /// The project has as many endpoints as may be told of all answers.
+    #[error("This project has {most} endpoints with the topic recommendation.served, which is as many as one project may have.")]
+    TooManyToldOfAnswers { most: i64 },
     /// So many messages are not sent again at once.
     #[error("{found} messages would be sent again, and at once may be {most}. Choose a later moment.")]
     TooManyToReplay { found: i64, most: i64 },
@@ -28,6 +31,7 @@ impl From<WebhookError> for ApiError {
             WebhookError::AppIsOff => Self::coded(StatusCode::CONFLICT, "app_is_off", message),
             WebhookError::EndpointIsOff => Self::coded(StatusCode::CONFLICT, "endpoint_is_off", message),
             WebhookError::TooManyEndpoints { .. } => Self::coded(StatusCode::CONFLICT, "too_many_endpoints", message),
+            WebhookError::TooManyToldOfAnswers { .. } => Self::field("topics", message),
             WebhookError::TooManyToReplay { .. } => Self::field("since", message),
         }
     }

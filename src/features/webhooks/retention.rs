@@ -12,6 +12,9 @@ use crate::platform::services::Services;
 /// How long messages and notifications are kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
+/// How long messages about answered lists are kept once they are delivered: there may be one each second, and they are large.
+const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(1);
+
 const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Removes what is too old every hour until `stop` is cancelled.
@@ -26,17 +29,23 @@ pub async fn keep_tidy(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Removes messages and notifications of more than 30 days ago, and returns how many. Safe to repeat, and in several processes at
+/// Removes messages and notifications of more than 30 days ago, and delivered ones about answered lists of more than an hour ago.
+/// Returns how many. Safe to repeat, and in several processes at
 /// once.
 pub async fn tidy(services: &Services) -> anyhow::Result<usize> {
-    let oldest = services.clock.now() - KEPT;
+    let now = services.clock.now();
+    let oldest = now - KEPT;
     let mut connection = services.db.conn().await?;
     let mut removed = notifications::delete_before(&mut connection, oldest).await?;
-    loop {
-        let some = messages::delete_before(&mut connection, content::first_id_of(oldest)).await?;
-        removed += some;
-        if some == 0 {
-            return Ok(removed);
+    let first_kept = [false, true].map(|of_answers| (of_answers, if of_answers { now - ANSWERS_KEPT } else { oldest }));
+    for (of_answers, moment) in first_kept {
+        loop {
+            let some = messages::delete_before(&mut connection, content::first_id_of(moment), of_answers).await?;
+            removed += some;
+            if some == 0 {
+                break;
+            }
         }
     }
+    Ok(removed)
 }

@@ -1,6 +1,6 @@
 //! Apps: their keys, how much they are used, and the web pages that may use them.
 
-use recotem::features::webhooks::{refresh_told, store_all};
+use recotem::features::webhooks::{refresh_told, store_all, tidy};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -170,6 +170,54 @@ async fn answers_are_told_in_batches_to_the_endpoints_that_want_them() {
     let endpoint = shop.prepared.user.get("webhook_endpoint/").await.body["results"][0]["id"].clone();
     let refused = shop.prepared.user.patch(&format!("webhook_endpoint/{endpoint}/"), patched).await;
     assert!(refused.fault("app").contains("object does not exist"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_take_a_bounded_part_of_the_database() {
+    let shop = shop(json!({})).await;
+    let (user, receiver) = (&shop.prepared.user, Receiver::start(Reply::status(200)).await);
+    let body = json!({ "project": shop.prepared.project, "url": receiver.url(), "topics": ["recommendation.served"] });
+    let mut endpoints = Vec::new();
+    for _ in 0..5 {
+        endpoints.push(user.post("webhook_endpoint/", body.clone()).await.expect(201).id());
+    }
+    let sixth = user.post("webhook_endpoint/", body).await;
+    assert!(sixth.fault("topics").starts_with("This project has 5 endpoints with the topic recommendation.served"));
+    let plain = json!({ "project": shop.prepared.project, "url": receiver.url() });
+    let plain = user.post("webhook_endpoint/", plain).await.expect(201).id();
+    let topics = json!({ "topics": ["recommendation.served"] });
+    assert!(!user.patch(&format!("webhook_endpoint/{plain}/"), topics.clone()).await.fault("topics").is_empty());
+    user.patch(&format!("webhook_endpoint/{}/", endpoints[0]), topics).await.expect(200);
+
+    let insert = |endpoint: i64, count: i64| {
+        format!(
+            "INSERT INTO webhook_messages (id, endpoint_id, topic, body)
+             SELECT (lpad(to_hex((extract(epoch FROM program_now()) * 1000)::bigint), 12, '0') || lpad((n + 10000 * {endpoint})::text, 20, '0'))::uuid,
+                 {endpoint}, 'recommendation.served', '{{}}' FROM generate_series(1, {count}) AS n"
+        )
+    };
+    shop.app.execute(&insert(endpoints[0], 1_000)).await;
+    shop.app.execute(&insert(endpoints[1], 999)).await;
+    refresh_told(&shop.app.services, &shop.app.traffic).await.expect("read");
+    shop.predict(&shop.program, 200).await;
+    shop.store().await;
+    let count = async |endpoint: i64| {
+        shop.app.count(&format!("SELECT count(*) FROM webhook_messages WHERE endpoint_id = {endpoint}")).await
+    };
+    let mut stored = Vec::new();
+    for endpoint in &endpoints {
+        stored.push(count(*endpoint).await);
+    }
+    assert_eq!(stored, [1_000, 1_000, 1, 1, 1], "while 1,000 wait, no more are stored");
+
+    let (first, second) = (endpoints[0], endpoints[1]);
+    shop.app.execute(&format!("UPDATE webhook_messages SET state = 'delivered' WHERE endpoint_id = {second}")).await;
+    shop.app.execute(&format!("DELETE FROM webhook_messages WHERE endpoint_id = {first}")).await;
+    tidy(&shop.app.services).await.expect("tidied");
+    assert!(count(second).await > 0, "delivered answers are kept for an hour");
+    shop.app.services.clock.advance(chrono::TimeDelta::minutes(61));
+    tidy(&shop.app.services).await.expect("tidied");
+    assert_eq!((count(second).await, count(endpoints[2]).await), (0, 1), "what waits stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,8 +150,8 @@ async fn an_endpoint_that_fails_for_five_days_is_switched_off() {
     assert_eq!(told.deliver().await, 0);
 }
 
-/// Creates so many endpoints that failed before and have a message which is due. Their secrets are sealed as the program does.
-async fn failing_endpoints(told: &Told, receiver: &Receiver, count: i64) {
+/// Creates so many endpoints with a message which is due, after so many failures. Their secrets are sealed as the program does.
+async fn many_endpoints(told: &Told, receiver: &Receiver, count: i64, failures: i32) {
     let body = json!({ "name": "Other", "user_column": "user", "item_column": "item" });
     let project = told.owner.post("project/", body).await.expect(201).id();
     let (vault, owner) = (told.app.services.vault().expect("a vault"), format!("project {project}"));
@@ -165,7 +165,7 @@ async fn failing_endpoints(told: &Told, receiver: &Receiver, count: i64) {
     told.app
         .execute(&format!(
             "INSERT INTO webhook_endpoints (id, project_id, url, secret_sealed, secret_hint) VALUES {};
-             INSERT INTO webhook_lanes (endpoint_id, failures_in_row) SELECT 1000 + n, 1 FROM generate_series(1, {count}) AS n;
+             INSERT INTO webhook_lanes (endpoint_id, failures_in_row) SELECT 1000 + n, {failures} FROM generate_series(1, {count}) AS n;
              INSERT INTO webhook_messages (id, endpoint_id, topic, body)
              SELECT gen_random_uuid(), 1000 + n, 'model.trained', '{{}}' FROM generate_series(1, {count}) AS n",
             rows.join(", ")
@@ -177,14 +177,55 @@ async fn failing_endpoints(told: &Told, receiver: &Receiver, count: i64) {
 async fn hundreds_of_endpoints_that_hang_delay_no_other() {
     let told = Told::start().await;
     let (dead, good) = (Receiver::start(Reply::Hang).await, Receiver::start(Reply::status(200)).await);
-    failing_endpoints(&told, &dead, 600).await;
+    many_endpoints(&told, &dead, 600, 1).await;
     let (deliverer, stop) = (Deliverer::new(&told.app.services).expect("a vault"), CancellationToken::new());
     let delivering = tokio::spawn(deliverer.run(stop.clone()));
-    told.app.soon("the places for failing endpoints are taken", async || dead.received().len() >= 256).await;
+    told.app.soon("the places for its failing endpoints are taken", async || dead.received().len() >= 128).await;
     let endpoint = told.endpoint(&good, json!({})).await;
     told.test(&endpoint).await;
     told.app.soon("the good endpoint is told", async || good.received().len() == 1).await;
-    assert_eq!(dead.received().len(), 256, "the others wait, and the good one did not");
+    assert_eq!(dead.received().len(), 128, "the others wait, and the good one did not");
+    delivering.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_endpoints_that_answer_slowly_delay_none_of_another_organisation() {
+    let told = Told::start().await;
+    let (slow, good) = (Receiver::start(Reply::Hang).await, Receiver::start(Reply::status(200)).await);
+    many_endpoints(&told, &slow, 600, 0).await;
+    let (deliverer, stop) = (Deliverer::new(&told.app.services).expect("a vault"), CancellationToken::new());
+    let delivering = tokio::spawn(deliverer.run(stop.clone()));
+    told.app.soon("an organisation has its half of the places", async || slow.received().len() >= 256).await;
+    let other = told.app.user("other").await;
+    let body = json!({ "name": "Shop", "user_column": "user", "item_column": "item" });
+    let project = other.post("project/", body).await.expect(201).id();
+    let endpoint = other.post("webhook_endpoint/", json!({ "project": project, "url": good.url() })).await.expect(201).id();
+    other.post(&format!("webhook_endpoint/{endpoint}/test/"), json!({})).await.expect(202);
+    told.app.soon("the other organisation is told", async || good.received().len() == 1).await;
+    assert_eq!(slow.received().len(), 256);
+    delivering.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_not_answered_delays_no_later_one() {
+    let told = Told::start().await;
+    let receiver = Receiver::start(Reply::Hang).await;
+    let endpoint = told.endpoint(&receiver, json!({})).await;
+    let hanging = told.test(&endpoint).await;
+    let (deliverer, stop) = (Deliverer::new(&told.app.services).expect("a vault"), CancellationToken::new());
+    let delivering = tokio::spawn(deliverer.run(stop.clone()));
+    told.app.soon("the first message hangs", async || receiver.received().len() == 1).await;
+    receiver.reply_to_later(Reply::status(200));
+    let later = told.test(&endpoint).await;
+    let state = async |id: &str| {
+        let messages = told.messages(&endpoint).await;
+        messages.iter().find(|message| message["id"] == id).expect("the message")["state"].clone()
+    };
+    told.app.soon("the later one is delivered", async || state(&later).await == "delivered").await;
+    assert_eq!(state(&hanging).await, "waiting");
+    receiver.reply(Reply::status(200));
+    told.app.soon("the first one as well", async || state(&hanging).await == "delivered").await;
+    assert_eq!(receiver.received().len(), 2, "each was sent once");
     delivering.abort();
 }
 

@@ -110,6 +110,11 @@ impl Receiver {
         self.0.changed.notify_waiters();
     }
 
+    /// Answers later requests differently; those that hang are not answered still.
+    pub fn reply_to_later(&self, reply: Reply) {
+        *self.0.reply.lock().expect("no panic") = reply;
+    }
+
     /// Returns everything that arrived so far, in its order.
     pub fn received(&self) -> Vec<Received> {
         self.0.received.lock().expect("no panic").clone()

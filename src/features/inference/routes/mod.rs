@@ -136,7 +136,7 @@ fn note(inference: &Inference, caller: &KnownKey, answered: &Answered<'_>) {
         // No event can contain a longer id.
         user_id: answered.user.filter(|user| user.chars().count() <= LONGEST_USER).map(str::to_owned),
         strategy: answered.strategy.map(Strategy::wire),
-        items: answered.items.ids().take(TOLD_ITEMS).map(str::to_owned).collect(),
+        items: Served::head(answered.items.ids(), TOLD_ITEMS),
         at: inference.now(),
     });
 }

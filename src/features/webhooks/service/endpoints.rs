@@ -1,13 +1,14 @@
 //! Decisions about endpoints: their secrets, how many there may be, and when they are switched off.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel_async::AsyncConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::error::WebhookError;
 use super::super::model::{DisabledReason, Endpoint, EndpointFields, NewEndpoint};
 use super::super::secrets::{self, Kept};
 use super::super::store::endpoints::{self as store, Secrets};
+use crate::features::projects::Topic;
 use crate::platform::db::without_statement_timeout;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::outbound::Policy;
@@ -15,6 +16,9 @@ use crate::platform::services::Services;
 
 /// The largest number of endpoints of a project.
 pub const MOST_ENDPOINTS: i64 = 50;
+
+/// The largest number of those that are told of answers, which are most of what is sent.
+pub const MOST_TOLD_OF_ANSWERS: i64 = 5;
 
 /// How long a replaced secret still signs.
 const OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -34,6 +38,7 @@ pub async fn create(services: &Services, project: i64, fields: EndpointFields) -
             if store::lock_and_count(connection, project).await? >= MOST_ENDPOINTS {
                 return Err(WebhookError::TooManyEndpoints { most: MOST_ENDPOINTS }.into());
             }
+            refuse_many_told(connection, project, None, &fields).await?;
             let id = store::next_id(connection).await?;
             let off = (!fields.is_active).then_some((DisabledReason::User, now));
             let endpoint = NewEndpoint {
@@ -59,8 +64,28 @@ pub async fn update(services: &Services, current: &Endpoint, fields: EndpointFie
         _ => None,
     };
     let mut connection = services.db.conn().await?;
-    let saving = connection.transaction(async move |connection| store::update(connection, id, fields, switched, now).await);
-    Ok(saving.await?)
+    let project = current.project_id;
+    connection
+        .transaction(async move |connection| {
+            store::lock_and_count(connection, project).await?;
+            refuse_many_told(connection, project, Some(id), &fields).await?;
+            Ok(store::update(connection, id, fields, switched, now).await?)
+        })
+        .await
+}
+
+/// Fails if an endpoint with these fields would be one too many of those that are told of answers; the caller holds the project.
+async fn refuse_many_told(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    itself: Option<i64>,
+    fields: &EndpointFields,
+) -> ApiResult<()> {
+    let is_told = fields.topics.contains(&Topic::RecommendationServed);
+    if is_told && store::count_told_of_answers(connection, project, itself).await? >= MOST_TOLD_OF_ANSWERS {
+        return Err(WebhookError::TooManyToldOfAnswers { most: MOST_TOLD_OF_ANSWERS }.into());
+    }
+    Ok(())
 }
 
 /// Deletes an endpoint with its messages.

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::super::model::{DisabledReason, Endpoint, EndpointFields, Lane, NewEndpoint};
 use super::announce_endpoints;
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
-use crate::features::projects::page_of_project;
+use crate::features::projects::{Topic, page_of_project};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{apps, projects, webhook_endpoints, webhook_lanes};
 
@@ -47,6 +47,16 @@ pub async fn next_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
 pub async fn lock_and_count(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<i64> {
     projects::table.find(project).select(projects::id).for_no_key_update().first::<i64>(connection).await?;
     webhook_endpoints::table.filter(webhook_endpoints::project_id.eq(project)).count().get_result(connection).await
+}
+
+/// Counts the endpoints of a project that are told of answers, but one.
+pub async fn count_told_of_answers(connection: &mut AsyncPgConnection, project: i64, but: Option<i64>) -> QueryResult<i64> {
+    webhook_endpoints::table
+        .filter(webhook_endpoints::project_id.eq(project).and(webhook_endpoints::id.ne(but.unwrap_or(0))))
+        .filter(webhook_endpoints::topics.contains(vec![Topic::RecommendationServed]))
+        .count()
+        .get_result(connection)
+        .await
 }
 
 /// Returns whether a project has an app.

@@ -94,9 +94,12 @@ fn waiting_again(now: DateTime<Utc>) -> WaitingAgain {
     (webhook_messages::state.eq(MessageState::Waiting), webhook_messages::step.eq(0), webhook_messages::due_at.eq(now))
 }
 
-/// Removes some of the messages with ids below one, and returns how many. A message that still waits is removed, too.
-pub async fn delete_before(connection: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
-    let sql = "DELETE FROM webhook_messages WHERE id IN (SELECT id FROM webhook_messages WHERE id < $1 LIMIT $2)";
+/// Removes some of the messages with ids below one, and returns how many: all of them, also those that still wait, or only those about
+/// answered lists that were delivered.
+pub async fn delete_before(connection: &mut AsyncPgConnection, id: Uuid, of_answers: bool) -> QueryResult<usize> {
+    let which = if of_answers { "AND topic = 'recommendation.served' AND state = 'delivered'" } else { "" };
+    let sql =
+        format!("DELETE FROM webhook_messages WHERE id IN (SELECT id FROM webhook_messages WHERE id < $1 {which} LIMIT $2)");
     diesel::sql_query(sql).bind::<SqlUuid, _>(id).bind::<BigInt, _>(REMOVED_AT_ONCE).execute(connection).await
 }
 

@@ -2,15 +2,21 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt};
+use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::announce;
+
+/// Messages about answers that may wait for an endpoint; further ones are not stored for it, as they are large and come every
+/// second.
+const MOST_WAITING: i32 = 1_000;
 
 /// An endpoint that is told of the answers to an app.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub struct Told {
-    #[diesel(sql_type = BigInt)]
-    pub app_id: i64,
     #[diesel(sql_type = BigInt)]
     pub project_id: i64,
     #[diesel(sql_type = BigInt)]
@@ -33,10 +39,34 @@ pub async fn told_apps(connection: &mut AsyncPgConnection) -> QueryResult<HashSe
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Returns the endpoints that are told of the answers to these apps. They are not deleted before the transaction ends.
-pub async fn told(connection: &mut AsyncPgConnection, apps: &[i64]) -> QueryResult<Vec<Told>> {
-    let sql = format!(
-        "SELECT a.id AS app_id, e.project_id, e.id AS endpoint_id {TOLD} AND a.id = ANY ($1) ORDER BY e.id FOR KEY SHARE OF e"
-    );
-    diesel::sql_query(sql).bind::<Array<BigInt>, _>(apps).load(connection).await
+/// Returns the endpoints that are told of the answers to an app. They are not deleted before the transaction ends.
+pub async fn told(connection: &mut AsyncPgConnection, app: i64) -> QueryResult<Vec<Told>> {
+    let sql = format!("SELECT e.project_id, e.id AS endpoint_id {TOLD} AND a.id = $1 ORDER BY e.id FOR KEY SHARE OF e");
+    diesel::sql_query(sql).bind::<BigInt, _>(app).load(connection).await
+}
+
+/// Stores a message for each of these endpoints, under the id beside it, unless too many wait for it.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    endpoints: Vec<(Uuid, i64)>,
+    body: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let (ids, endpoints): (Vec<Uuid>, Vec<i64>) = endpoints.into_iter().unzip();
+    let stored = diesel::sql_query(
+        "INSERT INTO webhook_messages (id, endpoint_id, topic, body, due_at, ins_datetime)
+         SELECT told.id, told.endpoint_id, 'recommendation.served', $3, $4, $4
+         FROM unnest($1::uuid[], $2::bigint[]) AS told (id, endpoint_id)
+         WHERE (SELECT count(*) FROM (SELECT FROM webhook_messages m
+             WHERE m.endpoint_id = told.endpoint_id AND m.state = 'waiting' AND m.topic = 'recommendation.served' LIMIT $5) AS few
+         ) < $5",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<BigInt>, _>(endpoints)
+    .bind::<Text, _>(body)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Integer, _>(MOST_WAITING)
+    .execute(connection)
+    .await?;
+    if stored > 0 { announce(connection).await } else { Ok(()) }
 }
