@@ -9,6 +9,9 @@ use super::report::GuessedColumn;
 /// Share of common values from which on two columns hold the same ids.
 pub const SHARED: f64 = 0.5;
 
+/// The most confidence in what the user is asked about.
+const IN_DOUBT: f64 = 0.6;
+
 /// Columns at the beginning of each file whose values are compared with those of another file: each with each, so that more would
 /// take too long. Ids stand there.
 const MOST_COMPARED: usize = 32;
@@ -51,6 +54,11 @@ impl Found {
     fn new(at: usize, confidence: f64, reason: impl Into<String>) -> Self {
         Self { at, confidence, reason: reason.into() }
     }
+
+    /// Returns the same with so little confidence that the user is asked, and why.
+    fn in_doubt(self, why: &str) -> Self {
+        Self { confidence: self.confidence.min(IN_DOUBT), reason: format!("{}, {why}", self.reason), ..self }
+    }
 }
 
 /// Finds the column of ids of the only kind of object that a file is about, items or users. `other` is the column of the same ids in
@@ -81,7 +89,9 @@ pub fn own_ids(columns: &[Looks], role: Role, other: Option<&Looks>) -> Option<F
         (true, None) => Found::new(at, 0.85, "its name, though some values come back"),
         (false, _) => Found::new(at, 0.5, "its values may be ids, but its name says nothing"),
     };
-    (best > 0.0).then_some(found)
+    (best > 0.0).then(|| {
+        if looks.comes_back() { found.in_doubt("but most rows repeat an id, as those of interactions do") } else { found }
+    })
 }
 
 /// Finds the columns of users and of items in a file of interactions. `items` and `users` are the columns of the other files.

@@ -64,6 +64,11 @@ impl Looks {
         self.distinct() < self.present
     }
 
+    /// Returns whether most values are those of an earlier row.
+    pub fn comes_back(&self) -> bool {
+        self.distinct() * 2 < self.present
+    }
+
     fn are_most(&self, these: usize) -> bool {
         self.present > 0 && these as f64 >= MOST * self.present as f64
     }

@@ -183,6 +183,13 @@ fn files_that_do_not_fit_together_are_not_sure_and_say_why() {
     assert!(guesses.problems[0].starts_with("97 % of the item ids in the interactions have no row"), "{guesses:#?}");
     assert!(!guesses.is_sure);
 
+    let ratings = interactions("user_id|item_id|rating", |u, i| format!("{u}|{i}|{}", 1 + (u + i) % 5));
+    for guesses in [of(None, Some(ratings.clone()), None), of(Some(seen()), Some(ratings), None)] {
+        assert!(!guesses.is_sure, "interactions sent as items: {guesses:#?}");
+        let reason = &file(&guesses, Part::Items).column(Role::ItemId).unwrap().reason;
+        assert!(reason.contains("most rows repeat an id"), "{reason}");
+    }
+
     let catalogue = items("item_id|title|genre", |at| format!("{at}|A title of {at}|{}", ["a", "b"][at % 2]));
     let guesses = of(Some(catalogue), Some(seen()), None);
     assert!(guesses.problems[0].starts_with("The files seem to be swapped"), "{guesses:#?}");
