@@ -54,6 +54,10 @@ async function oddIds(page, address) {
   await id('recommendation-row').first().waitFor()
   const shown = await id('item-id').allInnerTexts()
   for (const item of ODD_ITEMS) assert.ok(!shown.includes(item), `${item} is known already`)
+  await id('item-title')
+    .filter({ hasText: /^The \w+ of / })
+    .first()
+    .waitFor()
 }
 
 async function cancelSearch(page, project) {

@@ -88,7 +88,7 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   await id('key-submit').click()
   const key = await id('created-key').innerText()
   assert.match(key, /^rctm_/)
-  onStep('key-created')
+  await onStep('key-created')
   await id('key-stored').click()
   await id('created-key').waitFor({ state: 'detached' })
   await id('key-row').first().waitFor()

@@ -82,6 +82,7 @@ async function sessions(page, baseUrl, project, onStep) {
   await id('train-model').first().click()
   await page.locator('#train-configuration').click()
   await page.getByRole('option', { name: /VMISKNN/ }).click()
+  await page.getByRole('listbox').waitFor({ state: 'detached' })
   await id('train-parameters').click()
   await onStep('train-sessions')
   await id('train-submit').click()

@@ -1,11 +1,12 @@
 /**
  * The end-to-end test in a real browser, against a running server:
  *   BASE_URL=http://127.0.0.1:8000 ADMIN_PASSWORD=… npm run e2e
- * PICTURES=0 skips the pictures, and PICTURES=all takes each in both languages, light and dark, instead of in one look;
- * E2E_TRIALS changes the length of the search.
+ * Where it takes pictures, axe looks for barriers, serious or critical. PICTURES=0 skips the pictures of pages, and PICTURES=all
+ * takes each in both languages, light and dark, instead of in one look; E2E_TRIALS changes the length of the search.
  */
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
+import { findingsOf } from './accessibility.mjs'
 import { launch, watchedPage } from './browser.mjs'
 import { edges } from './edges.mjs'
 import { features } from './features.mjs'
@@ -66,14 +67,18 @@ export async function run(baseUrl, password) {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, locale: 'en' })
   const { page, complaints } = await watchedPage(context)
   const started = Date.now()
+  const findings = []
+  const examine = async (shown, name) => findings.push(...(await findingsOf(shown, name)))
   const onStep = async (name) => {
     console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
     if (
       /^(job-live|key-created|settings-edited|wizard-|bad-upload|cancelled)/.test(name) ||
       PICTURED_STEPS.includes(name.replace(/-ja$/, ''))
-    )
+    ) {
       // A picture of the whole page resizes the window, which closes the list of the bell.
       await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: name !== 'bell' })
+      await examine(page, name)
+    }
   }
   try {
     const { seen, key } = await journey(page, baseUrl, password, {
@@ -97,15 +102,17 @@ export async function run(baseUrl, password) {
       }
       await photographAll(browser, baseUrl, await context.storageState(), paths, {
         inAllLooks: process.env.PICTURES === 'all',
+        examine,
       })
       console.log(`pictures in ${FOLDER}`)
     }
     await edges(page, baseUrl, seen, onStep)
     assert.deepEqual(complaints, [], 'the browser complained')
+    assert.deepEqual(findings, [], 'axe found barriers')
     console.log('passed')
   } catch (error) {
     await page.screenshot({ path: `${FOLDER}failure.png`, fullPage: true }).catch(() => {})
-    console.error(`failed at ${page.url()}; see ${FOLDER}failure.png`, complaints)
+    console.error(`failed at ${page.url()}; see ${FOLDER}failure.png`, complaints, findings)
     throw error
   } finally {
     await browser.close()

@@ -36,9 +36,9 @@ const NARROW_TOO = [
 
 /**
  * Takes pictures of every page, and of the narrow form of some: each in both languages, light and dark, with `inAllLooks`,
- * otherwise each in one of these looks in turn.
+ * otherwise each in one of these looks in turn. `examine` gets each page that was taken.
  */
-export async function photographAll(browser, baseUrl, storageState, paths, { inAllLooks }) {
+export async function photographAll(browser, baseUrl, storageState, paths, { inAllLooks, examine }) {
   mkdirSync(FOLDER, { recursive: true })
   const narrow = NARROW_TOO.filter((name) => paths[name]).map((name) => [name, paths[name]])
   const open = [['login', '/login'], ...(paths.organisation ? Object.entries(GATES) : [])]
@@ -52,24 +52,18 @@ export async function photographAll(browser, baseUrl, storageState, paths, { inA
       const context = await look(browser, { locale, theme, ...options })
       for (const [at, [name, path]] of pages.entries())
         if (inAllLooks || at % LOOKS.length === turn)
-          await shoot(context, baseUrl + path, `${prefix}${name}-${locale}-${theme}`, name)
+          await shoot(context, baseUrl + path, `${prefix}${name}-${locale}-${theme}`, name, examine)
       await context.close()
     }
 }
 
 async function look(browser, { locale, theme, ...options }) {
-  const context = await browser.newContext(options)
-  await context.addInitScript(
-    ([language, colours]) => {
-      localStorage.setItem('recotem.locale', language)
-      localStorage.setItem('recotem.theme', colours)
-    },
-    [locale, theme],
-  )
+  const context = await browser.newContext({ ...options, colorScheme: theme })
+  await context.addInitScript((language) => localStorage.setItem('recotem.locale', language), locale)
   return context
 }
 
-async function shoot(context, url, file, name) {
+async function shoot(context, url, file, name, examine) {
   const page = await context.newPage()
   await page.goto(url)
   await page.locator('[data-testid="page-title"], [data-testid="not-found"]').first().waitFor()
@@ -82,5 +76,6 @@ async function shoot(context, url, file, name) {
   if (name === 'audit') await byTestId(page, 'audit-toggle').first().click()
   await page.waitForTimeout(500)
   await page.screenshot({ path: `${FOLDER}${file}.png`, fullPage: true })
+  await examine(page, file)
   await page.close()
 }

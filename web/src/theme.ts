@@ -30,6 +30,14 @@ export const RecotemPreset = definePreset(Aura, {
         },
       },
     },
+    toast: {
+      colorScheme: {
+        light: {
+          success: { color: '{green.700}' },
+          error: { color: '{red.700}' },
+        },
+      },
+    },
     togglebutton: {
       colorScheme: {
         light: { root: { color: '{surface.600}' } },

@@ -43,7 +43,7 @@ const BESIDE: BesideNewItems = {
 }
 
 describe('a list of items', () => {
-  const show = () =>
+  const show = (titles: [string, string][] = []) =>
     mount(ScoredItems, {
       props: {
         title: 'For 007',
@@ -52,7 +52,8 @@ describe('a list of items', () => {
           { item_id: 'seen', score: 1.5, cold: false },
           { item_id: ' new', score: 1, cold: true },
         ],
-        history: null,
+        history: ['old', 'other'],
+        titles: new Map(titles),
       },
       global: { plugins: [i18n] },
     })
@@ -65,6 +66,19 @@ describe('a list of items', () => {
     expect(marks[2]?.attributes('title')).toBe(told)
     expect(marks[2]?.text()).toBe(`New: ${told}`)
     expect(rows[2]?.get('[data-testid="item-id"]').element.textContent).toBe(' new')
+  })
+
+  it('names those whose title is known', () => {
+    expect(show().find('[data-testid="item-title"]').exists()).toBe(false)
+    const named = show([
+      ['old', 'The Old One'],
+      ['seen', 'Seen'],
+    ])
+    const titles = named.findAll('[data-testid="item-title"]').map((cell) => cell.text())
+    expect(titles).toEqual(['The Old One', 'Seen', ''])
+    expect(named.get('button').attributes('aria-label')).toContain('The Old One')
+    const history = named.findAll('[data-testid="history"] li').map((row) => row.text())
+    expect(history).toEqual(['The Old One old', 'other'])
   })
 
   it('marks them in Japanese, too', () => {

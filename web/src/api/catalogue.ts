@@ -10,7 +10,7 @@ type Schemas = components['schemas']
 export type CatalogueItem = Sent<Schemas['ProjectItem']>
 export type CatalogueUser = Sent<Schemas['ProjectUser']>
 export type CatalogueKind = 'items' | 'users'
-type RowOf<K extends CatalogueKind> = K extends 'items' ? CatalogueItem : CatalogueUser
+export type RowOf<K extends CatalogueKind> = K extends 'items' ? CatalogueItem : CatalogueUser
 
 export interface CataloguePage<T> {
   count: number

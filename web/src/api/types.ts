@@ -113,7 +113,7 @@ export type TrainedModel = With<
 >
 
 /** The title is a readable name, if the server knows one from item metadata. A `cold` item is not in the training data. */
-export type ScoredItem = Schemas['ScoredItem'] & { title?: string | null }
+export type ScoredItem = Schemas['ScoredItem']
 
 export type AlgorithmParameter = Sent<Schemas['Parameter']>
 export type Algorithm = With<Sent<Schemas['Algorithm']>, { parameters: AlgorithmParameter[] }>
