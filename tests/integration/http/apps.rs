@@ -173,6 +173,22 @@ async fn answers_are_told_in_batches_to_the_endpoints_that_want_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_of_all_apps_is_told_of_one_that_is_made_later() {
+    let shop = shop(json!({})).await;
+    let (user, receiver) = (&shop.prepared.user, Receiver::start(Reply::status(200)).await);
+    let body = json!({ "project": shop.prepared.project, "url": receiver.url(), "topics": ["recommendation.served"] });
+    user.post("webhook_endpoint/", body).await.expect(201);
+    let later = user.post("app/", json!({ "project": shop.prepared.project, "name": "later" })).await.expect(201);
+    let program = shop.app.anonymous().with_key(later.body["key"].as_str().expect("a key"));
+    let stored = format!("SELECT count(*) FROM webhook_messages WHERE body LIKE '%\"app\":{},%'", later.id());
+    let told = async || {
+        shop.predict(&program, 200).await;
+        shop.app.count(&stored).await > 0
+    };
+    shop.app.soon("an answer to the later app is told", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_take_a_bounded_part_of_the_database() {
     let shop = shop(json!({})).await;
     let (user, receiver) = (&shop.prepared.user, Receiver::start(Reply::status(200)).await);

@@ -6,6 +6,7 @@ use diesel::sql_types::{Array, BigInt, Date};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::super::model::{App, AppFields, DayOfUse, NewApp};
+use super::announce_endpoints;
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::api_keys::Used;
 use crate::features::projects::{page_of_project, visible_projects};
@@ -47,9 +48,11 @@ pub async fn is_named(connection: &mut AsyncPgConnection, project: i64, name: &s
     diesel::select(diesel::dsl::exists(named)).get_result(connection).await
 }
 
-/// Stores an app.
+/// Stores an app. An endpoint may be told of the answers to all apps, so processes have to know.
 pub async fn insert(connection: &mut AsyncPgConnection, app: NewApp) -> QueryResult<App> {
-    diesel::insert_into(apps::table).values(app).returning(App::as_returning()).get_result(connection).await
+    let stored = diesel::insert_into(apps::table).values(app).returning(App::as_returning()).get_result(connection).await?;
+    announce_endpoints(connection).await?;
+    Ok(stored)
 }
 
 /// Changes the fields of an app.
