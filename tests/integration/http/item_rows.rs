@@ -454,3 +454,27 @@ async fn a_row_without_room_in_an_upload_waits_and_says_so() {
     assert!(!report["notes"].to_string().contains("columns_full"), "{report}");
     assert_eq!(waiting(&app).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_rows_names_their_items_after_the_item_column_has_changed() {
+    let app = TestApp::start_with_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    let file = async || {
+        app.idle().await;
+        let path = format!("item_meta_data/{}/download_file/", items.only().await["id"]);
+        String::from_utf8(user.get(&path).await.expect(200).bytes).expect("a text")
+    };
+    items.put("a", json!({ "sku": "X", "title": "A" })).await;
+    assert_eq!(file().await, "{\"item\":\"a\",\"sku\":\"X\",\"title\":\"A\"}\n");
+    let project = format!("project/{}/", items.project);
+    user.patch(&project, json!({ "item_column": "sku" })).await.expect(200);
+    items.put("b", json!({ "title": "B", "item": "left" })).await;
+    let lines = file().await;
+    assert_eq!(lines, "{\"sku\":\"a\",\"sku_2\":\"X\",\"title\":\"A\"}\n{\"sku\":\"b\",\"title\":\"B\",\"item\":\"left\"}\n");
+    assert_eq!(items.row("a").await["values"], json!({ "sku": "X", "title": "A" }));
+    user.upload_items(items.project, "again.jsonl", lines).await.expect(201);
+    assert_eq!(items.row("a").await["values"], json!({ "sku_2": "X", "title": "A" }));
+    assert_eq!(items.row("b").await["values"], json!({ "title": "B", "item": "left" }));
+    user.get(&items.path("X")).await.expect(404);
+}

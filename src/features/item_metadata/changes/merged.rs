@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::model::Change;
 use crate::features::datasets::DataError;
 use crate::features::item_metadata::lookup::{self, Builder, Built};
-use crate::features::item_metadata::preparation::{self, Limits, MOST_COLUMNS, MOST_ROWS};
+use crate::features::item_metadata::preparation::{self, LONGEST_COLUMN_NAME, Limits, MOST_COLUMNS, MOST_ROWS};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
 use crate::platform::tabular::{ColumnNote, EXAMPLES_OF_NOTE, NoteKind, TableCell};
@@ -100,8 +100,8 @@ impl Materials {
         let mut output = Output {
             builder: Builder::new(file),
             lines: lines.map(BufWriter::new),
+            keys: columns.keys(lines_by),
             lines_by,
-            names: &columns.names,
             rows: 0,
             memory: &self.memory,
             refused: None,
@@ -122,7 +122,8 @@ struct Output<'a> {
     builder: Builder<'a>,
     lines: Option<BufWriter<&'a mut File>>,
     lines_by: &'a str,
-    names: &'a [String],
+    /// The name of each column in the lines.
+    keys: Vec<String>,
     rows: u64,
     memory: &'a Promise,
     /// Why no more rows are accepted.
@@ -158,7 +159,7 @@ impl Output<'_> {
         self.rows += 1;
         if let Some(lines) = &mut self.lines {
             let mut line = Map::from_iter([(self.lines_by.to_owned(), Value::from(item))]);
-            line.extend(cells.iter().map(|(column, value)| (self.names[*column].clone(), value.clone())));
+            line.extend(cells.iter().map(|(column, value)| (self.keys[*column].clone(), value.clone())));
             serde_json::to_writer(&mut *lines, &line)?;
             lines.write_all(b"\n")?;
         }
@@ -199,6 +200,19 @@ impl Columns {
     fn cells(&self, values: &Map<String, Value>) -> Vec<TableCell> {
         values.iter().filter_map(|(name, value)| Some((*self.places.get(name)?, value.clone()))).collect()
     }
+
+    /// Returns the names of the columns in a file whose column of ids has this name: one that has it, too, gets another.
+    fn keys(&self, ids: &str) -> Vec<String> {
+        let others = || (2..).map(|number| numbered(ids, number)).find(|other| !self.places.contains_key(other));
+        let key = |name: &String| if name == ids { others() } else { None }.unwrap_or_else(|| name.clone());
+        self.names.iter().map(key).collect()
+    }
+}
+
+/// Returns a name with a number, such as `sku_2`, that is not longer than a name may be.
+fn numbered(name: &str, number: usize) -> String {
+    let end = format!("_{number}");
+    name.chars().take(LONGEST_COLUMN_NAME - end.len()).collect::<String>() + &end
 }
 
 #[cfg(test)]
@@ -280,5 +294,18 @@ mod tests {
         let narrower = materials(&blobs, Some("metadata/2.items"), Vec::new()).write().unwrap();
         let after = report_of_changed(Some(&report), narrower.rows, narrower.built, narrower.left_out.note());
         assert_eq!(after["notes"], json!([]), "nothing waits any more");
+    }
+
+    #[test]
+    fn a_column_named_like_that_of_the_ids_has_another_name_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().to_owned()).unwrap();
+        let rows = vec![change("a", Some(json!({ "item": "X", "item_2": "Y" }))), change("b", Some(json!({ "title": "B" })))];
+        let merged = materials(&blobs, None, rows).write().unwrap();
+        assert_eq!(merged.columns, ["item", "item_2", "title"]);
+        blobs.keep(merged.lines.unwrap(), "metadata/1").unwrap();
+        let lines = String::from_utf8(blobs.read("metadata/1").unwrap()).unwrap();
+        assert_eq!(lines, "{\"item\":\"a\",\"item_3\":\"X\",\"item_2\":\"Y\"}\n{\"item\":\"b\",\"title\":\"B\"}\n");
+        assert_eq!(numbered(&"é".repeat(256), 12).chars().count(), LONGEST_COLUMN_NAME);
     }
 }
