@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn found(blobs: &Blobs, key: &str, item: &str) -> Option<Vec<Value>> {
-        lookup::Rows::open(blobs.open_file(key).unwrap()).unwrap().find(item, 1_000).unwrap()
+        lookup::Rows::open(blobs.open_file(key).unwrap()).unwrap().find(item, 1 << 20).unwrap()
     }
 
     #[test]
