@@ -54,7 +54,7 @@ impl Columns {
 /// The time column, for the commands that can use it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TimeColumn {
-    /// Column of times: Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD
+    /// Column of times: Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339, YYYYMMDD or DD.MM.YYYY
     #[arg(long, value_name = "NAME")]
     pub time_column: Option<String>,
 }

@@ -149,7 +149,7 @@ pub enum TabularError {
     /// No value of the time column could be read.
     #[error(
         "no value of the time column {column:?} could be understood, for example {example:?}; \
-         use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD"
+         use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339, YYYYMMDD or DD.MM.YYYY"
     )]
     TimeUnparsable {
         /// The time column.

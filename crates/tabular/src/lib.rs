@@ -43,6 +43,7 @@ pub use preview::{MAX_PREVIEW_BYTES, column_names, preview, preview_of_start, pr
 pub use stop::{Stop, StopOnDrop};
 pub use table::read_table;
 pub use table_rows::{Cell as TableCell, TableOptions, TableReport};
+pub use times::{ReadTimes, read_times};
 
 use blocks::RowBlocks;
 use collector::Collector;

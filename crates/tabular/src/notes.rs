@@ -61,7 +61,8 @@ pub enum NoteKind {
     BytesAsHex,
     /// Backslashes were read as escapes in the way databases dump them (`\N`, `\t`, `\\`).
     BackslashEscapes,
-    /// Values of items that were changed one by one were left out, since no more columns fit; the examples are their columns.
+    /// Changed rows of items wait, since no more columns fit; the count is of their values without a column, and the examples are of
+    /// these columns.
     ColumnsFull,
 }
 

@@ -104,7 +104,7 @@ impl fmt::Display for ColumnNote {
                 write!(f, "{n} row{s} {have} bytes in {column} that are no text; kept as their hexadecimal digits")
             }
             NoteKind::BackslashEscapes => f.write_str("backslashes read as escapes of a database dump"),
-            NoteKind::ColumnsFull => write!(f, "{n} value{s} left out, since no more columns fit"),
+            NoteKind::ColumnsFull => write!(f, "{n} value{s} of changed items without a column, since no more fit"),
         }?;
         match self.examples.as_slice() {
             [] => Ok(()),

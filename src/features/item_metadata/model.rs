@@ -158,4 +158,14 @@ pub fn files_of_upload(key: &str) -> [String; 2] {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PrepareItemMetadata {
     pub item_meta_data_id: i64,
+    /// The columns that its start shows, except the ids. Changes of single rows have to fit beside them.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+impl PrepareItemMetadata {
+    /// Returns the group of the jobs of an upload.
+    pub fn group(id: i64) -> String {
+        format!("item_meta_data:{id}")
+    }
 }

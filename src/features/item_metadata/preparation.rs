@@ -13,11 +13,13 @@ use super::model::Subject;
 use crate::features::datasets::{DataError, EXAMPLES_IN_REPORT, LARGEST_RATIO, ask_for, largest_honest, no_row_kept};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
-use crate::platform::tabular::{self, ColumnNote, Rejected, Stop, TableOptions, TableReport, TabularError};
+use crate::platform::tabular::{self, ColumnNote, NoteKind, Rejected, Stop, TableOptions, TableReport, TabularError};
 
 /// Metadata is wide rather than long; a table with more columns is not a table of items or users.
 pub const MOST_COLUMNS: usize = 1_000;
 pub const MOST_ROWS: u64 = 10_000_000;
+/// Characters of the name of a column.
+pub const LONGEST_COLUMN_NAME: usize = 256;
 const LARGEST_CELL: usize = 256 << 10;
 
 /// The largest number of decompressed bytes, regardless of the limit for interactions.
@@ -46,13 +48,15 @@ const ROWS_AT_ONCE: u64 = 1 << 16;
 /// Memory that is reserved in advance.
 const BYTES_AT_ONCE: u64 = 16 << 20;
 
-/// Checks from the start of a file that it has the format of its name and a column of ids.
-pub fn check_columns(path: &Path, name: &str, id_column: &str, stop: &Stop) -> Result<(), DataError> {
+/// Checks from the start of a file that it has the format of its name and a column of ids. Returns the others that its start shows:
+/// all, or those of its first record. One with a name that no column may have makes the preparation fail, and is left out.
+pub fn check_columns(path: &Path, name: &str, id_column: &str, stop: &Stop) -> Result<Vec<String>, DataError> {
     let columns = tabular::column_names(path, name, stop)?;
-    if columns.iter().any(|column| column == id_column) {
-        return Ok(());
+    if !columns.iter().any(|column| column == id_column) {
+        return Err(TabularError::MissingColumn { column: id_column.to_owned(), available: columns }.into());
     }
-    Err(TabularError::MissingColumn { column: id_column.to_owned(), available: columns }.into())
+    let is_named = |column: &String| column.chars().count() <= LONGEST_COLUMN_NAME && !column.contains('\0');
+    Ok(columns.into_iter().filter(|column| column != id_column && is_named(column)).take(MOST_COLUMNS).collect())
 }
 
 /// Reads the whole file: its place, its name and its size are given, then what its rows describe and the column of their ids.
@@ -159,8 +163,8 @@ fn report(read: &TableReport, built: Built) -> MetaDataReport {
 }
 
 /// Returns the report of an upload whose rows were changed one by one: `rows` is their number now, `before` the report so far, and
-/// `note` what the changes led to; it replaces one of the same kind.
-pub fn report_of_changed(before: Option<&Value>, rows: u64, built: Built, note: Option<ColumnNote>) -> Value {
+/// `waiting` the note about changes that do not fit, in the place of the former one.
+pub fn report_of_changed(before: Option<&Value>, rows: u64, built: Built, waiting: Option<ColumnNote>) -> Value {
     let of_upload = |field: &str| before.and_then(|report| report.get(field));
     let rejected = of_upload("rejected").and_then(Value::as_u64).unwrap_or_default();
     let report = MetaDataReport {
@@ -179,9 +183,9 @@ pub fn report_of_changed(before: Option<&Value>, rows: u64, built: Built, note: 
             report[field] = kept.clone();
         }
     }
-    if let Some((note, notes)) = note.zip(report["notes"].as_array_mut()) {
-        notes.retain(|known| known["kind"] != json!(note.kind));
-        notes.push(json!(note));
+    if let Some(notes) = report["notes"].as_array_mut() {
+        notes.retain(|known| known["kind"] != json!(NoteKind::ColumnsFull));
+        notes.extend(waiting.map(|note| json!(note)));
     }
     report
 }

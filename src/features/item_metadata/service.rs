@@ -1,12 +1,10 @@
 //! Rules for metadata: what is accepted, how it is looked up, and when its files are deleted.
 
-use std::fs::File;
 use std::path::Path;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
-use super::lookup::Rows;
 use super::model::{Form, ItemMetaData, PrepareItemMetadata, Stored, Subject, files_of_upload};
 use super::preparation::{self, Prepared};
 use super::store;
@@ -25,13 +23,12 @@ use crate::platform::tabular::Stop;
 /// The largest number of bytes of item metadata in one answer.
 pub const LARGEST_METADATA: usize = 16 << 20;
 
-/// How often the form in use is looked up whose file is replaced meanwhile.
-const TRIES: usize = 3;
-
 /// An upload stored under its keys, with its prepared form if it is small.
 struct Kept {
     stored: Stored,
     form: Option<Form>,
+    /// The columns of one that is not prepared yet.
+    columns: Vec<String>,
 }
 
 impl Kept {
@@ -79,7 +76,7 @@ async fn insert(
             }
             let metadata = store::insert(connection, (project, subject), Some(maker), kept.stored, kept.form).await?;
             supersede_if_ready(connection, &metadata).await?;
-            enqueue_if_waiting(connection, &metadata, most_waiting).await?;
+            enqueue_if_waiting(connection, &metadata, kept.columns, most_waiting).await?;
             projects::refuse_excess(connection, project, metadata.stored_bytes.unsigned_abs(), allowed).await??;
             Ok(metadata)
         })
@@ -131,7 +128,7 @@ async fn put_in_place(
             kept.stored.superseded_changes = store::last_change(connection, project).await?;
             let after = store::replace(connection, id, kept.stored, kept.form).await?;
             supersede_if_ready(connection, &after).await?;
-            enqueue_if_waiting(connection, &after, most_waiting).await?;
+            enqueue_if_waiting(connection, &after, kept.columns, most_waiting).await?;
             projects::refuse_excess(connection, project, after.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, after))
         })
@@ -151,13 +148,14 @@ async fn supersede_if_ready(connection: &mut AsyncPgConnection, metadata: &ItemM
 async fn enqueue_if_waiting(
     connection: &mut AsyncPgConnection,
     metadata: &ItemMetaData,
+    columns: Vec<String>,
     most_waiting: u32,
 ) -> Result<(), DataError> {
     if metadata.status == TrainingDataStatus::Preparing {
         let turn = projects::turn_of(connection, metadata.project_id).await?;
-        let group_key = Some(format!("item_meta_data:{}", metadata.id));
+        let group_key = Some(PrepareItemMetadata::group(metadata.id));
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
-        queue::enqueue(connection, &PrepareItemMetadata { item_meta_data_id: metadata.id }, options).await?;
+        queue::enqueue(connection, &PrepareItemMetadata { item_meta_data_id: metadata.id, columns }, options).await?;
         projects::admit_jobs(connection, metadata.project_id, 1, most_waiting).await??;
     }
     Ok(())
@@ -169,6 +167,8 @@ struct Examined {
     /// The decompressed copy of compressed Parquet.
     copy: Option<Incoming>,
     prepared: Option<Prepared>,
+    /// The columns that the start of a large upload shows.
+    columns: Vec<String>,
 }
 
 /// Checks an upload, and prepares it if it is small. For a large upload, only the start of the file is checked.
@@ -178,12 +178,12 @@ async fn examine(services: &Services, (project, subject): (&Project, Subject), u
         let (path, name, size) = (upload.received.file.path(), upload.name.as_str(), upload.received.size);
         if is_prepared_at_once(name, size) {
             let prepared = Some(work.run(path, name, size, stop)?);
-            return Ok(Examined { upload, copy: None, prepared });
+            return Ok(Examined { upload, copy: None, prepared, columns: Vec::new() });
         }
         let copy = unpacked::copy_of(&work.blobs, path, name, work.limits.largest_expanded, stop)?;
         let (path, name) = copy.as_ref().map_or((path, name), |copy| (copy.path(), unpacked::NAME));
-        preparation::check_columns(path, name, &work.id_column, stop)?;
-        Ok(Examined { upload, copy, prepared: None })
+        let columns = preparation::check_columns(path, name, &work.id_column, stop)?;
+        Ok(Examined { upload, copy, prepared: None, columns })
     })
     .await
 }
@@ -212,7 +212,7 @@ impl Examined {
                 superseded_changes: 0,
                 id_column: None,
             };
-            let mut kept = Kept { stored, form };
+            let mut kept = Kept { stored, form, columns: self.columns };
             kept.stored.stored_bytes = bytes_of(&blobs, &kept.files())?;
             Ok(kept)
         })
@@ -368,33 +368,4 @@ pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataEr
         Ok(after)
     })
     .await?
-}
-
-/// Opens the prepared form in use of a project about a subject; `None` if there is none. It can be read even if it is replaced
-/// meanwhile.
-pub async fn open_newest(
-    connection: &mut AsyncPgConnection,
-    blobs: &Blobs,
-    project: i64,
-    subject: Subject,
-) -> Result<Option<File>, DataError> {
-    for _ in 0..TRIES {
-        let Some(key) = store::newest(connection, project, subject).await? else { return Ok(None) };
-        let blobs = blobs.clone();
-        match blocking(move || Ok(blobs.open_file(&key)?)).await {
-            Err(DataError::Storage(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
-            opened => return opened.map(Some),
-        }
-    }
-    Ok(None)
-}
-
-/// Opens the prepared form of metadata to look up rows. Blocks.
-pub fn rows(blobs: &Blobs, metadata: &ItemMetaData) -> Result<Rows, DataError> {
-    let gone = || DataError::NotUsable(metadata.problem());
-    let key = metadata.prepared_key.as_deref().ok_or_else(gone)?;
-    blobs.open_file(key).and_then(Rows::open).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => gone(),
-        _ => error.into(),
-    })
 }

@@ -1,5 +1,6 @@
 //! SQL of metadata.
 
+use chrono::DateTime;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -75,11 +76,24 @@ pub async fn in_use(connection: &mut AsyncPgConnection, project: i64) -> QueryRe
 
 /// Returns whether item metadata of a project is still being prepared.
 pub async fn is_preparing(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<bool> {
-    let preparing = item_meta_data::table
+    Ok(in_preparation(project).select(item_meta_data::id).first::<i64>(connection).await.optional()?.is_some())
+}
+
+/// Selects the item metadata of a project that is being prepared.
+fn in_preparation(project: i64) -> item_meta_data::BoxedQuery<'static, Pg> {
+    item_meta_data::table
         .filter(item_meta_data::project_id.eq(project).and(item_meta_data::subject.eq(Subject::Item)))
         .filter(item_meta_data::storage_key.is_not_null())
-        .filter(item_meta_data::status.eq(TrainingDataStatus::Preparing));
-    diesel::select(diesel::dsl::exists(preparing)).get_result(connection).await
+        .filter(item_meta_data::status.eq(TrainingDataStatus::Preparing))
+        .into_boxed()
+}
+
+/// Returns the ids of the item metadata of a project that is being prepared and will be in use, unless `in_use` is newer.
+pub async fn preparing(connection: &mut AsyncPgConnection, project: i64, in_use: Option<&ItemMetaData>) -> QueryResult<Vec<i64>> {
+    let (at, id) = in_use.map_or((DateTime::UNIX_EPOCH, 0), |in_use| (in_use.ins_datetime, in_use.id));
+    let is_newer = item_meta_data::ins_datetime.gt(at).or(item_meta_data::ins_datetime.eq(at).and(item_meta_data::id.ge(id)));
+    let newer = in_preparation(project).filter(is_newer);
+    newer.select(item_meta_data::id).load(connection).await
 }
 
 /// Returns the last change of a single row of a project that waits; 0 if none does.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::error::StudioError;
-use super::guess::{GuessedFile, Guesses, Head, Heads};
+use super::guess::{GuessedFile, Guesses, Head, Heads, unread_column};
 use super::mapping::{Mapping, Part, Role, check};
 use super::model::Goal;
 use super::plan::Facts;
@@ -38,6 +38,7 @@ pub fn decide(
         None if guesses.is_sure => guesses.mapping(),
         None => return Err(StudioError::MappingNeeded(Box::new(guesses))),
     };
+    require_times(heads, &mapping)?;
     let spec = spec::of_items(&mapping);
     if let Some(spec) = &spec {
         let fault = |error: MlError| ApiError::field("mapping", datasets::sentence(&error.to_string()));
@@ -81,6 +82,13 @@ fn completed(heads: &Heads, guesses: &Guesses, mut mapping: Mapping) -> Result<M
         }
     }
     Ok(mapping)
+}
+
+/// Fails if none of the first values of the column of times can be read as one.
+fn require_times(heads: &Heads, mapping: &Mapping) -> Result<(), StudioError> {
+    let column = mapping.column(Part::Interactions, Role::Time);
+    let Some((Ok(head), column)) = heads.of(Part::Interactions).zip(column) else { return Ok(()) };
+    unread_column(head, column).map_or(Ok(()), |text| Err(ApiError::field("mapping", text).into()))
 }
 
 /// Fails if nothing can be learnt from interactions whose rows have all been seen, such as those of one user.

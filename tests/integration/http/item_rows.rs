@@ -383,3 +383,98 @@ async fn what_waits_is_limited_and_counts_among_the_stored_bytes() {
     // One that waits can still be replaced.
     items.put("b", json!({ "title": "z" })).await;
 }
+
+/// Returns a row with a value in each of these columns.
+fn wide(name: &str, columns: usize) -> Value {
+    (0..columns).map(|column| (format!("{name}{column}"), json!(1))).collect::<Map<_, _>>().into()
+}
+
+/// More bytes than are prepared within a request.
+const LARGE: usize = 4_500_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_an_upload_in_preparation_count_too() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    user.upload_items(items.project, "a.csv", "item,title\na,A\n").await.expect(201);
+    let columns: Vec<String> = (0..900).map(|column| format!("c{column}")).collect();
+    let row = |item: usize| format!("i{item},{}{}\n", "x".repeat(1_000), ",".repeat(899));
+    let large: String = std::iter::once(format!("item,{}\n", columns.join(","))).chain((0..LARGE / 1_000).map(row)).collect();
+    let large = user.upload_items(items.project, "large.csv", large).await.expect(201);
+    assert_eq!(large.body["status"], "preparing");
+
+    let refused = user.put(&items.path("z"), wide("other", 900)).await;
+    assert!(refused.fault("non_field_errors").contains("there would be 1800"), "{}", refused.body);
+    user.get(&items.path("z")).await.expect(404);
+    items.put("z", wide("other", 100)).await;
+    // The metadata in use has the column.
+    let refused = user.put(&items.path("a"), json!({ "title": "B" })).await;
+    assert!(refused.fault("non_field_errors").contains("there would be 1001"), "{}", refused.body);
+    items.put("a", json!({ "c0": 1 })).await;
+    app.work();
+    app.idle().await;
+    assert_eq!(items.row("z").await, json!({ "item_id": "z", "values": wide("other", 100), "is_pending": false }));
+    assert_eq!(items.row("a").await["is_pending"], false);
+    let ready = user.get(&format!("item_meta_data/{}/", large.id())).await.expect(200).body;
+    assert_eq!(ready["valid_columns_list_json"].as_array().map(Vec::len), Some(1_000));
+    assert!(!ready["report"]["notes"].to_string().contains("columns_full"), "{}", ready["report"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_without_room_in_an_upload_waits_and_says_so() {
+    let app = TestApp::start_without_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    // Records of JSON lines can have columns that the first does not show.
+    let mut second = wide("c", 900);
+    second["item"] = json!("second");
+    let others = (0..LARGE / 1_000).map(|item| json!({ "item": format!("i{item}"), "c0": "x".repeat(1_000) }));
+    let lines = [json!({ "item": "first", "c0": 1 }), second].into_iter().chain(others).map(|line| format!("{line}\n"));
+    let large = user.upload_items(items.project, "large.jsonl", lines.collect::<String>()).await.expect(201);
+    assert_eq!(large.body["status"], "preparing");
+    items.put("first", wide("other", 900)).await;
+    items.put("z", json!({ "c1": 2, "new": 3 })).await;
+    app.work();
+    app.idle().await;
+
+    let waits = items.row("first").await;
+    assert_eq!((&waits["values"], &waits["is_pending"]), (&wide("other", 900), &json!(true)));
+    assert!(waits["problem"].as_str().is_some_and(|problem| problem.contains("there would be 1801")), "{waits}");
+    assert_eq!(items.row("z").await, json!({ "item_id": "z", "values": { "c1": 2, "new": 3 }, "is_pending": false }));
+    let path = format!("item_meta_data/{}/", large.id());
+    let report = user.get(&path).await.expect(200).body["report"].clone();
+    let full = json!({ "column": null, "kind": "columns_full", "count": 900, "examples": ["other0", "other1", "other2"], "guess": null });
+    assert!(report["notes"].as_array().is_some_and(|notes| notes.contains(&full)), "{report}");
+
+    items.put("first", json!({ "c0": 9 })).await;
+    app.idle().await;
+    assert_eq!(items.row("first").await, json!({ "item_id": "first", "values": { "c0": 9 }, "is_pending": false }));
+    let report = user.get(&path).await.expect(200).body["report"].clone();
+    assert!(!report["notes"].to_string().contains("columns_full"), "{report}");
+    assert_eq!(waiting(&app).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_rows_names_their_items_after_the_item_column_has_changed() {
+    let app = TestApp::start_with_worker().await;
+    let user = app.user("ada").await;
+    let items = Items { caller: &user, project: project_of(&user).await };
+    let file = async || {
+        app.idle().await;
+        let path = format!("item_meta_data/{}/download_file/", items.only().await["id"]);
+        String::from_utf8(user.get(&path).await.expect(200).bytes).expect("a text")
+    };
+    items.put("a", json!({ "sku": "X", "title": "A" })).await;
+    assert_eq!(file().await, "{\"item\":\"a\",\"sku\":\"X\",\"title\":\"A\"}\n");
+    let project = format!("project/{}/", items.project);
+    user.patch(&project, json!({ "item_column": "sku" })).await.expect(200);
+    items.put("b", json!({ "title": "B", "item": "left" })).await;
+    let lines = file().await;
+    assert_eq!(lines, "{\"sku\":\"a\",\"sku_2\":\"X\",\"title\":\"A\"}\n{\"sku\":\"b\",\"title\":\"B\",\"item\":\"left\"}\n");
+    assert_eq!(items.row("a").await["values"], json!({ "sku": "X", "title": "A" }));
+    user.upload_items(items.project, "again.jsonl", lines).await.expect(201);
+    assert_eq!(items.row("a").await["values"], json!({ "sku_2": "X", "title": "A" }));
+    assert_eq!(items.row("b").await["values"], json!({ "title": "B", "item": "left" }));
+    user.get(&items.path("X")).await.expect(404);
+}

@@ -158,6 +158,48 @@ async fn what_is_unsure_is_asked_for_and_a_mapping_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn times_are_read_as_guessed_or_asked_about() {
+    let app = TestApp::start_without_worker().await;
+    let ana = app.user("ana").await;
+    let dated = |name: &str, date: fn(usize) -> String| {
+        let text = interactions();
+        let lines = text.lines().skip(1).enumerate().map(|(at, line)| {
+            let ids = line.rsplit_once(',').expect("three fields").0;
+            format!("{ids},{}\n", date(at))
+        });
+        let text = std::iter::once("user_id,item_id,date\n".to_owned()).chain(lines).collect::<String>();
+        form(name).part("interactions", file("a.csv", text))
+    };
+    let time_of = async |made: Answer| {
+        let project = ana.get(&format!("project/{}/", made.expect(201).body["project"])).await.expect(200).body;
+        project["time_column"].clone()
+    };
+    let days: [fn(usize) -> String; 4] = [
+        |at| format!("{:02}.06.2020", 1 + at % 28),
+        |at| format!("{:02}/06/2020 06:43", 1 + at % 28),
+        |at| format!("06/{:02}/2020", 1 + at % 28),
+        |at| format!("2020年06月{:02}日", 1 + at % 28),
+    ];
+    for (at, day) in days.into_iter().enumerate() {
+        assert_eq!(time_of(start(&ana, dated(&format!("D{at}"), day)).await).await, "date");
+    }
+
+    let unread = |at: usize| format!("June {} 2020", 1 + at % 28);
+    let refused = start(&ana, dated("U", unread)).await.expect(422).body;
+    let guess = &refused["guesses"]["files"]["interactions"];
+    assert_eq!((&refused["code"], &guess["problems"][0]["column"]), (&json!("mapping_needed"), &json!("date")), "{refused}");
+    let text = guess["problems"][0]["text"].as_str().expect("a text");
+    assert!(text.starts_with("\"June 1 2020\" cannot be read as a time. Write times as 2020-01-31"), "{text}");
+    let mapping =
+        |role: &str| json!({ "interactions": { "user_id": "user_id", "item_id": "item_id", "date": role } }).to_string();
+    let refused = start(&ana, dated("U", unread).text("mapping", mapping("time"))).await;
+    assert!(refused.fault("mapping").contains("cannot be read as a time"), "{}", refused.body);
+    let made = start(&ana, dated("U", unread).text("mapping", mapping("ignored"))).await;
+    assert_eq!(time_of(made).await, Value::Null);
+    app.leaves_jobs_behind("there is no worker");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_files_are_refused_in_words_and_leave_nothing() {
     let app = TestApp::start_without_worker().await;
     let ana = app.user("ana").await;

@@ -3476,8 +3476,8 @@ export interface components {
             is_pending: boolean;
             item_id: string;
             /**
-             * @description Why a pending change is not in use yet, if the last attempt to bring it into use failed for good. It is tried again with the
-             *     next change.
+             * @description Why a pending change is not in use yet, if the last attempt to bring it into use failed for good, or the item metadata has no
+             *     room for its columns. It is tried again with the next change.
              */
             problem?: string | null;
             /** @description The values by column; null if the row is removed. */
@@ -3685,7 +3685,7 @@ export interface components {
          * @description The meaning of a note.
          * @enum {string}
          */
-        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "rows_over_lines" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes";
+        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "rows_over_lines" | "delimiter_found" | "encoding_found" | "carriage_returns" | "doubled_returns" | "bytes_as_hex" | "backslash_escapes" | "columns_full";
         /** @description A page of notifications. */
         NotificationPage: components["schemas"]["Page_Notification"] & {
             /**
@@ -5246,7 +5246,7 @@ export interface components {
         StudioGuessedColumn: {
             /**
              * Format: double
-             * @description From 0 to 1. A needed column below 0.8 has to be confirmed.
+             * @description From 0 to 1. A column below 0.8 has to be confirmed.
              */
             confidence: number;
             /** @description `text`, `category`, `number`, `time` or `vector`, if it describes items or users. */

@@ -61,7 +61,7 @@ export const reading = {
         '{n} row has bytes in “{column}” that are no text{examples}. They were kept as their hexadecimal digits. | {n} rows have bytes in “{column}” that are no text{examples}. They were kept as their hexadecimal digits.',
       backslash_escapes: 'Backslashes were read the way database dumps write them.',
       columns_full:
-        '{n} value of changed items was left out, because item metadata may have at most 1,000 columns{examples}. Remove columns you do not need, then send the items again. | {n} values of changed items were left out, because item metadata may have at most 1,000 columns{examples}. Remove columns you do not need, then send the items again.',
+        '{n} value of changed items has no room, because item metadata may have at most 1,000 columns{examples}. These items keep their former rows until you send them again with fewer columns. | {n} values of changed items have no room, because item metadata may have at most 1,000 columns{examples}. These items keep their former rows until you send them again with fewer columns.',
     },
     /** The same, for notes about some rows only. */
     some: {

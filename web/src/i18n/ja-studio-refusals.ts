@@ -15,6 +15,12 @@ export const studioRefusals: Record<string, string> = {
   'its values come back, but its name says nothing': '同じ値が繰り返し現れますが、列名からは判断できません',
   'its name, and its values are times': '列名から判断しました。値は日時です',
   'its values are times': '値が日時です',
+  'its name says that it has times, but its values cannot be read as times':
+    '列名は日時を表していますが、値を日時として読み取れません',
+  '"{example}" cannot be read as a time. Write times as 2020-01-31, 2020-01-31 13:05:00, 31.01.2020 or Unix time; 01/02/2020 is read where another of the first rows, such as 31/01/2020, shows which number is the day. Or give this column the role "ignored".':
+    '「{0}」を日時として読み取れません。日時は 2020-01-31、2020-01-31 13:05:00、31.01.2020、または Unix 時刻で記入してください。01/02/2020 の形式は、先頭付近の行に 31/01/2020 のような値があり、どちらが日かを判断できる場合に読み取ります。日時を使用しない場合は、この列の役割を「使用しない」にしてください。',
+  '{unread} of {} rows are left out, since they have no time that can be read, but "{example}".':
+    '{1} 行中 {0} 行は、「{2}」のように日時として読み取れない値のため、使用されません。',
   'its name, and it has few different values': '列名から判断しました。値の種類は少数です',
   'its values are words for what users do': '値がユーザーの行動を表す語です',
   'its name, and its values are numbers': '列名から判断しました。値は数値です',
@@ -38,7 +44,7 @@ export const studioRefusals: Record<string, string> = {
     '後の行と ID が重複する行が {0} 行あります。同じ ID では最後の行を使用します。',
   'All rows seen are of one {what}. Recommendations are learnt from what many have in common.':
     '確認した行がすべて同じ ID です。推薦は、多くのユーザーとアイテムに共通する傾向から学習します。',
-  '"{padded}" and "{bare}" both occur. They are different ids, since ids are compared letter by letter.':
+  '"{first}" and "{second}" both occur. They are different ids, since ids are compared letter by letter.':
     '「{0}」と「{1}」の両方があります。ID は文字列として比較するため、別の ID として扱います。',
   'No column looks like {}. Say which one it is.':
     '判断できない列があります。どの列がユーザーまたはアイテムの ID かを選択してください。',

@@ -63,8 +63,8 @@ pub use group::Group;
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
 pub use model::{
-    GroupedJob, JobId, JobRecord, JobState, Waiting, count_waiting, find, has_live, has_waiting, newest_of_group, of_groups,
-    unfinished,
+    GroupedJob, JobId, JobRecord, JobState, Waiting, count_waiting, find, has_live, has_waiting, newest_of_group, newest_payload,
+    of_groups, unfinished,
 };
 pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -131,6 +132,17 @@ pub async fn of_groups(connection: &mut AsyncPgConnection, groups: &[String]) ->
 pub async fn newest_of_group(connection: &mut AsyncPgConnection, group: &str) -> QueryResult<Option<GroupedJob>> {
     let of_group = jobs::table.filter(jobs::group_key.eq(group));
     of_group.order(jobs::id.desc()).select(GroupedJob::as_select()).first(connection).await.optional()
+}
+
+/// Returns what the newest job of a kind in a group is to do; `None` if there is none, or it cannot be read any more.
+pub async fn newest_payload<P: DeserializeOwned>(
+    connection: &mut AsyncPgConnection,
+    group: &str,
+    kind: &str,
+) -> QueryResult<Option<P>> {
+    let of_kind = jobs::table.filter(jobs::group_key.eq(group).and(jobs::kind.eq(kind)));
+    let newest: Option<Value> = of_kind.order(jobs::id.desc()).select(jobs::payload).first(connection).await.optional()?;
+    Ok(newest.and_then(|payload| serde_json::from_value(payload).ok()))
 }
 
 /// Returns whether a group has a job that is not over, apart from those in `except`.

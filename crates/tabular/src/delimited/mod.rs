@@ -15,7 +15,7 @@ use super::collector::{Cells, Collector, MAX_COLUMNS};
 use super::error::TabularError;
 use super::options::{ReadOptions, Wanted, locate};
 use super::text;
-use super::times::{TimeCell, TimeReading, TimeSample};
+use super::times::{SAMPLED, TimeCell, TimeReading, TimeSample};
 pub(super) use blocks::read_in_blocks;
 use dialect::Dialect;
 pub(super) use line_ends::DOUBLED_END;
@@ -43,9 +43,6 @@ pub(super) fn read(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut Col
     rows.tally.report.notes = notes;
     table.read(&mut records, rows)
 }
-
-/// Rows that are read ahead to decide the notation of times.
-const SAMPLED: usize = 2_000;
 
 /// Decides from the first rows how to read the times.
 fn sample(mut head: &[u8], dialect: Dialect, options: &ReadOptions) -> Result<TimeReading, TabularError> {

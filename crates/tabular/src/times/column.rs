@@ -1,6 +1,7 @@
 //! Interprets the numbers of a time column: decided for the column, since a single number is ambiguous.
 
 use super::super::notes::Guess;
+use super::civil::{self, First, FirstSample};
 use super::{DAY, MICROS, TimeCell, days_of, parse_date_time, parse_integer, unix_float, unix_integer};
 
 /// Numbers that are not Unix time and differ from it by their number of digits. Each number has one form at most.
@@ -38,6 +39,8 @@ const TICKS_PER_MICRO: i64 = 10;
 pub(in super::super) struct TimeReading {
     /// Form of its numbers, if they are not Unix time.
     form: Option<Guess>,
+    /// What comes first in its dates, where these leave it open.
+    first: Option<First>,
 }
 
 impl TimeReading {
@@ -56,12 +59,21 @@ impl TimeReading {
         let text = text.trim_ascii();
         match text {
             [] => None,
-            [_, _, _, _, b'-' | b'/', ..] => parse_date_time(text).map(|time| (time, Guess::Text)),
+            [_, _, _, _, b'-' | b'/', ..] => {
+                parse_date_time(text).map(|time| (time, Guess::Text)).or_else(|| self.read_date(text))
+            }
             _ => match parse_integer(text) {
                 Some(value) => self.read_integer(value),
-                None => self.read_float(std::str::from_utf8(text).ok()?.parse().ok()?),
+                None => match std::str::from_utf8(text).ok()?.parse() {
+                    Ok(value) => self.read_float(value),
+                    Err(_) => self.read_date(text),
+                },
             },
         }
+    }
+
+    fn read_date(self, text: &[u8]) -> Option<(i64, Guess)> {
+        civil::parse(text, self.first).map(|time| (time, Guess::Text))
     }
 
     fn read_integer(self, value: i64) -> Option<(i64, Guess)> {
@@ -149,14 +161,16 @@ fn ticks(value: i64, of_1970: i64) -> Option<i64> {
 pub(in super::super) struct TimeSample {
     numbers: u64,
     of_form: [u64; FORMS.len()],
+    first: FirstSample,
 }
 
 impl TimeSample {
-    /// Adds a value; values that are not numbers are ignored.
+    /// Adds a value; those that are neither numbers nor dates are ignored.
     pub fn add(&mut self, cell: TimeCell<'_>) {
         let number = match cell {
             TimeCell::Text(text) => {
                 let text = text.trim_ascii();
+                self.first.add(text);
                 let float = || std::str::from_utf8(text).ok()?.parse().ok();
                 parse_integer(text).map(|value| value as f64).or_else(float).map(|about| (parse_integer(text), about))
             }
@@ -184,7 +198,7 @@ impl TimeSample {
 
     /// Returns how to read the column.
     pub fn decide(&self) -> TimeReading {
-        TimeReading { form: self.form() }
+        TimeReading { form: self.form(), first: self.first.decide() }
     }
 }
 

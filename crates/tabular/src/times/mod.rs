@@ -1,13 +1,19 @@
 //! Times in their usual notations, to microseconds UTC.
 //!
-//! Unix time in any unit, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS[.fraction]]`, RFC 3339, and the forms of `column`. A time without
-//! an offset is read as UTC.
+//! Unix time in any unit, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS[.fraction]]`, RFC 3339, the dates of `civil`, and the forms of `column`.
+//! A time without an offset is read as UTC.
 
 mod cell;
+mod civil;
 mod column;
+mod judged;
 
 pub(super) use cell::TimeCell;
 pub(super) use column::{FIRST_LIKELY, TimeReading, TimeSample, suspect};
+pub use judged::{ReadTimes, read_times};
+
+/// Rows that are read ahead to decide the notation of times.
+pub(super) const SAMPLED: usize = 2_000;
 
 const MICROS: i64 = 1_000_000;
 
@@ -67,8 +73,13 @@ fn parse_date_time(text: &[u8]) -> Option<i64> {
     }
     let day = rest.number_of(short)?;
     let days = days_of(year, month, day)?;
-    let seconds = if rest.text.is_empty() { Clock::default() } else { rest.clock(short)? };
-    (days * 86_400 + seconds.seconds).checked_mul(MICROS)?.checked_add(seconds.micros)
+    let clock = if rest.text.is_empty() { Clock::default() } else { rest.clock(short)? };
+    moment(days, &clock)
+}
+
+/// Returns a time of a day in microseconds UTC.
+fn moment(days: i64, clock: &Clock) -> Option<i64> {
+    (days * 86_400 + clock.seconds).checked_mul(MICROS)?.checked_add(clock.micros)
 }
 
 #[derive(Default)]

@@ -8,15 +8,13 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::features::item_metadata::preparation::MOST_COLUMNS;
+use crate::features::item_metadata::preparation::{LONGEST_COLUMN_NAME, MOST_COLUMNS};
 use crate::platform::http::body::{FieldReader, Kind, Missing};
 use crate::platform::http::{ApiError, ApiResult, Body, Write};
 use crate::platform::request_fields;
 
 /// Bytes of the id of an item.
 const LONGEST_ID: usize = 1_000;
-/// Characters of the name of a column, as in uploads.
-const LONGEST_COLUMN_NAME: usize = 256;
 /// Bytes of the values of a row, as JSON.
 pub const LARGEST_ROW: usize = 64 << 10;
 /// Rows of a batch.

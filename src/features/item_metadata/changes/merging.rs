@@ -10,7 +10,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::merged::{Materials, Merged};
+use super::merged::{LeftOut, Materials, Merged};
 use super::model::{Change, MergeItemChanges};
 use super::store;
 use crate::features::accounts::Guarded;
@@ -59,9 +59,9 @@ pub async fn merge(services: &Services, project: i64, job: JobId, shutdown: &Can
     if !begin(services, project, job).await? {
         return Ok(());
     }
-    let mut tries = 0;
+    let (mut tries, mut seen) = (0, Seen::default());
     while !shutdown.is_cancelled() {
-        let ended = match step(services, project).await {
+        let ended = match step(services, project, &mut seen).await {
             Err(DataError::Disk(_)) => return Err(JobError::Snooze(DISK_PAUSE)),
             ended => ended?,
         };
@@ -69,7 +69,7 @@ pub async fn merge(services: &Services, project: i64, job: JobId, shutdown: &Can
             Step::Done => return Ok(()),
             Step::Preparing => return Err(JobError::Snooze(PREPARATION_PAUSE)),
             Step::Merged => tries = 0,
-            Step::Outdated if tries < MOST_TRIES => tries += 1,
+            Step::Outdated if tries < MOST_TRIES => (tries, seen) = (tries + 1, Seen::default()),
             Step::Outdated => {
                 let reason = "The item metadata was replaced again and again while changes were merged into it.".to_owned();
                 return Err(JobError::Retry { reason });
@@ -98,7 +98,16 @@ async fn begin(services: &Services, project: i64, job: JobId) -> Result<bool, Da
     Ok(begun.await?)
 }
 
-async fn step(services: &Services, project: i64) -> Result<Step, DataError> {
+/// What earlier steps of one merge saw.
+#[derive(Default)]
+struct Seen {
+    /// The last change. Those up to it have been merged, or do not fit.
+    last: i64,
+    /// What does not fit.
+    left_out: LeftOut,
+}
+
+async fn step(services: &Services, project: i64, seen: &mut Seen) -> Result<Step, DataError> {
     let mut connection = services.db.conn().await?;
     let Some((project, _)) = <Project as Guarded>::load(&mut connection, project).await? else { return Ok(Step::Done) };
     if uploads::is_preparing(&mut connection, project.id).await? {
@@ -106,7 +115,7 @@ async fn step(services: &Services, project: i64) -> Result<Step, DataError> {
     }
     // The form first: changes that are younger than another form must not be merged into this one and deleted.
     let before = uploads::in_use(&mut connection, project.id).await?;
-    let changes = store::oldest(&mut connection, project.id, MOST_CHANGES as i64, MOST_BYTES).await?;
+    let changes = store::oldest(&mut connection, (project.id, seen.last), (MOST_CHANGES as i64, MOST_BYTES)).await?;
     drop(connection);
     if changes.is_empty() {
         return Ok(Step::Done);
@@ -114,11 +123,14 @@ async fn step(services: &Services, project: i64) -> Result<Step, DataError> {
     services.disk().check()?;
     let is_all = changes.len() < MOST_CHANGES && changes.iter().map(|change| change.bytes).sum::<i64>() < MOST_BYTES;
     let sequences: Vec<i64> = changes.iter().map(|change| change.sequence).collect();
-    let kept = match write(services, &project, before.as_ref(), changes).await {
+    let last = sequences.last().copied().unwrap_or_default();
+    let kept = match write(services, &project, before.as_ref(), changes, seen.left_out.clone()).await {
         // The file in use is removed as soon as it has been replaced.
         Err(DataError::Storage(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Step::Outdated),
         kept => kept?,
     };
+    let (sequences, left_out) =
+        kept.as_ref().map_or((sequences, LeftOut::default()), |kept| (kept.sequences.clone(), kept.left_out.clone()));
     let new_files: Vec<String> = kept.iter().flat_map(Kept::files).collect();
     let replaced = kept.as_ref().and(before.as_ref()).map(replaced_files).unwrap_or_default();
     let unused = match put_in_place(services, project.id, before, kept, sequences).await {
@@ -136,6 +148,7 @@ async fn step(services: &Services, project: i64) -> Result<Step, DataError> {
         }
     };
     remove_files(services, unused).await;
+    *seen = Seen { last, left_out };
     Ok(if is_all { Step::Done } else { Step::Merged })
 }
 
@@ -152,6 +165,10 @@ struct Kept {
     original: Option<(String, i64)>,
     /// Of all files of the metadata.
     stored_bytes: i64,
+    /// The changes that are in it.
+    sequences: Vec<i64>,
+    /// What does not fit, of all steps so far.
+    left_out: LeftOut,
 }
 
 impl Kept {
@@ -170,12 +187,13 @@ fn replaced_files(before: &ItemMetaData) -> Vec<String> {
     if is_written_by_merges(before) { before.files() } else { before.prepared_key.iter().cloned().collect() }
 }
 
-/// Writes a form with the changes merged in. Returns `None` if there would be no rows because there is no metadata yet.
+/// Writes a form with the changes merged in; earlier steps left out others. Returns `None` if there would be no rows because there is no metadata yet.
 async fn write(
     services: &Services,
     project: &Project,
     before: Option<&ItemMetaData>,
     changes: Vec<Change>,
+    left_out: LeftOut,
 ) -> Result<Option<Kept>, DataError> {
     if before.is_none() && changes.iter().all(|change| change.cells.is_none()) {
         return Ok(None);
@@ -191,7 +209,12 @@ async fn write(
     };
     let original = before.filter(|_| !writes_original).and_then(|before| before.storage_key.clone());
     let report = before.and_then(|before| before.report.clone());
-    blocking(move || keep(&materials.blobs, materials.write()?, original.as_deref(), report.as_ref())).await.map(Some)
+    let written = move || {
+        let mut merged = materials.write()?;
+        merged.left_out.append(&left_out);
+        keep(&materials.blobs, merged, original.as_deref(), report.as_ref())
+    };
+    blocking(written).await.map(Some)
 }
 
 /// Stores a form and its original file, if it has one of its own, under new keys. Blocks.
@@ -212,9 +235,10 @@ fn keep(blobs: &Blobs, merged: Merged, original: Option<&str>, report: Option<&V
     let form = Form {
         prepared_key: Some(prepared_key),
         valid_columns_list_json: Some(json!(merged.columns)),
-        report: Some(report_of_changed(report, merged.rows, merged.built, merged.left_out.note())),
+        report: Some(report_of_changed(report, merged.rows, merged.built, merged.left_out.clone().note())),
     };
-    Ok(Kept { form, original: original.is_none().then_some((key, size)), stored_bytes })
+    let original = original.is_none().then_some((key, size));
+    Ok(Kept { form, original, stored_bytes, sequences: merged.sequences, left_out: merged.left_out })
 }
 
 /// Puts a new form in the place of the one that it was made from, and deletes the changes that it contains; false if that one is not
@@ -239,7 +263,7 @@ async fn put_in_place(
             let added = kept.as_ref().map_or(0, |kept| kept.stored_bytes.saturating_sub(had).max(0).unsigned_abs());
             match (before, kept) {
                 (_, None) => {}
-                (Some(before), Some(Kept { form, original, stored_bytes })) => {
+                (Some(before), Some(Kept { form, original, stored_bytes, .. })) => {
                     uploads::change_form(connection, before.id, form, stored_bytes, original).await?;
                 }
                 (None, Some(kept)) => create(connection, project, kept).await?,

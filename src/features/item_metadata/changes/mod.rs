@@ -7,6 +7,7 @@ mod jobs;
 mod merged;
 mod merging;
 mod model;
+mod room;
 mod routes;
 mod service;
 mod store;

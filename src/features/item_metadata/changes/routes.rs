@@ -31,8 +31,8 @@ struct ItemRow {
     values: Option<Map<String, Value>>,
     /// Whether the change has been accepted and is not in use yet, which takes a few seconds.
     is_pending: bool,
-    /// Why a pending change is not in use yet, if the last attempt to bring it into use failed for good. It is tried again with the
-    /// next change.
+    /// Why a pending change is not in use yet, if the last attempt to bring it into use failed for good, or the item metadata has no
+    /// room for its columns. It is tried again with the next change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     problem: Option<String>,
@@ -65,7 +65,7 @@ async fn read(
     let project = project_of(&principal, &services, &filters, Role::Viewer).await?;
     input::check_id(&item)?;
     let found = service::find(&services, project.id, &item).await?.ok_or_else(ApiError::not_found)?;
-    let problem = if found.is_pending { service::problem(&services, project.id).await? } else { None };
+    let problem = service::problem(&services, project.id, &found).await?;
     Ok(web::Json(ItemRow { item_id: item.into_inner(), values: Some(found.values), is_pending: found.is_pending, problem }))
 }
 

@@ -1,19 +1,20 @@
 //! Accepts changes of single rows, and looks up rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncConnection;
 use serde_json::{Map, Value};
 
 use super::error::TooManyChanges;
 use super::input::Row;
 use super::model::{MergeItemChanges, NewChange};
+use super::room::{self, Tables};
 use super::store;
 use crate::features::datasets::{DataError, blocking};
 use crate::features::item_metadata::model::ItemMetaData;
-use crate::features::item_metadata::preparation::MOST_COLUMNS;
-use crate::features::item_metadata::service::{LARGEST_METADATA, rows};
+use crate::features::item_metadata::opening::rows;
+use crate::features::item_metadata::service::LARGEST_METADATA;
 use crate::features::item_metadata::store as uploads;
 use crate::features::projects::{self, Project};
 use crate::platform::http::{ApiError, ApiResult};
@@ -72,10 +73,10 @@ async fn accept(services: &Services, project: i64, changes: impl IntoIterator<It
         .transaction(async move |connection| -> ApiResult<()> {
             store::begin_writing(connection, project).await?;
             let in_use = uploads::in_use(connection, project).await?;
-            let is_known = has_only_columns_of(in_use.as_ref(), &changes);
+            let is_known = Tables::of(connection, project, in_use.as_ref()).await?.have_columns_of(&changes);
             store::write(connection, changes).await?;
             if !is_known {
-                refuse_columns(connection, project).await?;
+                room::refuse_columns(connection, project).await?;
             }
             let waiting = store::waiting(connection, project).await?;
             if waiting.changes > MOST_WAITING.changes || waiting.bytes > MOST_WAITING.bytes {
@@ -99,43 +100,19 @@ fn collection_of(in_use: Option<&ItemMetaData>) -> TimeDelta {
     TimeDelta::seconds((1 + more).min(LONGEST_COLLECTION))
 }
 
-/// Returns the columns of item metadata.
-fn columns_of(in_use: Option<&ItemMetaData>) -> BTreeSet<&str> {
-    let known = in_use.and_then(|metadata| metadata.valid_columns_list_json.as_ref()).and_then(Value::as_array);
-    known.into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// Returns whether changes need no column that the metadata in use does not have.
-fn has_only_columns_of(in_use: Option<&ItemMetaData>, changes: &[NewChange]) -> bool {
-    let known = columns_of(in_use);
-    let mut sent = changes.iter().filter_map(|change| change.cells.as_ref()?.as_object());
-    sent.all(|values| values.keys().all(|column| known.contains(column.as_str())))
-}
-
-/// Fails if the metadata in use would have too many columns with all changes that wait, which include those just written. Others that
-/// need new columns wait until the transaction ends.
-async fn refuse_columns(connection: &mut AsyncPgConnection, project: i64) -> ApiResult<()> {
-    store::begin_adding_columns(connection, project).await?;
-    // Changes first: the columns of one that is merged between the two queries are found in the form.
-    let waiting = store::columns(connection, project).await?;
-    let in_use = uploads::in_use(connection, project).await?;
-    let mut columns = columns_of(in_use.as_ref());
-    columns.extend(waiting.iter().map(String::as_str));
-    if columns.len() <= MOST_COLUMNS {
-        return Ok(());
+/// Returns why a row that waits is not merged, if it has to wait for more than the next merge: the last one failed for good, or the
+/// row does not fit.
+pub async fn problem(services: &Services, project: i64, row: &FoundRow) -> ApiResult<Option<String>> {
+    if !row.is_pending {
+        return Ok(None);
     }
-    let message = format!(
-        "Item metadata may have at most {MOST_COLUMNS} columns; with this there would be {}. Leave out columns that no rule and no \
-         list needs.",
-        columns.len()
-    );
-    Err(ApiError::non_field(message))
-}
-
-/// Returns why the last merge of a project failed for good, if it did.
-pub async fn problem(services: &Services, project: i64) -> ApiResult<Option<String>> {
-    let last = queue::newest_of_group(&mut *services.db.conn().await?, &MergeItemChanges::key(project)).await?;
-    Ok(last.filter(|job| job.state == JobState::Failed).and_then(|job| job.last_error))
+    let mut connection = services.db.conn().await?;
+    let last = queue::newest_of_group(&mut connection, &MergeItemChanges::key(project)).await?;
+    if let Some(error) = last.filter(|job| job.state == JobState::Failed).and_then(|job| job.last_error) {
+        return Ok(Some(error));
+    }
+    let in_use = uploads::in_use(&mut connection, project).await?;
+    Ok(room::lack(in_use.as_ref(), &row.values))
 }
 
 /// Returns the row of an item: one that waits to be merged, or the one in use.

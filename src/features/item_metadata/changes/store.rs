@@ -64,15 +64,20 @@ pub async fn begin_adding_columns(connection: &mut AsyncPgConnection, project: i
     diesel::sql_query(sql).bind::<Text, _>(project.to_string()).execute(connection).await.map(drop)
 }
 
-/// Returns the oldest changes of a project: at most `most`, and none after the first that reaches this many bytes.
-pub async fn oldest(connection: &mut AsyncPgConnection, project: i64, most: i64, bytes: i64) -> QueryResult<Vec<Change>> {
+/// Returns the oldest changes of a project with a sequence after this one: at most `most`, and none after the first that reaches this
+/// many bytes.
+pub async fn oldest(
+    connection: &mut AsyncPgConnection,
+    (project, after): (i64, i64),
+    (most, bytes): (i64, i64),
+) -> QueryResult<Vec<Change>> {
     let sql = "SELECT item_id, cells, bytes, sequence FROM (
             SELECT item_id, cells, bytes, sequence, sum(bytes) OVER (ORDER BY sequence) AS total
-            FROM item_changes WHERE project_id = $1 ORDER BY sequence LIMIT $2
+            FROM item_changes WHERE project_id = $1 AND sequence > $4 ORDER BY sequence LIMIT $2
         ) AS oldest
         WHERE total - bytes < $3 ORDER BY sequence";
     let query = diesel::sql_query(sql).bind::<BigInt, _>(project).bind::<BigInt, _>(most).bind::<BigInt, _>(bytes);
-    query.load(connection).await
+    query.bind::<BigInt, _>(after).load(connection).await
 }
 
 /// Locks changes in the order of their items. Those that have been replaced meanwhile are no longer among them.

@@ -108,7 +108,7 @@ fn party(columns: &[Looks], (role, rival): (Role, Role), others: &[Looks], taken
     let shared = |at: usize| if at < MOST_COMPARED { best_overlap(&columns[at], others) } else { 0.0 };
     let score = |at: usize, looks: &Looks| -> f64 {
         let name = fit(&looks.name, role) - 0.8 * fit(&looks.name, rival);
-        if Some(at) == taken || !(looks.may_be_ids() || name > 0.0) || looks.are_times(false) {
+        if Some(at) == taken || !(looks.may_be_ids() || name > 0.0) || looks.are_dates() {
             return 0.0;
         }
         let joined = if others.is_empty() { 0.0 } else { 1.2 * shared(at) };
@@ -218,10 +218,12 @@ pub fn shown(columns: &[Looks], taken: usize) -> Vec<(Role, Found)> {
     [(Role::ImageUrl, picture), (Role::Title, title)].into_iter().filter_map(|(role, found)| Some((role, found?))).collect()
 }
 
-/// Returns the column with its role; one without a role describes the object if the file is about items or users.
-pub fn guessed(looks: &Looks, part: Part, role: Option<&(Role, Found)>) -> GuessedColumn {
+/// Returns the column with its role; one without a role describes the object if the file is about items or users, and is not sure
+/// for this `doubt`.
+pub fn guessed(looks: &Looks, part: Part, role: Option<&(Role, Found)>, doubt: Option<&str>) -> GuessedColumn {
     let (role, confidence, reason) = match role {
         Some((role, found)) => (*role, found.confidence, found.reason.clone()),
+        None if doubt.is_some() => (Role::Ignored, 0.5, doubt.unwrap_or_default().to_owned()),
         None if part == Part::Interactions => {
             (Role::Ignored, 0.9, "it is neither an id, a time, a rating nor an event type".to_owned())
         }

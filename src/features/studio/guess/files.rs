@@ -7,6 +7,7 @@ use super::join::{overlap, padded_pair, unlike_pair};
 use super::looks::{Looks, look};
 use super::names::{EXACT, fit};
 use super::report::{GuessedFile, GuessedFiles, Guesses, Severity};
+use super::times::{NOT_READ, is_lost, say_about_times};
 use crate::platform::tabular::{Stop, TabularError};
 
 /// Share of common ids below which files do not seem to belong together.
@@ -139,10 +140,11 @@ fn file(
     }
     let Looked { head, columns } = looked?;
     let role_of = |at: usize| roles.iter().find(|(_, found)| found.at == at);
+    let doubt = |looks: &Looks| (part == Part::Interactions && is_lost(looks, columns, roles)).then_some(NOT_READ);
     let mut file = GuessedFile {
         name: head.name.clone(),
         rows_seen: head.rows.len() as u64,
-        columns: columns.iter().enumerate().map(|(at, looks)| guessed(looks, part, role_of(at))).collect(),
+        columns: columns.iter().enumerate().map(|(at, looks)| guessed(looks, part, role_of(at), doubt(looks))).collect(),
         problems: Vec::new(),
     };
     if let Some(lack) = head.lack() {
@@ -152,6 +154,9 @@ fn file(
     say_repeated_names(&mut file, head);
     for (role, found) in roles {
         say_about_ids(&mut file, part, *role, &columns[found.at]);
+    }
+    if part == Part::Interactions {
+        say_about_times(&mut file, columns, roles);
     }
     say_missing(&mut file, part);
     Some(file)

@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::head::Head;
 use crate::ml::features::{ColumnSummary, FeatureTable, FeatureTableBuilder, FieldKind, summarize};
-use crate::platform::tabular::{Stop, TabularError};
+use crate::platform::tabular::{ReadTimes, Stop, TabularError, read_times};
 
 /// Values shown of a column.
 const SAMPLES: usize = 5;
 
 /// Characters shown of a value.
-const LONGEST_SAMPLE: usize = 80;
+pub const LONGEST_SAMPLE: usize = 80;
 
 /// The share of values that must be of a form for the column to be of that form.
 const MOST: f64 = 0.95;
@@ -35,6 +35,8 @@ pub struct Looks {
     pub kind: Option<FieldKind>,
     /// Why.
     pub why: String,
+    /// How an import would read its values as times.
+    pub times: ReadTimes,
     numbers: usize,
     whole: usize,
     links: usize,
@@ -78,9 +80,15 @@ impl Looks {
         self.are_most(self.numbers)
     }
 
-    /// Returns whether the values are times: dates, or whole numbers where the name says so, such as seconds since 1970.
+    /// Returns whether an import reads the values as times: dates, or most of any where the name says so, such as seconds since 1970.
     pub fn are_times(&self, is_named: bool) -> bool {
-        self.kind == Some(FieldKind::Time) || is_named && self.are_most(self.whole)
+        let is_read = if is_named { self.times.read * 2 > self.present } else { self.are_most(self.times.read) };
+        is_read && (is_named || self.are_dates())
+    }
+
+    /// Returns whether the values look like dates, even if no import reads them.
+    pub fn are_dates(&self) -> bool {
+        self.kind == Some(FieldKind::Time) || self.are_most(self.times.dates)
     }
 
     /// Returns whether the values are addresses of pictures, or any where the name says so.
@@ -143,7 +151,9 @@ pub fn look(head: &Head, stop: &Stop) -> Result<Vec<Looks>, TabularError> {
     let looks = |(at, (name, summary)): (usize, (&String, ColumnSummary))| {
         stop.check()?;
         let mut looks = empty(name, head.rows.len(), summary);
-        head.rows.iter().filter_map(|row| row.get(at).and_then(text_of)).for_each(|text| looks.look_at(text));
+        let texts: Vec<String> = head.rows.iter().filter_map(|row| row.get(at).and_then(text_of)).collect();
+        looks.times = read_times(texts.iter().map(String::as_str));
+        texts.into_iter().for_each(|text| looks.look_at(text));
         Ok(looks)
     };
     columns.map(looks).collect()
@@ -158,6 +168,7 @@ fn empty(name: &str, rows: usize, summary: ColumnSummary) -> Looks {
         samples: Vec::new(),
         kind: summary.guess.kind,
         why: summary.why,
+        times: ReadTimes::default(),
         numbers: 0,
         whole: 0,
         links: 0,
@@ -177,8 +188,8 @@ fn table_of(head: &Head) -> FeatureTable {
     builder.finish().0
 }
 
-/// Returns a value as its column of ids would be read; `None` if it is missing.
-fn text_of(value: &Value) -> Option<String> {
+/// Returns a value as an import would read it; `None` if it is missing.
+pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

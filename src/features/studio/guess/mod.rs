@@ -10,7 +10,9 @@ mod names;
 mod report;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use files::{Heads, guess};
 pub use head::{Head, read_head};
 pub use report::{GuessedFile, Guesses};
+pub use times::unread_column;

@@ -7,7 +7,7 @@ use super::super::mapping::{Columns, Mapping, Meaning, Part, Role};
 use crate::ml::features::FieldKind;
 use crate::platform::wire_enum;
 
-/// The least confidence with which a needed column is used without asking.
+/// The least confidence with which a column is used without asking.
 pub const SURE: f64 = 0.8;
 
 wire_enum! {
@@ -41,7 +41,7 @@ pub struct GuessedColumn {
     /// `text`, `category`, `number`, `time` or `vector`, if it describes items or users.
     #[schema(value_type = Option<String>)]
     pub kind: Option<FieldKind>,
-    /// From 0 to 1. A needed column below 0.8 has to be confirmed.
+    /// From 0 to 1. A column below 0.8 has to be confirmed.
     pub confidence: f64,
     /// Why.
     pub reason: String,
@@ -89,8 +89,9 @@ impl GuessedFile {
     }
 
     fn is_sure(&self, part: Part) -> bool {
-        let is_known = |role: &Role| self.column(*role).is_some_and(|column| column.confidence >= SURE);
-        self.error().is_none() && part.needed().iter().all(is_known)
+        let is_known = |role: &Role| self.column(*role).is_some();
+        let are_sure = self.columns.iter().all(|column| column.confidence >= SURE);
+        self.error().is_none() && are_sure && part.needed().iter().all(is_known)
     }
 }
 

@@ -255,3 +255,74 @@ fn columns_without_a_telling_name_are_never_sure() {
     let texts = interactions("text|note", |u, i| format!("a long note about {u}|another of {i}"));
     assert!(!of(Some(texts), None, None).is_sure);
 }
+
+/// Returns the guesses about interactions with a third column.
+fn with_third(name: &str, value: impl Fn(usize) -> String) -> Guesses {
+    of(Some(interactions(&format!("user_id|item_id|{name}"), |u, i| format!("{u}|{i}|{}", value(u)))), None, None)
+}
+
+fn problems_of(guesses: &Guesses, column: &str) -> Vec<String> {
+    let problems = file(guesses, Part::Interactions).problems.iter();
+    problems.filter(|problem| problem.column.as_deref() == Some(column)).map(|problem| problem.text.clone()).collect()
+}
+
+#[test]
+fn times_are_those_that_an_import_reads() {
+    for (name, notation) in [
+        ("date", "DD.06.2020"),
+        ("date", "DD.06.2020 06:43"),
+        ("date", "DD/06/2020"),
+        ("date", "06/DD/2020 06:43"),
+        ("購入日", "2020年06月DD日"),
+        ("date", "DD-Jun-2020"),
+        ("when_it_was", "DD.06.2020"),
+    ] {
+        let guesses = with_third(name, |u| notation.replace("DD", &format!("{:02}", 1 + u)));
+        let third = file(&guesses, Part::Interactions).columns[2].clone();
+        assert_eq!((third.role, guesses.is_sure), (Role::Time, true), "{notation}: {guesses:#?}");
+    }
+    for (notation, example) in [("06/0D/2020", "06/01/2020"), ("June D, 2020", "June 1, 2020"), ("2020-0D", "2020-01")] {
+        let guesses = with_third("date", |u| notation.replace('D', &(1 + u % 9).to_string()));
+        let third = file(&guesses, Part::Interactions).columns[2].clone();
+        assert_eq!((third.role, guesses.is_sure), (Role::Ignored, false), "{notation}: {guesses:#?}");
+        assert!(third.confidence < 0.8 && third.reason.contains("cannot be read as times"), "{third:?}");
+        let problems = problems_of(&guesses, "date");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(&format!("\"{example}\" cannot be read as a time")),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn times_that_cannot_be_read_matter_only_where_there_are_no_others() {
+    let both = interactions("user_id|item_id|date|timestamp", |u, i| format!("{u}|{i}|June {u}, 2020|{}", 1_600_000_000 + u));
+    let guesses = of(Some(both), None, None);
+    assert_eq!(roles(&guesses, Part::Interactions), ["user_id", "item_id", "ignored", "time"], "{guesses:#?}");
+    assert!(guesses.is_sure && problems_of(&guesses, "date").is_empty(), "{guesses:#?}");
+    // The day of birth is not when it was bought.
+    let born = interactions("user_id|item_id|date|born", |u, i| format!("{u}|{i}|June {u}, 2020|1980-01-{:02}", 1 + u));
+    let guesses = of(Some(born), None, None);
+    assert!(!guesses.is_sure && problems_of(&guesses, "date").len() == 1, "{guesses:#?}");
+    // No name says that these are times, but they look like dates.
+    let guesses = with_third("bought", |u| format!("2020-{:02}", 1 + u % 12));
+    assert!(guesses.is_sure && problems_of(&guesses, "bought").len() == 1, "{guesses:#?}");
+    let words = with_third("timestamp_source", |u| ["web", "shop"][u % 2].to_owned());
+    assert!(words.is_sure && problems_of(&words, "timestamp_source").is_empty(), "{words:#?}");
+}
+
+#[test]
+fn rows_without_a_time_are_told() {
+    let gaps = with_third("date", |u| match u {
+        3 => String::new(),
+        4 => "unknown".to_owned(),
+        _ => format!("2020-01-{:02}", 1 + u),
+    });
+    let problems = problems_of(&gaps, "date").join("\n");
+    assert!(gaps.is_sure && file(&gaps, Part::Interactions).column(Role::Time).is_some(), "{gaps:#?}");
+    assert!(problems.contains("of 200 rows have no value here"), "{problems}");
+    assert!(
+        problems.contains("of 200 rows are left out, since they have no time that can be read, but \"unknown\"."),
+        "{problems}"
+    );
+}
