@@ -122,7 +122,7 @@ async fn owners_are_mailed_that_an_endpoint_was_switched_off() {
     told.happen(1).await;
     told.deliver().await;
     let letter = letter(&mut mail).await;
-    assert!(letter.contains("To: owner@example.com") && letter.contains(&receiver.url()), "{letter}");
+    assert!(letter.contains("To: owner@example.com") && letter.contains(receiver.url()), "{letter}");
     assert!(letter.contains(&format!("https://recotem.example.com/projects/{}/integrations", told.project)), "{letter}");
     told.deliver().await;
     assert!(mail.try_recv().is_err(), "once");
