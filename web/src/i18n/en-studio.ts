@@ -168,8 +168,9 @@ export const studio = {
     soFar: 'Best so far: {n} times as good as a list of best-sellers',
     learntFrom: 'Learning from',
     bestSellers: 'Best-sellers',
-    measuredBy: 'Measured on interactions kept from learning: {metric} of the first {n}.',
+    measuredBy: 'Measured on interactions kept from learning: {metric}.',
     makeKey: 'Make a demo key',
+    askAdmin: 'An admin of {organisation} can make a demo key.',
     tryNeedsKey:
       'Requests need an API key. A demo key may only get recommendations and ends after 30 days; a new one ends the one before.',
     try: {
@@ -182,6 +183,7 @@ export const studio = {
       historyHint: 'For visitors who are not in the data: add what they looked at, oldest first.',
       remove: 'Remove {title}',
       userIdle: 'Choose a user to see recommendations.',
+      itemUnknown: 'Nothing is known of this item: these are what most people choose.',
       itemIdle: 'Choose an item to see similar ones.',
       historyIdle: 'Add an item to see what goes with it.',
     },
@@ -196,7 +198,7 @@ export const studio = {
     },
     moreLike: 'More like this',
     moreLikeOf: 'More like {title}',
-    snippetsLead: 'Each of these runs as it is, with your demo key and the chosen user.',
+    snippetsLead: 'Each of these runs as it is, with your demo key and what you chose on the left.',
     snippetsNoKey: 'Replace YOUR_API_KEY by an API key of the project.',
     language: 'Language',
     saveAs: 'Save as',
@@ -216,6 +218,9 @@ export const studio = {
     comma: ', ',
     forYou: 'For you',
     popular: 'Best-sellers',
+    allItems: 'All items',
+    limited:
+      'Demo key limit reached. The lists update in {n} second. | Demo key limit reached. The lists update in {n} seconds.',
     reported: 'Click reported: the lists below already answer it.',
     footer: 'Every click is reported to Recotem as an event of the chosen user, as your shop would do it.',
     download: 'Download as one HTML file',

@@ -167,8 +167,9 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     soFar: '現時点で、人気順の {n} 倍の精度です',
     learntFrom: '学習に使うデータ',
     bestSellers: '人気順',
-    measuredBy: '学習に使わなかった行動で評価（上位 {n} 件の {metric}）',
+    measuredBy: '学習に使わなかった行動で評価（{metric}）',
     makeKey: 'デモ用キーを作成',
+    askAdmin: 'デモ用キーは「{organisation}」の管理者が作成できます。',
     tryNeedsKey:
       'API キーが必要です。デモ用キーでは推薦の取得だけができ、30 日後に無効になります。新しく作成すると、以前のデモ用キーは無効になります。',
     try: {
@@ -181,6 +182,7 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
       historyHint: 'データにない訪問者への推薦です。閲覧したアイテムを古い順に追加してください。',
       remove: '「{title}」を外す',
       userIdle: 'ユーザーを選択すると、推薦が表示されます。',
+      itemUnknown: 'このアイテムの情報がないため、人気のアイテムを表示しています。',
       itemIdle: 'アイテムを選択すると、似たアイテムが表示されます。',
       historyIdle: 'アイテムを追加すると、関連するアイテムが表示されます。',
     },
@@ -195,7 +197,7 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     },
     moreLike: '似たアイテム',
     moreLikeOf: '「{title}」に似たアイテム',
-    snippetsLead: 'デモ用キーと選択中のユーザーを含む、そのまま実行できるコードです。',
+    snippetsLead: 'デモ用キーと、左で選択した内容を含む、そのまま実行できるコードです。',
     snippetsNoKey: 'YOUR_API_KEY を、このプロジェクトの API キーに置き換えてください。',
     language: '言語',
     saveAs: 'ファイル名',
@@ -215,6 +217,9 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     comma: '、',
     forYou: 'あなたへのおすすめ',
     popular: '人気アイテム',
+    allItems: 'すべてのアイテム',
+    limited:
+      'デモ用キーの上限に達しました。{n} 秒後に更新されます。 | デモ用キーの上限に達しました。{n} 秒後に更新されます。',
     reported: 'クリックを記録しました。以下の一覧に反映されています。',
     footer:
       'クリックはすべて、選択中のユーザーのイベントとして Recotem に送信されます。実際のショップと同じ仕組みです。',
