@@ -1,5 +1,7 @@
+import { mount } from '@vue/test-utils'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { ComponentPublicInstance } from 'vue'
+import ItemRows from '@/components/studio/ItemRows.vue'
 import { i18n } from '@/i18n'
 import StudioRunPage from '@/pages/StudioRunPage.vue'
 import { useStudioDraft } from '@/stores/studio'
@@ -96,6 +98,21 @@ const ANSWERS: Answers = {
     strategy: 'popular',
   },
 }
+
+describe('the pictures of a list', () => {
+  it('give way to a letter where they cannot be loaded', async () => {
+    const entry = { name: 'http://localhost/studio/4' } as PerformanceEntry
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry])
+    const item = { item_id: 'p1', score: 1, metadata: { title: 'Lamp', image: 'https://x.example/a.png' } }
+    const rows = mount(ItemRows, {
+      props: { items: [item as never], titles: new Map() },
+      global: { plugins: [i18n] },
+    })
+    await rows.get('img').trigger('error')
+    expect(rows.find('img').exists()).toBe(false)
+    expect(rows.get('[data-testid="list-picture"]').text()).toBe('L')
+  })
+})
 
 describe('a run of the studio', () => {
   it('says what it found and what it is worth, and makes a key only when asked', async () => {
