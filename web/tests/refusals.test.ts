@@ -63,11 +63,11 @@ describe('refusals in Japanese', () => {
       ],
       [
         'The text is not UTF-8 at line 3 (it looks like Shift_JIS); save the file as UTF-8 and send it again.',
-        'テキストの文字コードが UTF-8 ではありません（3 行目）（Shift_JIS の可能性があります）。UTF-8 で保存し直してアップロードしてください。Excel の場合は「CSV UTF-8」形式で保存し直してください。',
+        'テキストの文字コードが UTF-8 ではありません（3 行目）。Shift_JIS の可能性があります。UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
       ],
       [
         'The text is not UTF-8; save the file as UTF-8 and send it again.',
-        'テキストの文字コードが UTF-8 ではありません。UTF-8 で保存し直してアップロードしてください。Excel の場合は「CSV UTF-8」形式で保存し直してください。',
+        'テキストの文字コードが UTF-8 ではありません。UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
       ],
       [
         'No value of the time column "when" could be understood, for example "soon"; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD.',

@@ -182,10 +182,10 @@ export const refusalsInJapanese: Refusals = {
     'the text is encoded in {name}, which cannot be read here; save the file as UTF-8 and send it again':
       'テキストの文字コードが {0} のため読み取れません。UTF-8 で保存し直してアップロードしてください。',
     'the text is not UTF-8{place}{seems}; save the file as UTF-8 and send it again':
-      'テキストの文字コードが UTF-8 ではありません{0}{1}。UTF-8 で保存し直してアップロードしてください。Excel の場合は「CSV UTF-8」形式で保存し直してください。',
+      'テキストの文字コードが UTF-8 ではありません{0}。{1}UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
     ' at line {l}': '（{0} 行目）',
-    ' (it looks like Shift_JIS)': '（Shift_JIS の可能性があります）',
-    ' (it looks like Windows-1252)': '（Windows-1252 の可能性があります）',
+    ' (it looks like Shift_JIS)': 'Shift_JIS の可能性があります。',
+    ' (it looks like Windows-1252)': 'Windows-1252 の可能性があります。',
     'no value of the time column {column:?} could be understood, for example {example:?}; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD':
       '日時の列 {0} の値をすべて読み取れませんでした（例: {1}）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD のいずれかの形式にしてください。',
     'the column {column:?} holds {kind}, which cannot be read here; write a text or a number in each row, or leave the column out':
