@@ -93,14 +93,14 @@ function printed(output) {
   return output.trim().split("\n").map((line) => line.slice(0, line.lastIndexOf(" ")));
 }
 
+const made = await endpoint();
+const [near] = await listed(made, { user_id: "u2" }, "personal");
 const ASKED = {
   plain: [{ user_id: "u2" }, "personal"],
   odd: [{ user_id: ODD }, "personal"],
-  items: [{ anchor_items: ["i4"] }, "related"],
-  visitor: [{ interactions: ["i4", ODD] }, "fold_in"],
+  items: [{ anchor_items: [near] }, "related"],
+  visitor: [{ interactions: [near, ODD] }, "fold_in"],
 };
-
-const made = await endpoint();
 for (const program of await programs()) {
   for (const [name, [asked, strategy]] of Object.entries(ASKED)) {
     const values = { baseUrl: server, asked, ...made };
