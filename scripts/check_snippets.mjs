@@ -1,6 +1,6 @@
 // Makes a project in the studio of a server, and runs each program of web/src/lib/snippets.ts against it: each must print the list
-// that the server answers, also for a user whose id has characters that languages treat in their own ways, and must fail with a key
-// that is wrong.
+// that the server answers, for a user, for items and for what goes with the latest ones, also where an id has characters that
+// languages treat in their own ways, and must fail with a key that is wrong.
 //
 //   node check_snippets.mjs http://127.0.0.1:8000 PASSWORD FOLDER
 import assert from "node:assert/strict";
@@ -65,15 +65,15 @@ async function endpoint() {
   return { projectId: run.project, key: (await call("POST", "api_keys/", token, name)).key };
 }
 
-async function listed({ projectId, key }, userId) {
+async function listed({ projectId, key }, asked, expected) {
   const answer = await fetch(`${server}/inference/predict/project/${projectId}`, {
     method: "POST",
     headers: { "content-type": "application/json", "x-api-key": key },
-    body: JSON.stringify({ user_id: userId, cutoff: 10 }),
+    body: JSON.stringify({ ...asked, cutoff: 10 }),
   });
   assert.equal(answer.status, 200);
   const { items, strategy } = await answer.json();
-  assert.equal(strategy, "personal", "the model knows the user");
+  assert.equal(strategy, expected, `the model knows ${JSON.stringify(asked)}`);
   return items.map((item) => item.item_id);
 }
 
@@ -94,14 +94,22 @@ function printed(output) {
 }
 
 const made = await endpoint();
+const [near] = await listed(made, { user_id: "u2" }, "personal");
+const ASKED = {
+  plain: [{ user_id: "u2" }, "personal"],
+  odd: [{ user_id: ODD }, "personal"],
+  items: [{ anchor_items: [near] }, "related"],
+  visitor: [{ interactions: [near, ODD] }, "fold_in"],
+};
 for (const program of await programs()) {
-  for (const [name, userId] of [["plain", "u2"], ["odd", ODD]]) {
-    const values = { baseUrl: server, userId, ...made };
+  for (const [name, [asked, strategy]] of Object.entries(ASKED)) {
+    const values = { baseUrl: server, asked, ...made };
     const done = run(program, values, name);
     assert.equal(done.status, 0, `${program.language} for ${name}: ${done.error ?? ""}${done.stderr}${done.stdout}`);
-    assert.deepEqual(printed(done.stdout), await listed(made, userId), `${program.language} for ${name}`);
+    assert.deepEqual(printed(done.stdout), await listed(made, asked, strategy), `${program.language} for ${name}`);
   }
-  const refused = run(program, { baseUrl: server, userId: "u2", ...made, key: "rctm_wrong" }, "refused");
+  const [asked] = ASKED.plain;
+  const refused = run(program, { baseUrl: server, asked, ...made, key: "rctm_wrong" }, "refused");
   assert.ok(refused.status !== 0 && refused.status !== null, `${program.language} does not fail with a wrong key: ${refused.stdout}`);
   console.log(`ok: ${program.label}`);
 }

@@ -30,6 +30,7 @@ export async function connectShop(page, hands, receiver, project) {
   await hands.type('app-origins', receiver.origin)
   await hands.press('app-submit')
   const key = (await byTestId(page, 'app-key').innerText()).trim()
+  await hands.press('app-key-copy')
   await hands.press('app-key-stored')
   await byTestId(page, 'app-key').waitFor({ state: 'detached' })
   const secret = await addWebhook(page, hands, receiver, 'recommendation.served')
@@ -43,6 +44,7 @@ async function addWebhook(page, hands, receiver, topic) {
   await hands.tick(`topic-${topic}`)
   await hands.press('webhook-submit')
   const secret = (await byTestId(page, 'webhook-secret').innerText()).trim()
+  await hands.press('webhook-secret-copy')
   await hands.press('webhook-secret-stored')
   await page.waitForURL(/\/webhooks\/\d+$/)
   return secret

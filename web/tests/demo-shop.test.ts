@@ -5,6 +5,7 @@ import { list, MEMBER, openPage, settle, type Answers } from './support'
 
 vi.setConfig({ testTimeout: 30_000 })
 afterEach(() => {
+  vi.useRealTimers()
   vi.unstubAllGlobals()
   sessionStorage.clear()
 })
@@ -30,6 +31,11 @@ describe('the demo shop as a file', () => {
     const values = /const SHOP = (\{[\s\S]*?\n\})/.exec(file)?.[1] ?? ''
     expect(JSON.parse(values)).toEqual({ key: 'PASTE_YOUR_KEY_HERE', ...SHOP })
     expect(file.match(/<\/script>/g)).toHaveLength(1)
+  })
+
+  it('shows all items once where there are no users', () => {
+    expect(file).toContain("all: 'All items'")
+    expect(file).toContain('hasUsers ? COUNT : ALL')
   })
 
   it('is a program that can be read', () => {
@@ -61,6 +67,18 @@ function predict(body: Record<string, unknown>): [number, unknown] {
   return [200, answer(clicks.length ? [listed('a2', 'After', clicks)] : [listed('b1', 'Before', ['h1'])])]
 }
 
+const known = (project: number) => {
+  const key = { key: 'rctm_known', expires_at: '2999-01-01T00:00:00Z' }
+  sessionStorage.setItem(`recotem.demo-key.${project}`, JSON.stringify(key))
+}
+/** The answers of another project: keys are kept by project while the program runs. */
+const of = (project: number, more: Answers): Answers => ({
+  ...Object.fromEntries(
+    Object.entries(ANSWERS).map(([path, row]) => [path.replace('project/3', `project/${project}`), row]),
+  ),
+  ...more,
+})
+
 const ANSWERS: Answers = {
   'GET project/3/': { id: 3, name: 'Shop', organisation: 5 },
   'GET organisation/': list([{ id: 5, name: 'Mine', is_personal: true, role: 'owner' }]),
@@ -73,8 +91,8 @@ const ANSWERS: Answers = {
   'POST /inference/predict/project/3': predict,
   'POST conversion_event/': (body: Record<string, unknown>) => [201, { id: 1, ...body }],
 }
-const open = (answers: Answers = ANSWERS) =>
-  openPage('demo', DemoShopPage, { address: '/demo/3', user: MEMBER, answers })
+const open = (answers: Answers = ANSWERS, address = '/demo/3') =>
+  openPage('demo', DemoShopPage, { address, user: MEMBER, answers })
 
 describe('the demo shop', () => {
   it('makes its key when asked, and answers a click in the next list', async () => {
@@ -102,8 +120,92 @@ describe('the demo shop', () => {
     })
     expect(String(event?.event_id)).toMatch(/^[0-9a-f]{32}$/)
     expect(id('shop-item').text()).toContain('drama')
+    expect(id('reported').text()).toBe('Click reported: the lists below already answer it.')
     expect(id('shelf-related').text()).toContain('Because you looked at “Before”')
     expect(id('shelf-for-you').text()).toContain('After')
+  })
+
+  it('says that a click was reported only once it was', async () => {
+    known(11)
+    const { id, has } = await open(of(11, { 'POST conversion_event/': () => [500, {}] }), '/demo/11')
+    await settle()
+    await id('shelf-for-you').get('[data-testid="shop-card"]').trigger('click')
+    await settle()
+    await settle()
+    expect(id('shop-item').text()).toContain('Before')
+    expect(has('reported')).toBe(false)
+  })
+
+  it('waits for a key that was used too often, without old lists, and goes on by itself', async () => {
+    known(12)
+    let isLimited = false
+    const limited = (body: Record<string, unknown>): [number, unknown] =>
+      isLimited ? [429, { detail: 'Request was throttled.' }] : predict(body)
+    const { id, has } = await open(of(12, { 'POST /inference/predict/project/12': limited }), '/demo/12')
+    await settle()
+    expect(has('countdown')).toBe(false)
+    isLimited = true
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+    await id('shelf-for-you').get('[data-testid="shop-card"]').trigger('click')
+    await settle()
+    await settle()
+    expect(id('countdown-text').text()).toBe('Demo key limit reached. The lists update in 60 seconds.')
+    expect([has('shelf-related'), has('shelf-for-you'), has('error-notice'), has('reported')]).toEqual(
+      Array(4).fill(false),
+    )
+    expect(id('shelf-popular').text()).toContain('Popular')
+    isLimited = false
+    await vi.advanceTimersByTimeAsync(60_000)
+    vi.useRealTimers()
+    await settle()
+    await settle()
+    expect(has('countdown')).toBe(false)
+    expect(id('shelf-related').text()).toContain('Near')
+    expect(id('shelf-for-you').text()).toContain('After')
+    expect(has('reported')).toBe(true)
+  })
+
+  it('shows all items where there are no users, and reports a click before there is a list', async () => {
+    known(13)
+    const items = Array.from({ length: 20 }, (_, at) => ({
+      item_id: `p${at}`,
+      title: `Item ${at}`,
+      image_url: null,
+      interactions: 0,
+    }))
+    const slot = (id: number, is_active: boolean) => ({ id, is_active, is_shadow: false, weight: 100 })
+    const { id, has, sent } = await open(
+      of(13, {
+        'GET project/13/users/': list([]),
+        'GET project/13/items/': list(items),
+        'GET deployment_slot/': list([slot(1, false), slot(2, true)]),
+      }),
+      '/demo/13',
+    )
+    await settle()
+    expect(has('shelf-for-you')).toBe(false)
+    expect(id('shelf-popular').get('h2').text()).toBe('All items')
+    expect(id('shelf-popular').findAll('[data-testid="shop-card"]')).toHaveLength(20)
+    expect(sent).toEqual([])
+    await id('shelf-popular').get('[data-testid="shop-card"]').trigger('click')
+    await settle()
+    await settle()
+    expect(sent.find((row) => row.url === 'conversion_event/')?.body).toMatchObject({
+      deployment_slot: 2,
+      item_id: 'p0',
+    })
+    expect(id('shelf-related').text()).toContain('Near')
+    expect(id('shelf-for-you').text(), 'the visit says something').toContain('After')
+  })
+
+  it('tells those who may not make a key who can, and shows what needs none', async () => {
+    const { id, has } = await open(
+      of(14, { 'GET organisation/': list([{ id: 5, name: 'Books', is_personal: false, role: 'viewer' }]) }),
+      '/demo/14',
+    )
+    expect(id('ask-an-admin').text()).toBe('An admin of Books can make a demo key.')
+    expect(has('make-key')).toBe(false)
+    expect(id('shelf-popular').text()).toContain('Popular')
   })
 
   it('keeps the key for the tab, and forgets one that is refused', async () => {

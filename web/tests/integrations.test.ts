@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { ComponentPublicInstance } from 'vue'
 import type { App, Endpoint, ErrorCode, Message } from '@/api/integrations'
 import { i18n } from '@/i18n'
 import { isOrigin, isWebAddress, linesOf } from '@/lib/origins'
@@ -182,8 +183,13 @@ describe('integrations', () => {
     })
     expect(id('app-key').text()).toBe('rctm_secret')
     expect(id('app-curl').text()).toContain("/inference/predict/project/3 -H 'X-API-Key: rctm_secret'")
+    expect(id('app-key-copy').attributes('autofocus')).toBeDefined()
+    await id('app-key-stored').trigger('click')
+    expect(id('app-key-not-copied').text()).toContain('You have not copied the key.')
+    expect(id('app-key').text(), 'it is asked once').toBe('rctm_secret')
     await id('app-key-stored').trigger('click')
     await settle()
+    expect(document.activeElement).toBe(id('new-app').element)
     expect(has('app-key')).toBe(false)
     expect(page.text()).not.toContain('rctm_secret')
     page.unmount()
@@ -238,6 +244,7 @@ describe('integrations', () => {
       app: null,
     })
     expect(id('webhook-secret').text()).toBe('whsec_1234')
+    await id('webhook-secret').trigger('copy')
     await id('webhook-secret-stored').trigger('click')
     await settle()
     expect(router.currentRoute.value.path).toBe('/projects/3/integrations/webhooks/6')
@@ -316,6 +323,42 @@ describe('a webhook', () => {
     await id('retry-message').trigger('click')
     await settle()
     expect(sent[0]?.url).toBe(`webhook_endpoint/6/messages/${MESSAGE.id}/retry/`)
+    page.unmount()
+  })
+
+  it('warns before a secret is replaced for the second time within a day', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString()
+    const signing_secret = { ...ENDPOINT.signing_secret, previous_until: until }
+    for (const [endpoint, text, severity] of [
+      [ENDPOINT, 'Messages are signed with both secrets for 24 hours.', undefined],
+      [
+        { ...ENDPOINT, signing_secret },
+        /^The secret from before Nov 1, 2026.* stops being valid now\./,
+        'danger',
+      ],
+    ] as const) {
+      const { page, id } = await open({ 'GET webhook_endpoint/6/': endpoint })
+      const asked = vi.spyOn((page.vm as ComponentPublicInstance).$confirm, 'require')
+      await id('webhook-actions').trigger('click')
+      await settle()
+      const rotate = page.findAll('[role="menuitem"] a, [role="menuitem"] .p-menu-item-content')
+      await rotate.find((row) => row.text() === 'New secret')?.trigger('click')
+      expect(asked.mock.calls[0]?.[0].message).toMatch(text)
+      expect((asked.mock.calls[0]?.[0].acceptProps as { severity?: string }).severity).toBe(severity)
+      page.unmount()
+    }
+  })
+
+  it('tells a message that is sent again from one that waits for the first time', async () => {
+    const waiting = (id: string, attempts: number) => ({ ...MESSAGE, id, state: 'waiting', attempts })
+    const { page } = await open({
+      'GET webhook_endpoint/6/messages/': list([waiting('a', 0), waiting('b', 2)]),
+    })
+    const badges = page.findAll('[data-testid="message-row"] [data-testid="status"]')
+    expect(badges.map((row) => [row.attributes('data-status'), row.text()])).toEqual([
+      ['waiting', 'Waiting'],
+      ['retrying', 'Retrying'],
+    ])
     page.unmount()
   })
 

@@ -7,6 +7,8 @@ import { ApiError, errorFromBody } from '@/api/client'
 import { i18n, type Locale } from '@/i18n'
 import { refusalsInJapanese } from '@/i18n/ja-refusals'
 import { translatedSentence } from '@/i18n/refusals'
+import { APART } from '@/lib/studio-mapping'
+import { NO_ROWS } from '@/stores/studio'
 import { fieldError, useErrorText } from '@/lib/errors'
 
 /** The text that a page shows for an error. */
@@ -59,6 +61,30 @@ describe('refusals in Japanese', () => {
         'The file has no column "user_id"; its columns are "a", "b".',
         'ファイルに列 "user_id" がありません。ファイルの列名と、プロジェクトの列の設定を確認してください。',
       ],
+      [
+        'The text is not UTF-8 at line 3 (it looks like Shift_JIS); save the file as UTF-8 and send it again.',
+        'テキストの文字コードが UTF-8 ではありません（3 行目）。Shift_JIS の可能性があります。UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
+      ],
+      [
+        'The text is not UTF-8; save the file as UTF-8 and send it again.',
+        'テキストの文字コードが UTF-8 ではありません。UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
+      ],
+      [
+        'No value of the time column "when" could be understood, for example "soon"; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD.',
+        '日時の列 "when" の値をすべて読み取れませんでした（例: "soon"）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD のいずれかの形式にしてください。',
+      ],
+      [
+        '2 of 10 rows of the file "interactions" could not be imported.',
+        'ファイル「行動履歴」の 10 行中 2 行を取り込めませんでした。',
+      ],
+      [
+        '2 of 10 rows of the file "items" could not be imported. The first is at line 4: no value for "item_id".',
+        'ファイル「アイテム情報」の 10 行中 2 行を取り込めませんでした。最初は 4 行目です: 列 "item_id" に値がありません',
+      ],
+      [
+        'There are no interactions. Send a file with what users did. Items are compared by what they have in common instead.',
+        '行動履歴がありません。ユーザーの行動を記録したファイルを追加してください。代わりに、属性の近いアイテムを推薦します。',
+      ],
     ]
     for (const [english, japanese] of cases) {
       expect(translatedSentence('ja', english)).toBe(japanese)
@@ -84,11 +110,20 @@ describe('refusals in Japanese', () => {
 
   it('are those that the server has', () => {
     const root = join(__dirname, '../..')
-    const server = [join(root, 'src'), join(root, 'crates')].flatMap(sources).join('\n')
+    // A literal that goes on in the next line is one.
+    const server = [join(root, 'src'), join(root, 'crates')]
+      .flatMap(sources)
+      .join('\n')
+      .replace(/\\\n\s*/g, '')
     for (const code of Object.keys(refusalsInJapanese.codes)) expect(server, code).toContain(`"${code}"`)
     for (const sentence of Object.keys(refusalsInJapanese.sentences)) {
       expect(server.includes(`"${sentence.replaceAll('"', '\\"')}"`), sentence).toBe(true)
     }
+  })
+
+  it('begin as the studio expects where files do not fit together', () => {
+    const server = sources(join(__dirname, '../../src/features/studio/guess')).join('\n')
+    for (const start of [...APART, NO_ROWS]) expect(server, start).toContain(`"${start}`)
   })
 
   it('name no value that the server does not', () => {

@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { i18n } from '@/i18n'
 import StudioPage from '@/pages/StudioPage.vue'
-import { list, MEMBER, openPage, serveForms, settle, type FormAnswers } from './support'
+import { list, MEMBER, openPage, serveForms, settle, type Answers, type FormAnswers } from './support'
 
 vi.setConfig({ testTimeout: 30_000 })
 let opened: Awaited<ReturnType<typeof openPage>> | undefined
 afterEach(() => {
   opened?.page.unmount()
+  vi.useRealTimers()
   vi.unstubAllGlobals()
 })
 
@@ -38,7 +39,10 @@ const TITLES = file('films.csv', [
 ])
 const BOTH = { ...guesses(), files: { interactions: EVENTS, items: TITLES, users: null } }
 
-async function open(forms: FormAnswers) {
+const RUN = { id: 9, project: 3, project_name: 'Shop', name: 'Shop', state: 'running', stages: [] }
+const started = { 'studio/': (): [number, unknown] => [201, RUN] }
+
+async function open(forms: FormAnswers, more: Answers = {}) {
   const sent = serveForms({ 'studio/guess/': () => [200, guesses()], ...forms })
   const found = await openPage('studio', StudioPage, {
     address: '/studio',
@@ -46,14 +50,17 @@ async function open(forms: FormAnswers) {
     answers: {
       'GET auth/user/': MEMBER,
       'GET studio/': list([]),
+      'GET project/': list([]),
       'GET organisation/': list([{ id: 5, name: 'hanako', is_personal: true, role: 'owner' }]),
+      ...more,
     },
   })
   opened = found
   /** Chooses files in the browser's own window. */
-  async function choose(...names: string[]) {
+  const choose = (...names: string[]) =>
+    chooseFiles(...names.map((name) => new File(['u,i,when\n1,2,3\n'], name)))
+  async function chooseFiles(...files: File[]) {
     const input = found.id('studio-file-input')
-    const files = names.map((name) => new File(['u,i,when\n1,2,3\n'], name))
     Object.defineProperty(input.element, 'files', { value: files, configurable: true })
     await input.trigger('change')
     await settle()
@@ -67,7 +74,7 @@ async function open(forms: FormAnswers) {
     await settle()
     await settle()
   }
-  return { ...found, forms: sent, choose, role, texts, isBlocked, start }
+  return { ...found, forms: sent, choose, chooseFiles, role, texts, isBlocked, start }
 }
 
 describe('files of the studio', () => {
@@ -92,12 +99,105 @@ describe('files of the studio', () => {
     expect(texts('file-name')).toEqual(['events.csv'])
   })
 
-  it('are refused if nothing can read them', async () => {
-    const { id, forms, choose, has } = await open({})
+  it('are refused if nothing can read them, without the others', async () => {
+    const { id, forms, choose, has, texts } = await open({})
     await choose('photo.png')
-    expect(id('studio-files').get('[data-testid="error-notice"]').text()).toContain('photo.png')
+    expect(id('file-notice').text()).toContain('photo.png was not used. ')
     expect(forms).toEqual([])
     expect(has('file-name')).toBe(false)
+    await choose('photo.png', 'events.csv')
+    expect(texts('file-name')).toEqual(['events.csv'])
+    expect(texts('file-notice')).toHaveLength(1)
+  })
+
+  it('never vanish silently', async () => {
+    const { choose, texts } = await open({})
+    await choose('events.csv')
+    await choose('clicks.csv')
+    expect(texts('file-name')).toEqual(['clicks.csv'])
+    expect(texts('file-notice')).toEqual(['clicks.csv replaced events.csv.'])
+    await choose('a.csv', 'b.csv', 'c.csv', 'd.csv')
+    expect(texts('file-notice')).toContain('d.csv was not used. There is another file for each use.')
+    await choose()
+    await choose('items.csv')
+    expect(texts('file-notice')).toEqual(['items.csv replaced a.csv.'])
+  })
+
+  it('that are empty cannot start, and say so', async () => {
+    const { id, forms, chooseFiles, isBlocked } = await open({})
+    await chooseFiles(new File([], 'events.csv'))
+    expect(id('empty-file').text()).toBe('events.csv is empty.')
+    expect(id('obstacle').text()).toBe('events.csv is empty.')
+    expect(isBlocked()).toBe(true)
+    expect(forms).toEqual([])
+  })
+
+  it('that cannot be used as they are cannot start, and say why', async () => {
+    const headed = file(
+      'events.csv',
+      [column('u', 'user_id'), column('i', 'item_id')],
+      [{ severity: 'error', column: null, text: 'The file has a header but no rows.' }],
+    )
+    const { id, choose, isBlocked, start, forms } = await open({
+      'studio/guess/': () => [200, guesses(headed, { is_sure: false })],
+    })
+    await choose('events.csv')
+    expect(id('obstacle').text()).toBe('events.csv: The file has a header but no rows.')
+    expect(isBlocked()).toBe(true)
+    await start()
+    expect(forms.map((row) => row.url)).toEqual(['studio/guess/'])
+  })
+
+  it('may have two columns of one name only if none of them is used', async () => {
+    const twice = file(
+      'events.csv',
+      [column('u', 'user_id'), column('i', 'item_id'), column('i', 'ignored')],
+      [{ severity: 'error', column: 'i', text: '2 columns are named "i".' }],
+    )
+    const { id, page, choose, has } = await open({
+      'studio/guess/': () => [200, guesses(twice, { is_sure: false })],
+    })
+    await choose('events.csv')
+    expect(id('obstacle').text()).toBe('events.csv: 2 columns are named "i".')
+    const roles = page.findAll('[data-testid="role"]')
+    await roles[1]?.setValue('ignored')
+    expect(id('obstacle').text()).toBe('Some columns still need a meaning.')
+    expect(has('headless')).toBe(false)
+  })
+
+  it('say that their names are missing', async () => {
+    const bare = file('events.csv', [column('196', 'user_id', 0.5), column('242', 'item_id', 0.5)])
+    const { id, choose } = await open({ 'studio/guess/': () => [200, guesses(bare, { is_sure: false })] })
+    await choose('events.csv')
+    expect(id('file-interactions').get('[data-testid="headless"]').text()).toBe(
+      'The first row looks like data. Add a row with column names.',
+    )
+    i18n.global.locale.value = 'ja'
+    await settle()
+    expect(id('headless').text()).toBe('1 行目がデータのようです。列名の行を追加してください。')
+    i18n.global.locale.value = 'en'
+  })
+
+  it('are read again by themselves after the server had too many requests', async () => {
+    let isBusy = true
+    const { id, choose, forms, isBlocked, page } = await open({
+      'studio/guess/': () => (isBusy ? [429, { detail: 'Request was throttled.' }] : [200, guesses()]),
+    })
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+    await choose('events.csv')
+    expect(id('countdown-text').text()).toBe('Reading again in 60 seconds.')
+    expect(id('obstacle').text()).toBe('Reading again in 60 seconds.')
+    expect(isBlocked()).toBe(true)
+    isBusy = false
+    await vi.advanceTimersByTimeAsync(59_000)
+    await settle()
+    expect(id('countdown-text').text()).toBe('Reading again in 1 second.')
+    await vi.advanceTimersByTimeAsync(1_000)
+    vi.useRealTimers()
+    await settle()
+    expect(forms).toHaveLength(2)
+    expect(page.findAll('[data-testid="mapping-row"]')).toHaveLength(3)
+    expect(isBlocked()).toBe(false)
   })
 
   it('show why they could not be read, until they can', async () => {
@@ -109,6 +209,7 @@ describe('files of the studio', () => {
     await choose('events.csv')
     const notice = id('studio-mapping').get('[data-testid="error-notice"]')
     expect(notice.text()).toContain('The file "events.csv" is empty.')
+    expect(id('obstacle').text()).toBe('The file "events.csv" is empty.')
     isBroken = false
     await notice.get('button').trigger('click')
     await settle()
@@ -142,6 +243,67 @@ describe('the mapping of the studio', () => {
     await role('x').setValue('time')
     expect(texts('confidence')).toEqual(['Certain', 'Please check', 'Your choice'])
     expect(id('unsure').text()).toBe('Please check 1 column: the guess may be wrong.')
+    expect(id('obstacle').text()).toBe('events.csv: No time.')
+  })
+
+  it('cannot start before each doubt is answered, by a choice or as it is', async () => {
+    const doubtful = file('events.csv', [column('a', 'user_id', 0.5), column('b', 'item_id', 0.5)])
+    const { id, page, choose, role, texts, isBlocked, has, forms, start } = await open({
+      'studio/guess/': () => [200, guesses(doubtful, { is_sure: false })],
+      ...started,
+    })
+    await choose('events.csv')
+    expect(id('obstacle').text()).toBe('2 columns need your answer before the run can start.')
+    expect(isBlocked()).toBe(true)
+    await start()
+    expect(forms).toHaveLength(1)
+    expect(page.get('[data-column="b"] [data-testid="looks-right"]').attributes('aria-label')).toContain(
+      '“b”',
+    )
+    await page.get('[data-column="b"] [data-testid="looks-right"]').trigger('click')
+    await settle()
+    expect(texts('confidence')).toEqual(['Please check', 'Confirmed'])
+    expect(document.activeElement).toBe(role('b').element)
+    expect(id('obstacle').text()).toBe('1 column needs your answer before the run can start.')
+    await role('a').setValue('time')
+    await role('a').setValue('user_id')
+    expect([isBlocked(), has('looks-right'), has('unsure')]).toEqual([false, false, false])
+    await start()
+    expect(forms.map((row) => row.url)).toEqual(['studio/guess/', 'studio/'])
+  })
+
+  it('cannot start with files that seem to be swapped, until that is answered', async () => {
+    const problems = ['The files seem to be swapped: the one sent as items has users in it, and …']
+    let isSwapped = true
+    const { id, has, choose, texts, isBlocked, forms } = await open({
+      'studio/guess/': () => [200, isSwapped ? { ...BOTH, is_sure: false, problems } : BOTH],
+    })
+    await choose('events.csv', 'films.csv')
+    expect(id('obstacle').text()).toContain('belong together')
+    await id('continue-anyway').trigger('click')
+    expect([isBlocked(), has('continue-anyway')]).toEqual([false, false])
+
+    await choose('events.csv')
+    expect(isBlocked(), 'other files are another question').toBe(true)
+    isSwapped = false
+    await id('swap-files').trigger('click')
+    await settle()
+    expect(texts('file-name')).toEqual(['films.csv', 'events.csv'])
+    expect((forms.at(-1)?.form.get('items') as File).name).toBe('events.csv')
+    expect([isBlocked(), has('swap-files')]).toEqual([false, false])
+  })
+
+  it('offers no exchange of files that only share no ids', async () => {
+    const problems = [
+      'The files share no item id: column "i" of the interactions and column "i" of the items file.',
+    ]
+    const { id, has, choose, isBlocked } = await open({
+      'studio/guess/': () => [200, { ...BOTH, is_sure: false, problems }],
+    })
+    await choose('events.csv', 'films.csv')
+    expect([isBlocked(), has('swap-files')]).toEqual([true, false])
+    await id('continue-anyway').trigger('click')
+    expect(isBlocked()).toBe(false)
   })
 
   it('cannot start with a mistake', async () => {
@@ -163,10 +325,22 @@ describe('the mapping of the studio', () => {
   })
 })
 
-const RUN = { id: 9, project: 3, project_name: 'Shop', name: 'Shop', state: 'running', stages: [] }
-const started = { 'studio/': (): [number, unknown] => [201, RUN] }
-
 describe('the start of a run', () => {
+  it('suggests a name that no project has', async () => {
+    const now = new Date(2026, 10, 30, 9, 5)
+    vi.useFakeTimers({ toFake: ['Date'], now })
+    const moment = new Intl.DateTimeFormat('en', {
+      month: 'short',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: '2-digit',
+    }).format(now)
+    const { id, choose } = await open({}, { 'GET project/': list([{ name: `Events, ${moment}` }]) })
+    await choose('events.csv')
+    const name = id('studio-name').element as HTMLInputElement
+    expect(name.value).toBe(`Events, ${moment} (2)`)
+  })
+
   it('sends the files and the mapping, and goes to the run', async () => {
     const { id, forms, choose, role, start, router } = await open({
       'studio/guess/': () => [200, BOTH],
@@ -216,6 +390,9 @@ describe('the start of a run', () => {
     expect(id('studio-start').find('[data-testid="error-notice"]').exists()).toBe(false)
     expect(document.activeElement).toBe(page.find('[data-testid="role"]').element)
 
+    await start()
+    expect(forms, 'nothing is sent before there are answers').toHaveLength(2)
+    for (const button of page.findAll('[data-testid="looks-right"]')) await button.trigger('click')
     await start()
     expect(JSON.parse(String(forms.at(-1)?.form.get('mapping')))).toEqual({
       interactions: { a: 'user_id', b: 'item_id' },

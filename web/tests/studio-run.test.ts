@@ -1,5 +1,7 @@
+import { mount } from '@vue/test-utils'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { ComponentPublicInstance } from 'vue'
+import ItemRows from '@/components/studio/ItemRows.vue'
 import { i18n } from '@/i18n'
 import StudioRunPage from '@/pages/StudioRunPage.vue'
 import { useStudioDraft } from '@/stores/studio'
@@ -61,6 +63,57 @@ const open = async (run: object | (() => [number, unknown]), more: Answers = {})
     },
   }))
 
+const RUNNING = {
+  ...RUN,
+  state: 'running',
+  stage: 'searching',
+  progress: 0.4,
+  stages: [
+    ...RUN.stages,
+    {
+      ...stage('searching', 'running', {
+        trials: 3,
+        best_score: 0.3,
+        popularity_score: 0.2,
+        algorithm: 'IALSRecommender',
+      }),
+      finished_at: null,
+    },
+    { ...stage('training', 'waiting'), started_at: null, finished_at: null },
+  ],
+  result: null,
+  finished_at: null,
+}
+/** Keys are kept by project while the program runs. */
+const FRESH = 8
+const ANSWERS: Answers = {
+  'POST studio/4/demo_key/': () => [201, { key: 'rctm_demo', expires_at: '2999-01-01T00:00:00Z' }],
+  'GET project/8/users/': list([]),
+  'GET project/8/items/': list([]),
+  'POST /inference/predict/project/8': {
+    items: [],
+    model_id: 1,
+    slot_id: 1,
+    request_id: 'r',
+    strategy: 'popular',
+  },
+}
+
+describe('the pictures of a list', () => {
+  it('give way to a letter where they cannot be loaded', async () => {
+    const entry = { name: 'http://localhost/studio/4' } as PerformanceEntry
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry])
+    const item = { item_id: 'p1', score: 1, metadata: { title: 'Lamp', image: 'https://x.example/a.png' } }
+    const rows = mount(ItemRows, {
+      props: { items: [item as never], titles: new Map() },
+      global: { plugins: [i18n] },
+    })
+    await rows.get('img').trigger('error')
+    expect(rows.find('img').exists()).toBe(false)
+    expect(rows.get('[data-testid="list-picture"]').text()).toBe('L')
+  })
+})
+
 describe('a run of the studio', () => {
   it('says what it found and what it is worth, and makes a key only when asked', async () => {
     const { page, id, sent } = await open(RUN, {
@@ -94,6 +147,71 @@ describe('a run of the studio', () => {
     expect(id('snippet').text()).toContain('package main')
   })
 
+  const RIGHTS = (role: string): Answers => ({
+    'GET project/8/': { id: 8, name: 'Shop', organisation: 5 },
+    'GET organisation/': list([{ id: 5, name: 'Books', is_personal: false, role }]),
+  })
+  it('makes no key for a member who may not, and says who can', async () => {
+    let reads = 0
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+    const { id, has, sent } = await open(
+      () => [200, { ...((reads += 1) < 2 ? RUNNING : RUN), project: FRESH }],
+      {
+        ...ANSWERS,
+        ...RIGHTS('editor'),
+        'GET project/8/users/': list([{ user_id: 'u5', interactions: 3 }]),
+      },
+    )
+    await vi.advanceTimersByTimeAsync(1_100)
+    vi.useRealTimers()
+    await settle()
+    await settle()
+    expect(id('run-stages').attributes('data-state')).toBe('ready')
+    expect(sent).toEqual([])
+    expect(id('ask-an-admin').text()).toBe('An admin of Books can make a demo key.')
+    expect(has('make-key')).toBe(false)
+    expect((id('try-user').element as HTMLInputElement).value).toBe('u5')
+    expect(id('snippet').text()).toContain('"user_id":"u5"')
+    i18n.global.locale.value = 'ja'
+    await settle()
+    expect(id('ask-an-admin').text()).toBe('デモ用キーは「Books」の管理者が作成できます。')
+    i18n.global.locale.value = 'en'
+  })
+
+  it('without interactions begins with an item, in the snippet as well', async () => {
+    const reading = stage('reading', 'done', { items: 2, users: 0, item_rows: 2 })
+    sessionStorage.setItem(
+      'recotem.demo-key.9',
+      JSON.stringify({ key: 'rctm_nine', expires_at: '2999-01-01T00:00:00Z' }),
+    )
+    const { page, id, sent } = await open(
+      { ...RUN, project: 9, stages: [reading], result: null },
+      {
+        'GET project/9/items/': list([{ item_id: 'p1', title: 'Popular', image_url: null, interactions: 0 }]),
+        'POST /inference/predict/project/9': (body: Record<string, unknown>) => [
+          200,
+          {
+            items: [{ item_id: 'p2', score: 1, metadata: { image: 'https://x.example/a.png' } }],
+            model_id: 1,
+            slot_id: 1,
+            request_id: 'r',
+            strategy: body.interactions ? 'session' : 'popular',
+          },
+        ],
+      },
+    )
+    await settle()
+    expect(page.text()).not.toContain('Recommendations for')
+    expect(sent.at(-1)?.body).toMatchObject({ anchor_items: ['p1'] })
+    expect(id('snippet').text()).toContain('{"anchor_items":["p1"],"cutoff":10}')
+    expect(id('strategy').text()).toBe('Nothing is known of this item: these are what most people choose.')
+
+    const [, history] = id('try-it').findAll('[aria-labelledby="try-title"] button')
+    await history?.trigger('click')
+    await settle()
+    expect(id('snippet').text()).toContain('{"interactions":["ITEM_ID"],"cutoff":10}')
+  })
+
   it('says why it failed, in Japanese, too', async () => {
     const error = 'There are no interactions. Send a file with what users did.'
     const { id, has } = await open({ ...RUN, state: 'failed', stage: 'checking', error, result: null })
@@ -104,42 +222,6 @@ describe('a run of the studio', () => {
     expect(id('run-again').text()).toBe('ファイルの選択に戻る')
     i18n.global.locale.value = 'en'
   })
-
-  const RUNNING = {
-    ...RUN,
-    state: 'running',
-    stage: 'searching',
-    progress: 0.4,
-    stages: [
-      ...RUN.stages,
-      {
-        ...stage('searching', 'running', {
-          trials: 3,
-          best_score: 0.3,
-          popularity_score: 0.2,
-          algorithm: 'IALSRecommender',
-        }),
-        finished_at: null,
-      },
-      { ...stage('training', 'waiting'), started_at: null, finished_at: null },
-    ],
-    result: null,
-    finished_at: null,
-  }
-  /** Keys are kept by project while the program runs. */
-  const FRESH = 8
-  const ANSWERS: Answers = {
-    'POST studio/4/demo_key/': () => [201, { key: 'rctm_demo', expires_at: '2999-01-01T00:00:00Z' }],
-    'GET project/8/users/': list([]),
-    'GET project/8/items/': list([]),
-    'POST /inference/predict/project/8': {
-      items: [],
-      model_id: 1,
-      slot_id: 1,
-      request_id: 'r',
-      strategy: 'popular',
-    },
-  }
 
   it('shows what its stages do, and the best so far', async () => {
     const { page, id, has } = await open(RUNNING)

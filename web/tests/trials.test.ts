@@ -107,7 +107,7 @@ describe('texts', () => {
       '<top_k> 1 · <event_weight.a> 2.5',
     )
     expect(shortName('CosineKNNRecommender')).toBe('CosineKNN')
-    expect(formatBytes(0, 'en')).toBe('0 byte')
+    expect([0, 1, 26].map((size) => formatBytes(size, 'en'))).toEqual(['0 bytes', '1 byte', '26 bytes'])
     expect(formatBytes(1_843_200, 'en')).toBe('1.8 MB')
     expect(formatBytes(null, 'en')).toBe('–')
   })

@@ -62,7 +62,7 @@ export const integrations = {
     noWebhooksLead:
       'Enter the URL of a receiver to be notified, for example, when a model has been trained or an A/B test has a winner.',
     url: 'Receiver URL',
-    urlHint: 'Messages are sent there by POST. It has to answer within seconds with a 2xx status.',
+    urlHint: 'Messages are sent there by POST. It has to answer within 15 seconds with a 2xx status.',
     urlPlaceholder: 'https://shop.example.com/recotem',
     badUrl: 'Enter a full URL, such as https://shop.example.com/recotem.',
     description: 'Description',
@@ -94,6 +94,10 @@ export const integrations = {
     rotateTitle: 'Create a new secret?',
     rotateText:
       'Messages are signed with both secrets for 24 hours. Give your receiver the new one in that time; then only the new one is valid.',
+    rotateAgainText:
+      'The secret from before {date} stops being valid now. Continue only if your receiver has the current one.',
+    secretNotCopied:
+      'You have not copied the secret. Copy it, or press the button again to close this window without it.',
     rotatedText:
       'Until {when}, messages carry two signatures: one for this secret and one for the former. Give your receiver this one by then.',
     sendTest: 'Send test',
@@ -137,7 +141,7 @@ export const integrations = {
     filterState: 'State',
     anyTopic: 'All topics',
     anyState: 'All states',
-    states: { waiting: 'Waiting', delivered: 'Delivered', failed: 'Failed' },
+    states: { waiting: 'Waiting', retrying: 'Retrying', delivered: 'Delivered', failed: 'Failed' },
     attemptCount: '{n} attempt | {n} attempts',
     nextAttempt: 'next attempt {when}',
     answered: 'HTTP {code}',
@@ -203,7 +207,7 @@ export const integrations = {
     data_failed: 'Data could not be read',
     studio_ready: 'Studio finished',
     studio_failed: 'Studio failed',
-    webhook_disabled: 'Webhook switched off',
+    webhook_disabled: 'A webhook was switched off',
     webhook_test: 'Test message',
     recommendation_served: 'Served recommendations',
   },

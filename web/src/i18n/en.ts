@@ -332,6 +332,8 @@ export const en = {
     onlyOnce: 'Copy this key now and store it securely. It will not be shown again.',
     tryIt: 'Try it now',
     tryNoModel: 'Once this project has a model, its page shows how to call it.',
+    notCopied:
+      'You have not copied the key. Copy it, or press the button again to close this window without it.',
     stored: 'Done',
   },
   account: {

@@ -64,7 +64,7 @@ export const integrations: Pick<Messages, 'integrations' | 'topicGroups' | 'topi
       noWebhooksLead:
         'モデルの学習完了や A/B テストの結果などを受け取るには、送信先の URL を登録してください。',
       url: 'URL',
-      urlHint: 'この URL に POST で送信します。受信側は、数秒以内に 2xx のステータスで応答してください。',
+      urlHint: 'この URL に POST で送信します。15 秒以内に 2xx で応答する必要があります。',
       urlPlaceholder: '例：https://shop.example.com/recotem',
       badUrl: 'https://shop.example.com/recotem のように、完全な URL を入力してください。',
       description: '説明',
@@ -98,6 +98,10 @@ export const integrations: Pick<Messages, 'integrations' | 'topicGroups' | 'topi
       rotateTitle: '署名シークレットを再発行しますか？',
       rotateText:
         '24 時間は、新旧両方のシークレットで署名します。その間に、新しいシークレットを受信側に設定してください。以降は新しいシークレットだけが有効になります。',
+      rotateAgainText:
+        '{date} より前のシークレットは直ちに無効になります。受信側が現在のものを使用していることを確認してください。',
+      secretNotCopied:
+        'シークレットがまだコピーされていません。コピーするか、コピーせずに閉じる場合はもう一度ボタンを押してください。',
       rotatedText:
         '{when} までは、このシークレットと以前のシークレットの両方で署名します。それまでに、このシークレットを受信側に設定してください。',
       sendTest: 'テスト送信',
@@ -141,7 +145,7 @@ export const integrations: Pick<Messages, 'integrations' | 'topicGroups' | 'topi
       filterState: '状態',
       anyTopic: 'すべてのトピック',
       anyState: 'すべての状態',
-      states: { waiting: '送信待ち', delivered: '配信済み', failed: '失敗' },
+      states: { waiting: '送信待ち', retrying: '再送待ち', delivered: '配信済み', failed: '失敗' },
       attemptCount: '送信 {n} 回 | 送信 {n} 回',
       nextAttempt: '次回の送信：{when}',
       answered: 'ステータス {code}',
@@ -207,7 +211,7 @@ export const integrations: Pick<Messages, 'integrations' | 'topicGroups' | 'topi
       data_failed: 'データの取り込み失敗',
       studio_ready: 'スタジオの完了',
       studio_failed: 'スタジオの失敗',
-      webhook_disabled: 'Webhook の停止',
+      webhook_disabled: 'いずれかの Webhook が停止',
       webhook_test: 'テストメッセージ',
       recommendation_served: '推薦の提供',
     },

@@ -181,6 +181,35 @@ export const refusalsInJapanese: Refusals = {
       '表が上限（{0} {1}）を超えています。不要なものを除くか、分割してください。',
     'the text is encoded in {name}, which cannot be read here; save the file as UTF-8 and send it again':
       'テキストの文字コードが {0} のため読み取れません。UTF-8 で保存し直してアップロードしてください。',
+    'the text is not UTF-8{place}{seems}; save the file as UTF-8 and send it again':
+      'テキストの文字コードが UTF-8 ではありません{0}。{1}UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
+    ' at line {l}': '（{0} 行目）',
+    ' (it looks like Shift_JIS)': 'Shift_JIS の可能性があります。',
+    ' (it looks like Windows-1252)': 'Windows-1252 の可能性があります。',
+    'no value of the time column {column:?} could be understood, for example {example:?}; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD':
+      '日時の列 {0} の値をすべて読み取れませんでした（例: {1}）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD のいずれかの形式にしてください。',
+    'the column {column:?} holds {kind}, which cannot be read here; write a text or a number in each row, or leave the column out':
+      '列 {0} の値の型（{1}）には対応していません。各行に文字列か数値を記入するか、列を除いてください。',
+    'after the end of the {packing} data, the file continues with other bytes; remove them, or pack the file again':
+      '{0} のデータの後に、余分なデータがあります。取り除くか、圧縮し直してください。',
+    'the values of the column {column:?} take {} of memory at once, counting missing ones, and the limit is {}; leave that column out, or write shorter lists':
+      '列 {0} の値が使用するメモリ（{1}）が、上限（{2}）を超えています。列を除くか、リストを短くしてください。',
+    'the name of the column that begins with {:?} has more than {limit} characters, which is the limit; shorten it, or add a line with the column names if the file has none':
+      '{0} で始まる列名が長すぎます（上限 {1} 文字）。短くするか、列名の行がない場合は追加してください。',
+    'the header at line {line} is larger than {}; is a quotation mark left open there?':
+      '{0} 行目の列名の行が上限（{1}）を超えています。引用符が閉じているか確認してください。',
+    'cannot tell the format of {name:?}; use .csv, .tsv, .json, .jsonl, .ndjson or .parquet, plain or followed by .gz, .bz2, .xz, .zst or .zip':
+      '{0} の形式を判別できません。拡張子は .csv、.tsv、.json、.jsonl、.ndjson、.parquet のいずれかにしてください（続けて .gz、.bz2、.xz、.zst、.zip も可）。',
+    'no value for {column:?}': '列 {0} に値がありません',
+    '{column:?} is blank': '列 {0} が空です',
+    '{column:?} is {id}, which stands for a missing value': '列 {0} の値 {1} は欠損値を表します',
+    '{column:?} is not a time: {found:?}': '列 {0} の値 {1} を日時として読み取れません',
+    'too few fields: {n} instead of {n_columns}{hint}': '値が {0} 個しかありません（列は {1} 個）{2}',
+    'too many fields: {n} instead of {n_columns}{hint}': '値が {0} 個あります（列は {1} 個）{2}',
+    '; a quotation mark opens a field and does not close it': '。引用符が閉じていません',
+    'larger than {limit} bytes': '{0} バイトを超えています',
+    'line {line} of the JSON text: {reason}': 'JSON の {0} 行目: {1}',
+    'the file could not be read: {0}': 'ファイルを読み取れませんでした: {0}',
     'the file is empty; it needs at least a header with the column names':
       'ファイルが空です。列名の行が必要です。',
     'the file has no column {column:?}; {}':
@@ -208,4 +237,5 @@ export const refusalsInJapanese: Refusals = {
     columns: '列',
     rows: '行',
   },
+  files: { interactions: '行動履歴', items: 'アイテム情報', users: 'ユーザー情報' },
 }

@@ -90,4 +90,24 @@ export const studioRefusals: Record<string, string> = {
     '{0} 件の行動がすべて 1 人のユーザーのものです。ほかのユーザーの行動も送信するか、ユーザー ID の列を確認してください。',
   'The best model found is no better than the list of the most popular items.':
     '見つかった最良のモデルは、人気順のリストを上回っていません。',
+  'No row of the file can be read. The first problem is at {problem}.':
+    '読み取れる行がありません。最初の問題: {0}',
+  'The interactions of this run have been deleted.': 'この実行の行動履歴は削除されました。',
+  'The item file of this run has been deleted.': 'この実行のアイテム情報のファイルは削除されました。',
+  'The user of this run has been deleted.': 'この実行を開始したユーザーは削除されました。',
+  'This run has neither interactions nor items.': 'この実行には、行動履歴もアイテム情報もありません。',
+  'The {what} of this run has been deleted.': 'この実行に必要なデータまたはモデルが削除されました。',
+  'The items cannot be encoded: {error}.': 'アイテムを特徴量に変換できませんでした: {0}',
+  'The item metadata cannot be read: {0}.': 'アイテム情報を読み取れませんでした: {0}',
+  'The run stopped unexpectedly: {0}': '実行が予期せず停止しました: {0}',
+  'Column "{column}" of the file "{part}" cannot have the role "{}". Choose among {roles}.':
+    'ファイル「{1}」の列「{0}」に役割「{2}」は割り当てられません。次から選択してください: {3}',
+  'Send at least one of the files interactions, items and users.': 'ファイルを 1 つ以上追加してください。',
+  '{lack} Items are compared by what they have in common instead.':
+    '{0}代わりに、属性の近いアイテムを推薦します。',
+  'The search found nothing within {} seconds, so {quickest} is trained with its usual parameters, and its quality is not known. {cause}':
+    '{0} 秒以内にチューニングの結果が得られなかったため、{1} を標準のパラメーターで学習しました。精度は測定されていません。{2}',
+  '{rejected} of {total} rows of the file "{file}" could not be imported.{why}':
+    'ファイル「{2}」の {1} 行中 {0} 行を取り込めませんでした。{3}',
+  ' The first is at line {}: {reason}.': '最初は {0} 行目です: {1}',
 }

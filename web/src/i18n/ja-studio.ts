@@ -17,6 +17,12 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
       users: { title: 'ユーザー情報', lead: '行動履歴のないユーザーへの推薦に使う、ユーザーの属性です。' },
     },
     columns: '{n} 列 | {n} 列',
+    emptyFile: '{file} は空のファイルです。',
+    headless: '1 行目がデータのようです。列名の行を追加してください。',
+    replaced: '{name} を {by} に置き換えました。',
+    notUsed: '{name} は使用しません。{reason}',
+    noPlace: 'どの用途にも、すでに別のファイルがあります。',
+    fileProblem: '{file}：{problem}',
     removeFile: '{name} を外す',
     usedAs: '用途',
     usedAsOf: '{name} の用途',
@@ -28,6 +34,11 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
       'まずサーバーでファイルを読み込みます。列の意味を判断できない場合は、ここで確認をお願いします。',
     unsure:
       '確認が必要な列が {n} 件あります。推定が誤っている可能性があります。 | 確認が必要な列が {n} 件あります。推定が誤っている可能性があります。',
+    looksRight: 'これで正しい',
+    looksRightOf: '「{column}」はこれで正しい',
+    swap: 'ファイルを入れ替える',
+    continueAnyway: 'このまま続ける',
+    readAgain: '{n} 秒後にもう一度読み込みます。 | {n} 秒後にもう一度読み込みます。',
     pleaseLook: '列の意味を確認してから、もう一度開始してください。',
     rowsSeen: '先頭の {n} 行から推定 | 先頭の {n} 行から推定',
     column: '列',
@@ -46,7 +57,13 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
       feature: '特徴量',
       ignored: '使用しない',
     },
-    confidence: { certain: '確実', likely: 'ほぼ確実', unsure: '要確認', chosen: '指定済み' },
+    confidence: {
+      certain: '確実',
+      likely: 'ほぼ確実',
+      unsure: '要確認',
+      confirmed: '確認済み',
+      chosen: '指定済み',
+    },
     severity: { error: 'エラー', warning: '警告' },
     mistakes: {
       missing: '「{role}」の列が選択されていません。列を 1 つ選択してください。',
@@ -69,6 +86,9 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     needsFiles: '行動履歴またはアイテム情報のファイルを追加してください。',
     guessing: '列を読み込んでいます…',
     needsMapping: '意味が決まっていない列があります。',
+    needsAnswers:
+      '開始する前に、{n} 列の意味を確認してください。 | 開始する前に、{n} 列の意味を確認してください。',
+    needsFit: '開始する前に、ファイルの組み合わせを確認してください。',
     next: 'この後の流れ',
     stageHints: {
       reading: 'すべての行を読み込む',
@@ -147,8 +167,9 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     soFar: '現時点で、人気順の {n} 倍の精度です',
     learntFrom: '学習に使うデータ',
     bestSellers: '人気順',
-    measuredBy: '学習に使わなかった行動で評価（上位 {n} 件の {metric}）',
+    measuredBy: '学習に使わなかった行動で評価（{metric}）',
     makeKey: 'デモ用キーを作成',
+    askAdmin: 'デモ用キーは「{organisation}」の管理者が作成できます。',
     tryNeedsKey:
       'API キーが必要です。デモ用キーでは推薦の取得だけができ、30 日後に無効になります。新しく作成すると、以前のデモ用キーは無効になります。',
     try: {
@@ -161,6 +182,7 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
       historyHint: 'データにない訪問者への推薦です。閲覧したアイテムを古い順に追加してください。',
       remove: '「{title}」を外す',
       userIdle: 'ユーザーを選択すると、推薦が表示されます。',
+      itemUnknown: 'このアイテムの情報がないため、人気のアイテムを表示しています。',
       itemIdle: 'アイテムを選択すると、似たアイテムが表示されます。',
       historyIdle: 'アイテムを追加すると、関連するアイテムが表示されます。',
     },
@@ -175,7 +197,7 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     },
     moreLike: '似たアイテム',
     moreLikeOf: '「{title}」に似たアイテム',
-    snippetsLead: 'デモ用キーと選択中のユーザーを含む、そのまま実行できるコードです。',
+    snippetsLead: 'デモ用キーと、左で選択した内容を含む、そのまま実行できるコードです。',
     snippetsNoKey: 'YOUR_API_KEY を、このプロジェクトの API キーに置き換えてください。',
     language: '言語',
     saveAs: 'ファイル名',
@@ -195,6 +217,9 @@ export const studio: Pick<Messages, 'studio' | 'demo' | 'picker'> = {
     comma: '、',
     forYou: 'あなたへのおすすめ',
     popular: '人気アイテム',
+    allItems: 'すべてのアイテム',
+    limited:
+      'デモ用キーの上限に達しました。{n} 秒後に更新されます。 | デモ用キーの上限に達しました。{n} 秒後に更新されます。',
     reported: 'クリックを記録しました。以下の一覧に反映されています。',
     footer:
       'クリックはすべて、選択中のユーザーのイベントとして Recotem に送信されます。実際のショップと同じ仕組みです。',

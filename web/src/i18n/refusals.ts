@@ -9,24 +9,45 @@ export interface Refusals {
   sentences: Record<string, string>
   /** Values that the reader knows by another name. */
   values: Record<string, string>
+  /** The files of the studio, which are values named `file` or `part`. */
+  files: Record<string, string>
 }
 
 const TABLES: Partial<Record<Locale, Refusals>> = { ja: refusalsInJapanese }
 
-const VALUE = /\{[^{}]*\}/
+const VALUE = /\{[^{}]*\}/g
+
+/** Parts of sentences that the server leaves out where there is nothing to say. */
+const PARTS: Record<string, string> = {
+  '{place}': '( at line \\d+)?',
+  '{seems}': '( \\(it looks like .+?\\))?',
+  '{why}': '( The first is at .+)?',
+  '{hint}': '(; a quotation mark .+)?',
+}
 
 /** The server writes a clause about a file as a sentence, with a capital and a full stop. */
 function pattern(sentence: string): RegExp {
   const fixed = sentence.split(VALUE).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${fixed.join('(.+?)')}\\.?$`, 'is')
+  const values = (sentence.match(VALUE) ?? []).map((value) => PARTS[value] ?? '(.+?)')
+  return new RegExp(`^${fixed.map((text, at) => text + (values[at] ?? '')).join('')}\\.?$`, 'is')
 }
 
-const PATTERNS = new Map<Refusals, [RegExp, string][]>()
+interface Pattern {
+  from: RegExp
+  /** The places of values in the English sentence, as they are written there. */
+  places: string[]
+  to: string
+}
+const PATTERNS = new Map<Refusals, Pattern[]>()
 
-function patternsOf(table: Refusals): [RegExp, string][] {
+function patternsOf(table: Refusals): Pattern[] {
   const known = PATTERNS.get(table)
   if (known) return known
-  const made = Object.entries(table.sentences).map(([from, to]): [RegExp, string] => [pattern(from), to])
+  const made = Object.entries(table.sentences).map(([from, to]) => ({
+    from: pattern(from),
+    places: from.match(VALUE) ?? [],
+    to,
+  }))
   PATTERNS.set(table, made)
   return made
 }
@@ -35,15 +56,21 @@ function patternsOf(table: Refusals): [RegExp, string][] {
 export function translatedSentence(locale: Locale, sentence: string): string | undefined {
   const table = TABLES[locale]
   if (!table) return undefined
-  for (const [from, to] of patternsOf(table)) {
+  for (const { from, places, to } of patternsOf(table)) {
     const values = from.exec(sentence)?.slice(1)
-    if (values) return to.replace(/\{(\d)\}/g, (_, place) => valueOf(table, values[Number(place)]))
+    if (!values) continue
+    const said = (at: number) => valueOf(locale, table, places[at] ?? '', values[at] ?? '')
+    return to.replace(/\{(\d)\}/g, (_, place) => said(Number(place)))
   }
   return undefined
 }
 
-function valueOf(table: Refusals, value = ''): string {
-  return table.values[value] ?? value
+/** A value may be a sentence of its own, such as the reason of another. */
+function valueOf(locale: Locale, table: Refusals, place: string, value: string): string {
+  if (place === '{file}' || place === '{part}') return table.files[value] ?? value
+  const known = table.values[value]
+  if (known !== undefined) return known
+  return (value.includes(' ') ? translatedSentence(locale, value) : undefined) ?? value
 }
 
 /** A refusal in another language, by its code or else by its sentence. */

@@ -102,7 +102,7 @@ export function formatBytes(value: number | null | undefined, locale: string): s
   return new Intl.NumberFormat(locale, {
     style: 'unit',
     unit: UNITS[power],
-    unitDisplay: 'short',
+    unitDisplay: power === 0 ? 'long' : 'short',
     maximumFractionDigits: power === 0 ? 0 : 1,
   }).format(value / 1000 ** power)
 }

@@ -4,6 +4,11 @@ import type { StudioResult } from '@/api/studio'
 /** A ratio nearer to 1 than this is no difference that a user would notice. */
 const SAME = 0.05
 
+/** Names of metrics as papers write them. */
+const METRICS: Record<string, string> = { ndcg: 'NDCG', map: 'MAP', recall: 'Recall', hit: 'Hit' }
+/** Returns the name of a metric with the length of the lists that it judges, such as `NDCG@10`. */
+export const metricAt = (metric: string, cutoff: number) => `${METRICS[metric] ?? metric}@${cutoff}`
+
 export interface Quality {
   /** The key of the sentence below `studio.quality`. */
   key: 'times' | 'timesAsWell' | 'same' | 'worse' | 'fromNothing' | 'unmeasured'

@@ -34,5 +34,11 @@ export function useProjectRights(projectId: Id) {
       organisations.isError.value || (!!project.data.value && project.data.value.organisation === undefined),
   )
   const may = (needed: Role) => computed(() => unknown.value || atLeast(role.value, needed))
-  return { canEdit: may('editor'), canAdmin: may('admin') }
+  /** The organisation of the project, to whose admins a reader with fewer rights can turn. */
+  const organisation = computed(
+    () => organisations.data.value?.find((row) => row.id === project.data.value?.organisation)?.name ?? '',
+  )
+  /** Whether the rights are not known yet. */
+  const isPending = computed(() => organisations.isLoading.value || project.isLoading.value)
+  return { canEdit: may('editor'), canAdmin: may('admin'), organisation, isPending }
 }

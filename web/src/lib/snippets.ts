@@ -8,8 +8,10 @@ export interface SnippetValues {
   baseUrl: string
   projectId: number
   key: string
-  userId: string
+  asked: Asked
 }
+/** Whom or what a list is for: a user, a visitor by their latest items, or items that it must resemble. */
+export type Asked = { user_id: string } | { interactions: string[] } | { anchor_items: string[] }
 
 /** In the order in which they are offered, with the name of a file for each and the command that runs it. */
 export const SNIPPETS = [
@@ -32,8 +34,22 @@ const COUNT = 10
 /** Returns the address of a project's lists. */
 const urlOf = ({ baseUrl, projectId }: SnippetValues) => `${baseUrl}/inference/predict/project/${projectId}`
 
+/** Returns the fields of the request as a language writes them. */
+function bodyOf(
+  { asked }: SnippetValues,
+  named: (name: string) => string,
+  quoted: (value: string) => string,
+  listed: (ids: string) => string = (ids) => `[${ids}]`,
+): string {
+  const fields = Object.entries(asked).map(
+    ([name, value]: [string, string | string[]]) =>
+      named(name) + (typeof value === 'string' ? quoted(value) : listed(value.map(quoted).join(', '))),
+  )
+  return [...fields, `${named('cutoff')}${COUNT}`].join(', ')
+}
+
 export function curl(values: SnippetValues): string {
-  const body = JSON.stringify({ user_id: values.userId, cutoff: COUNT })
+  const body = JSON.stringify({ ...values.asked, cutoff: COUNT })
   return `curl --silent --show-error --fail-with-body \\
   ${shell(urlOf(values))} \\
   --header ${shell(`X-API-Key: ${values.key}`)} \\
@@ -47,7 +63,7 @@ export function javascript(values: SnippetValues): string {
   return `const response = await fetch(${text(urlOf(values))}, {
   method: "POST",
   headers: { "Content-Type": "application/json", "X-API-Key": ${text(values.key)} },
-  body: JSON.stringify({ user_id: ${text(values.userId)}, cutoff: ${COUNT} }),
+  body: JSON.stringify({ ${bodyOf(values, (name) => `${name}: `, text)} }),
 });
 if (!response.ok) throw new Error(\`\${response.status}: \${await response.text()}\`);
 
@@ -64,7 +80,7 @@ import urllib.request
 
 request = urllib.request.Request(
     ${text(urlOf(values))},
-    data=json.dumps({"user_id": ${text(values.userId)}, "cutoff": ${COUNT}}).encode(),
+    data=json.dumps({${bodyOf(values, (name) => `"${name}": `, text)}}).encode(),
     headers={"Content-Type": "application/json", "X-API-Key": ${text(values.key)}},
 )
 try:
@@ -84,7 +100,7 @@ export function php(values: SnippetValues): string {
 $context = stream_context_create(['http' => [
     'method' => 'POST',
     'header' => ['Content-Type: application/json', 'X-API-Key: ' . ${phpText(values.key)}],
-    'content' => json_encode(['user_id' => ${phpText(values.userId)}, 'cutoff' => ${COUNT}], JSON_THROW_ON_ERROR),
+    'content' => json_encode([${bodyOf(values, (name) => `'${name}' => `, phpText)}], JSON_THROW_ON_ERROR),
     'timeout' => 10,
     'ignore_errors' => true,
 ]]);
@@ -119,7 +135,12 @@ import (
 )
 
 func main() {
-	body, err := json.Marshal(map[string]any{"user_id": ${text(values.userId)}, "cutoff": ${COUNT}})
+	body, err := json.Marshal(map[string]any{${bodyOf(
+    values,
+    (name) => `"${name}": `,
+    text,
+    (ids) => `[]string{${ids}}`,
+  )}})
 	if err != nil {
 		log.Fatal(err)
 	}

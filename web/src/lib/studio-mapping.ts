@@ -68,6 +68,41 @@ const MANY: ColumnRole[] = ['feature', 'ignored']
 
 export type MappingMistake = { role: ColumnRole; kind: 'missing' | 'twice' }
 
+/** Returns whether a column is as it was guessed. */
+export const isAsGuessed = ({ guess, role, kind }: ColumnDraft) =>
+  role === guess.role && (role !== 'feature' || kind === (guess.kind ?? 'category'))
+
+/** Returns the names that several columns have of which one is used: the server cannot tell them apart. */
+export function repeatedNames(columns: ColumnDraft[]): string[] {
+  const times = new Map<string, number>()
+  for (const { guess } of columns) times.set(guess.name, (times.get(guess.name) ?? 0) + 1)
+  const used = columns.filter(({ guess, role }) => role !== 'ignored' && (times.get(guess.name) ?? 0) > 1)
+  return [...new Set(used.map(({ guess }) => guess.name))]
+}
+
+/** The beginnings of the server's sentences about files that do not fit together. A test finds them in its source. */
+export const SWAPPED = 'The files seem to be swapped'
+export const APART = [SWAPPED, 'The files share no ', 'The files write some ']
+
+export const areSwapped = (guess: Guess | null) =>
+  !!guess?.problems.some((problem) => problem.startsWith(SWAPPED))
+
+/**
+ * Returns whether files do not fit together, so that a run must not begin without asking: the server says so in a sentence, or is
+ * not sure although each column is.
+ */
+export function areApart(guess: Guess | null): boolean {
+  if (!guess || guess.is_sure || guess.problems.length === 0) return false
+  if (guess.problems.some((problem) => APART.some((start) => problem.startsWith(start)))) return true
+  const files = Object.values(guess.files).filter((file) => file !== null)
+  const isDoubtful = files.some(
+    (file) =>
+      file.columns.some((column) => column.confidence < SURE) ||
+      file.problems.some((problem) => problem.severity === 'error'),
+  )
+  return !isDoubtful
+}
+
 /** Returns what a file lacks, and the roles that two of its columns have. */
 export function mistakesOf(file: FileRole, columns: ColumnDraft[]): MappingMistake[] {
   const count = (role: ColumnRole) => columns.filter((column) => column.role === role).length

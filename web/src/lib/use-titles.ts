@@ -35,6 +35,7 @@ export function useTitles(project: MaybeRefOrGetter<number>, key: MaybeRefOrGett
     // A list without titles is still a list.
     const found = await requestList(toValue(project), apiKey, body).catch(() => null)
     if (found) keepListed(found.items)
+    else unknown.forEach((id) => asked.delete(id))
   }
 
   return { titles, titleOf: (id: string) => titles.get(id) ?? id, keep, learn }

@@ -1,5 +1,5 @@
 import { useI18n } from 'vue-i18n'
-import type { Endpoint } from '@/api/integrations'
+import type { Endpoint, Message } from '@/api/integrations'
 import { topicKey } from './topics'
 
 export type Health = 'untried' | 'healthy' | 'failing' | 'off'
@@ -17,6 +17,10 @@ export function healthOf(endpoint: Pick<Endpoint, 'is_active' | 'last_attempt'>)
   if (!endpoint.last_attempt) return 'untried'
   return isDelivered(endpoint.last_attempt) ? 'healthy' : 'failing'
 }
+
+/** Returns how a message stands: one that waits after a failed attempt is sent again. */
+export const standingOf = ({ state, attempts }: Pick<Message, 'state' | 'attempts'>) =>
+  state === 'waiting' && attempts > 0 ? 'retrying' : state
 
 /** Returns whether requests signed with the former secret still count as signed. */
 export const overlaps = (until: string | null | undefined, now = Date.now()) =>

@@ -1,9 +1,31 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { ApiError } from '@/api/client'
-import { FILE_ROLES, guessColumns, type FileRole, type Guess } from '@/api/studio'
-import { headsOf, withDropped, withMoved, type StudioFiles } from '@/lib/studio-files'
-import { draftOf, mistakesOf, needsLook, type ColumnDraft, type MappingDraft } from '@/lib/studio-mapping'
+import { FILE_ROLES, guessColumns, type FileRole, type Guess, type Problem } from '@/api/studio'
+import { useCountdown } from '@/lib/countdown'
+import {
+  headsOf,
+  looksLikeData,
+  withDropped,
+  withMoved,
+  type Displaced,
+  type StudioFiles,
+} from '@/lib/studio-files'
+import {
+  areApart,
+  draftOf,
+  mistakesOf,
+  needsLook,
+  repeatedNames,
+  type ColumnDraft,
+  type MappingDraft,
+} from '@/lib/studio-mapping'
+
+const TOO_MANY = 429
+/** Seconds to wait where the server gives none. */
+const A_MINUTE = 60
+/** What the server says of a file whose only row it has ignored. */
+export const NO_ROWS = 'The file has a header but no rows.'
 
 /** The files and the mapping of the next run. They outlive the page, so that a run can be repeated with other columns. */
 export const useStudioDraft = defineStore('studio', () => {
@@ -14,7 +36,14 @@ export const useStudioDraft = defineStore('studio', () => {
   const error = shallowRef<unknown>(null)
   /** Whether a file is too large to be guessed before it has been sent. */
   const isTooLarge = ref(false)
+  /** Whether the reader goes on with files that do not seem to fit together. */
+  const isAccepted = ref(false)
+  /** What became of files for which there was no place when others were added. */
+  const displaced = shallowRef<Displaced[]>([])
+  /** Whole files of which the server has ignored the last row. */
+  const shortened = shallowRef<FileRole[]>([])
   let cancel = () => {}
+  const waiting = useCountdown(() => void ask())
 
   const roles = computed(() => FILE_ROLES.filter((role) => files.value[role]))
   const mistakes = computed(() =>
@@ -26,6 +55,26 @@ export const useStudioDraft = defineStore('studio', () => {
     () => roles.value.flatMap((file) => (mapping.value[file] ?? []).filter(needsLook)).length,
   )
 
+  const isApart = computed(() => !isAccepted.value && areApart(guess.value))
+  const isEmpty = (role: FileRole) => files.value[role]?.size === 0
+  const isHeadless = (role: FileRole) => looksLikeData(guess.value?.files[role]?.columns ?? [])
+  /** Returns what is wrong with a file, without what only seems so because a row was ignored. */
+  const problemsOf = (role: FileRole): Problem[] =>
+    (guess.value?.files[role]?.problems ?? []).filter(
+      ({ text }) => !(text === NO_ROWS && shortened.value.includes(role)),
+    )
+  /** What prevents a run: files that cannot be used as they are, and columns of one name that cannot be told apart. */
+  const errors = computed(() =>
+    roles.value.flatMap((role) => {
+      const repeated = repeatedNames(mapping.value[role] ?? [])
+      return problemsOf(role)
+        .filter(({ severity, column }) =>
+          column === null ? severity === 'error' : repeated.includes(column),
+        )
+        .map(({ text }) => ({ name: files.value[role]?.name ?? '', text }))
+    }),
+  )
+
   /** Takes a guess: of the server before a run, or of its refusal to begin one without a mapping. */
   function take(found: Guess) {
     guess.value = found
@@ -35,34 +84,47 @@ export const useStudioDraft = defineStore('studio', () => {
 
   async function ask() {
     cancel()
+    waiting.stop()
     guess.value = null
     mapping.value = {}
     error.value = null
-    const heads = headsOf(files.value)
-    isTooLarge.value = heads === null
-    isGuessing.value = heads !== null && roles.value.length > 0
-    if (!heads || !isGuessing.value) return
-    const handle = guessColumns(heads.files, heads.isHead)
+    isTooLarge.value = false
+    isAccepted.value = false
+    isGuessing.value = roles.value.some((role) => !isEmpty(role))
+    if (!isGuessing.value) return
     let isWanted = true
+    let handle: ReturnType<typeof guessColumns> | undefined
     cancel = () => {
       isWanted = false
-      handle.cancel()
+      handle?.cancel()
     }
     try {
+      const heads = await headsOf(files.value)
+      if (!isWanted) return
+      isTooLarge.value = heads === null
+      if (!heads) return
+      shortened.value = heads.shortened
+      handle = guessColumns(heads.files, heads.isHead)
       const found = await handle.done
       if (isWanted) take(found)
     } catch (cause) {
-      if (isWanted) error.value = cause
+      if (!isWanted) return
+      if (cause instanceof ApiError && cause.status === TOO_MANY) waiting.start(cause.retryAfter ?? A_MINUTE)
+      else error.value = cause
     } finally {
       if (isWanted) isGuessing.value = false
     }
   }
 
-  function set(next: StudioFiles) {
+  function set(next: StudioFiles, unplaced: Displaced[] = []) {
     files.value = next
+    displaced.value = unplaced
     void ask()
   }
-  const add = (dropped: File[]) => set(withDropped(files.value, dropped))
+  function add(dropped: File[]) {
+    const next = withDropped(files.value, dropped)
+    set(next.files, next.displaced)
+  }
   const put = (role: FileRole, file: File) => set({ ...files.value, [role]: file })
   const move = (from: FileRole, to: FileRole) => set(withMoved(files.value, from, to))
   function remove(role: FileRole) {
@@ -75,6 +137,9 @@ export const useStudioDraft = defineStore('studio', () => {
     if (column) Object.assign(column, part, { isChosen: true })
   }
 
+  /** Takes a guess as right. */
+  const confirm = (file: FileRole, at: number) => change(file, at, {})
+
   /** Takes the guesses out of a refusal; returns whether it had any. */
   function takeFrom(refusal: unknown): boolean {
     const { code, guesses } = ((refusal instanceof ApiError && refusal.body) || {}) as {
@@ -82,6 +147,7 @@ export const useStudioDraft = defineStore('studio', () => {
       guesses?: Guess
     }
     if (code !== 'mapping_needed' || !guesses) return false
+    isAccepted.value = false
     take(guesses)
     return true
   }
@@ -98,14 +164,24 @@ export const useStudioDraft = defineStore('studio', () => {
     isGuessing,
     error,
     isTooLarge,
+    isAccepted,
+    displaced,
+    /** Seconds until the files are read again, after the server has refused because of many requests. */
+    waiting: waiting.seconds,
     roles,
     mistakes,
     unsure,
+    isApart,
+    errors,
+    isEmpty,
+    isHeadless,
+    problemsOf,
     add,
     put,
     move,
     remove,
     change,
+    confirm,
     takeFrom,
     retry: ask,
     clear,
