@@ -97,7 +97,7 @@ fn users_without_other_interactions_are_the_new_ones() {
     let log = log();
     let known = log.to_csr();
     let (train, held_out) = (only(&known, |user| user % 5 != 0), only(&known, |user| user % 5 == 0));
-    let split = Split::of_sides(train, held_out).unwrap();
+    let split = Split::of_sides(train, held_out, 1).unwrap();
     let table = table(&(0..USERS).collect::<Vec<usize>>());
     let spec = FeatureSpec { fields: vec![Field::new("group", FieldKind::Category)] };
     let context = Context::new(1, 2);

@@ -1,5 +1,8 @@
 //! A split whose items are described by their features.
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
 use super::{NewUsers, Split, UserFeatures};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
@@ -8,8 +11,9 @@ use crate::ids::Ids;
 use crate::sparse::Csr;
 
 impl Split {
-    /// Creates a split from two sides over the same users and items. Items without training interactions are cold.
-    pub fn of_sides(train: Csr, held_out: Csr) -> MlResult<Self> {
+    /// Creates a split from two sides over the same users and items. Items without training interactions are cold; if there are
+    /// any, the order of the items is drawn, as in splits that hold out items.
+    pub fn of_sides(train: Csr, held_out: Csr, seed: u64) -> MlResult<Self> {
         if (train.n_rows, train.n_cols) != (held_out.n_rows, held_out.n_cols) {
             return Err(MlError::BadInput("training and held-out matrices differ in size".into()));
         }
@@ -27,7 +31,10 @@ impl Split {
             item_features: None,
             new_users: None,
         };
-        Ok(split.with_items_in_order())
+        match split.train.column_counts().contains(&0) {
+            true => Ok(split.with_cold_items_last(&mut ChaCha8Rng::seed_from_u64(seed))),
+            false => Ok(split),
+        }
     }
 
     /// Encodes the features of all items, as a model that learns from the training side would: what the encoder learns, it learns
