@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MlError, MlResult};
+use crate::features::FieldNote;
 use crate::interactions::InteractionLog;
 use crate::sparse::Csr;
 use crate::weights::{Evidence, Weights};
@@ -168,6 +169,7 @@ pub struct Split {
     others_known_until: i64,
     evidence: Option<Evidence>,
     item_features: Option<Csr>,
+    item_notes: Vec<FieldNote>,
     new_users: Option<NewUsers>,
 }
 

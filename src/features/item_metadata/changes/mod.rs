@@ -12,4 +12,4 @@ mod service;
 mod store;
 
 pub use model::MergeItemChanges;
-pub use routes::{Docs, routes};
+pub use routes::{Docs, ItemRow, read_row, routes};
