@@ -41,8 +41,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/item/{item}/").route(web::get().to(read)));
 }
 
-/// Returns the row of an item in the newest item metadata of a project, or the change of it that was accepted last, and what keeps it
-/// from being recommended.
+/// Returns the row of an item in the newest item metadata, or the change of it that was accepted last, and its problem.
 #[utoipa::path(get, path = "/item/{item}/", tag = "item_meta_data", operation_id = "read_item",
     params(("item" = String, Path, description = "The id of the item"),
         ("project" = Option<i64>, Query, description = "Required without an API key, whose project is used otherwise")),
