@@ -220,6 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn one_evaluation_is_enough_to_see_that_features_tell_nothing() {
+        let (shop, ctx) = (shop(|item| item), Context::new(5, 2));
+        let spec = json!({ "version": 1, "fields": [{ "column": "name", "kind": "category", "options": { "min_count": 1 } }] });
+        let spec: FeatureSpec = serde_json::from_value(spec).unwrap();
+        let n_tied = |seed: &u64| {
+            let cfg = SplitConfig { scheme: SplitScheme::CI, random_seed: *seed, ..SplitConfig::default() };
+            let divided = split(&shop.log, &cfg).unwrap();
+            let divided = divided.with_item_features(&spec, &shop.table, &shop.log.items, 0, &ctx).unwrap();
+            let side = WarmSide::new(&divided, &divided.train).unwrap();
+            let model = registry::fit("RP3beta", &Map::new(), side.input(), &ctx).unwrap();
+            let cold = side.judge(&*model, 10, &ctx).unwrap().cold.unwrap();
+            let random = side.judge_baseline(ColdBaseline::Random, 10, &ctx).unwrap().cold.unwrap();
+            cold.compare(&random, Metric::Ndcg).unwrap().tied
+        };
+        // An interval of 95 % is wrong once in twenty times.
+        let n = (0..40).filter(n_tied).count();
+        assert!(n >= 34, "level with any order with {n} of 40 seeds");
+    }
+
+    #[test]
     fn names_of_items_change_no_quality() {
         let (first, last) = (shop(|item| item), shop(|item| ITEMS - 1 - item));
         for (algorithm, scheme) in [
