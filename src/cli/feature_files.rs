@@ -1,15 +1,14 @@
 //! Reading a file of items or users with their features, and what its columns mean.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::offline::followed;
-use crate::ml::features::{FeatureSpec, FeatureTable, FeatureTableBuilder, guess};
+use crate::ml::features::{FeatureSpec, FeatureTable, FeatureTableBuilder, FieldNote, few_described, guess, look_of};
 use crate::ml::ids::Ids;
-use crate::ml::interactions::InteractionLog;
-use crate::platform::clock::Clock;
 use crate::platform::tabular::{self, TableCell, TableOptions};
 
 /// Limits of metadata, as wide as the server's.
@@ -45,19 +44,19 @@ pub fn read(of: &Rows, path: &Path, spec: Option<&PathBuf>, id_column: &str, kno
     let table = read_table(of, path, id_column).with_context(|| path.display().to_string())?;
     let Rows { many, column_option, one, .. } = of;
     if !known.is_empty() && !table.ids().iter().any(|id| known.find(id).is_some()) {
-        let example = |ids: &Ids| if ids.is_empty() { String::new() } else { ids.get(0).to_owned() };
         bail!(
-            "{}: none of its {} {many} is in the interactions; its ids look like {:?}, those of the interactions like {:?}. \
-             Choose the column of {one} ids with {column_option}",
+            "{}: none of its {} {many} is in the interactions; {}. Choose the column of {one} ids with {column_option}",
             path.display(),
             table.n_rows(),
-            example(table.ids()),
-            example(known)
+            look_of(table.ids(), known)
         );
     }
     if !known.is_empty() {
         let described = known.iter().filter(|id| table.ids().find(id).is_some()).count();
         eprintln!("{}: {described} of {} {many} of the interactions have a row.", path.display(), known.len());
+        if let Some(warning) = few_described(described, table.ids(), known) {
+            eprintln!("{}: {warning}.", path.display());
+        }
     }
     let spec = match spec {
         Some(path) => read_spec(path)?,
@@ -66,9 +65,9 @@ pub fn read(of: &Rows, path: &Path, spec: Option<&PathBuf>, id_column: &str, kno
     Ok(Features { table, spec })
 }
 
-/// Returns the moment against which ages are counted, in microseconds.
-pub fn training_moment(log: &InteractionLog) -> i64 {
-    log.training_moment(Clock::system().now().timestamp_micros())
+/// Says on standard error what should be known of how a file was encoded.
+pub fn tell(of: &Rows, notes: &[FieldNote]) {
+    notes.iter().for_each(|note| eprintln!("the {} file: {}", of.one, note.text));
 }
 
 /// Returns the limits and the column of ids of such a file.
@@ -98,14 +97,18 @@ fn read_table(of: &Rows, path: &Path, id_column: &str) -> anyhow::Result<Feature
     if rows.is_empty() {
         bail!("there is no usable {} in it", of.one);
     }
+    let mut ids = HashSet::new();
+    let repeating = rows.iter().map(|(id, _)| id).find(|id| !ids.insert(id.as_str())).cloned().unwrap_or_default();
     let mut builder = FeatureTableBuilder::new(read.columns);
     rows.into_iter().for_each(|(id, cells)| builder.push(&id, cells));
     let (table, repeated) = builder.finish();
-    let article = if of.one.starts_with('i') { "an" } else { "a" };
     match repeated {
         0 => {}
-        1 => eprintln!("{}: one row repeats {article} {}; the last row counts.", path.display(), of.one),
-        _ => eprintln!("{}: {repeated} rows repeat {article} {}; the last row of each counts.", path.display(), of.one),
+        1 => eprintln!("{}: one row repeats the {} {repeating:?}; the last row counts.", path.display(), of.one),
+        _ => {
+            let others = format!("{repeated} rows repeat {}, such as {repeating:?}", of.many);
+            eprintln!("{}: {others}; the last row of each counts.", path.display());
+        }
     }
     Ok(table)
 }
@@ -116,7 +119,7 @@ fn read_spec(path: &Path) -> anyhow::Result<FeatureSpec> {
     if !spec.is_object() {
         bail!("{}: expected an object such as {{\"version\": 1, \"fields\": [...]}}", path.display());
     }
-    let spec: FeatureSpec = serde_json::from_value(spec).with_context(|| path.display().to_string())?;
+    let spec = FeatureSpec::from_json(&spec).map_err(anyhow::Error::msg).with_context(|| path.display().to_string())?;
     spec.validate().with_context(|| path.display().to_string())?;
     Ok(spec)
 }

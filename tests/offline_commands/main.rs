@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
+mod item_features;
 mod new_users;
 
 use std::path::{Path, PathBuf};

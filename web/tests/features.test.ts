@@ -647,3 +647,20 @@ it('a model says with which version it was trained', () => {
   })
   expect(lineage.get('[data-testid="model-features"]').text()).toBe('“Films” version 2')
 })
+
+it('a model says what its training left out', () => {
+  const note = 'column "price": id "i3" has "ask", which is not a number'
+  const model = { id: 1, data_loc: 9, lineage: { warnings: [`${note}; this value is left out`] } }
+  const shown = (locale: 'en' | 'ja') => {
+    i18n.global.locale.value = locale
+    return mount(ModelLineage, {
+      props: { model: model as never, projectId: 3 },
+      global: { plugins: [i18n], stubs: { RouterLink: RouterLinkStub } },
+    })
+      .get('[data-testid="model-warnings"]')
+      .text()
+  }
+  expect(shown('en')).toBe(`${note}; this value is left out`)
+  expect(shown('ja')).toBe(`${note}（この値は使われません）`)
+  i18n.global.locale.value = 'en'
+})

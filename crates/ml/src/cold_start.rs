@@ -131,3 +131,130 @@ impl<'a> WarmSide<'a> {
         evaluate_by_novelty(model, train, held_out, *n_warm, cutoff, ctx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use serde_json::json;
+
+    use super::*;
+    use crate::features::{FeatureSpec, FeatureTable, FeatureTableBuilder};
+    use crate::interactions::{InteractionLog, InteractionLogBuilder};
+    use crate::metrics::Metric;
+    use crate::splits::{SplitConfig, SplitScheme, split};
+
+    const USERS: usize = 60;
+    const ITEMS: usize = 80;
+    const SEEDS: u64 = 60;
+
+    /// A shop of which the first items are the most popular ones, with a name of each and one of two colours.
+    struct Shop {
+        log: InteractionLog,
+        table: FeatureTable,
+    }
+
+    /// Creates the shop with ids that `rank` puts in order; all else is the same.
+    fn shop(rank: impl Fn(usize) -> usize) -> Shop {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut log = InteractionLogBuilder::new(true);
+        let mut items = FeatureTableBuilder::new(["name", "colour"].map(str::to_owned).to_vec());
+        for item in 0..ITEMS {
+            let id = format!("i{:03}", rank(item));
+            let colour = ["red", "blue"][rng.random_range(0..2)];
+            items.push(&id, [(0, json!(format!("n{item}"))), (1, json!(colour))]);
+            for user in 0..USERS {
+                if rng.random_bool((1.5 / (item as f64 + 2.0)).min(0.9)) {
+                    log.push(&format!("u{user:02}"), &id, Some((item * 37 % ITEMS) as i64));
+                }
+            }
+        }
+        Shop { log: log.finish(), table: items.finish().0 }
+    }
+
+    impl Shop {
+        /// Returns the cold ndcg of a model and of a random order.
+        fn ndcg(&self, algorithm: &str, column: &str, scheme: SplitScheme, random_seed: u64) -> (f64, f64) {
+            let ctx = Context::new(random_seed, 1 + random_seed as usize % 2);
+            let spec =
+                json!({ "version": 1, "fields": [{ "column": column, "kind": "category", "options": { "min_count": 1 } }] });
+            let spec: FeatureSpec = serde_json::from_value(spec).unwrap();
+            let cfg = SplitConfig { scheme, random_seed, ..SplitConfig::default() };
+            let divided = split(&self.log, &cfg).unwrap();
+            let divided = divided.with_item_features(&spec, &self.table, &self.log.items, 0, &ctx).unwrap();
+            let side = WarmSide::new(&divided, &divided.train).unwrap();
+            let random = side.judge_baseline(ColdBaseline::Random, 10, &ctx).unwrap();
+            let found = match algorithm {
+                "popularity" => side.judge_baseline(ColdBaseline::PopularityFromFeatures, 10, &ctx).unwrap(),
+                _ => {
+                    let params = json!({ "n_components": 4, "train_epochs": 2 });
+                    let params = if algorithm == "IALS" { params.as_object().unwrap().clone() } else { Map::new() };
+                    side.judge(&*registry::fit(algorithm, &params, side.input(), &ctx).unwrap(), 10, &ctx).unwrap()
+                }
+            };
+            let cold = |found: ByNovelty| found.cold.unwrap().get(Metric::Ndcg);
+            (cold(found), cold(random))
+        }
+    }
+
+    /// Returns the mean of some differences in units of its standard error.
+    fn errors(differences: &[f64]) -> f64 {
+        let n = differences.len() as f64;
+        let mean = differences.iter().sum::<f64>() / n;
+        let variance = differences.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        mean / (variance / n).sqrt()
+    }
+
+    #[test]
+    fn features_that_tell_nothing_are_level_with_any_order_however_ids_are_ordered() {
+        for (shop, order) in [(shop(|item| item), "the popular first"), (shop(|item| ITEMS - 1 - item), "the popular last")] {
+            for algorithm in ["IALS", "RP3beta", "ContentKNN", "popularity"] {
+                let difference = |seed| {
+                    let (model, random) = shop.ndcg(algorithm, "name", SplitScheme::CI, seed);
+                    model - random
+                };
+                let found = errors(&(0..SEEDS).map(difference).collect::<Vec<_>>());
+                assert!(found.abs() < 3.5, "{algorithm}, ids with {order}: {found} standard errors from any order");
+            }
+        }
+    }
+
+    #[test]
+    fn one_evaluation_is_enough_to_see_that_features_tell_nothing() {
+        let (shop, ctx) = (shop(|item| item), Context::new(5, 2));
+        let spec = json!({ "version": 1, "fields": [{ "column": "name", "kind": "category", "options": { "min_count": 1 } }] });
+        let spec: FeatureSpec = serde_json::from_value(spec).unwrap();
+        let n_tied = |seed: &u64| {
+            let cfg = SplitConfig { scheme: SplitScheme::CI, random_seed: *seed, ..SplitConfig::default() };
+            let divided = split(&shop.log, &cfg).unwrap();
+            let divided = divided.with_item_features(&spec, &shop.table, &shop.log.items, 0, &ctx).unwrap();
+            let side = WarmSide::new(&divided, &divided.train).unwrap();
+            let model = registry::fit("RP3beta", &Map::new(), side.input(), &ctx).unwrap();
+            let cold = side.judge(&*model, 10, &ctx).unwrap().cold.unwrap();
+            let random = side.judge_baseline(ColdBaseline::Random, 10, &ctx).unwrap().cold.unwrap();
+            cold.compare(&random, Metric::Ndcg).unwrap().tied
+        };
+        // An interval of 95 % is wrong once in twenty times.
+        let n = (0..40).filter(n_tied).count();
+        assert!(n >= 34, "level with any order with {n} of 40 seeds");
+    }
+
+    #[test]
+    fn names_of_items_change_no_quality() {
+        let (first, last) = (shop(|item| item), shop(|item| ITEMS - 1 - item));
+        for (algorithm, scheme) in [
+            ("IALS", SplitScheme::CI),
+            ("RP3beta", SplitScheme::CI),
+            ("popularity", SplitScheme::CI),
+            ("ContentKNN", SplitScheme::CI),
+            ("IALS", SplitScheme::TI),
+        ] {
+            let difference = |seed| {
+                let ndcg = |shop: &Shop| shop.ndcg(algorithm, "colour", scheme, seed).0;
+                ndcg(&first) - ndcg(&last)
+            };
+            let found = errors(&(0..SEEDS).map(difference).collect::<Vec<_>>());
+            assert!(found.abs() < 3.5, "{algorithm}, {scheme:?}: {found} standard errors apart");
+        }
+    }
+}

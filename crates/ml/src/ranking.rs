@@ -53,8 +53,10 @@ pub fn mask(scores: &mut [f32], items: &[u32]) {
 pub struct TopK {
     k: usize,
     kernels: Kernels,
-    /// Candidates so far, up to `2 k + 1`; cut back to k when full.
+    /// Candidates so far, up to `2 k + 1`, by their places in the order of ties; cut back to k when full.
     held: Vec<(f32, u32)>,
+    /// The first item in the order of ties, and the number of items; zeros where that is the order of the numbers.
+    turn: (u32, u32),
     /// The score that a new candidate must exceed.
     threshold: f32,
 }
@@ -68,7 +70,32 @@ impl TopK {
     /// Creates a selector of the best `k`.
     pub fn new(k: usize) -> Self {
         let held = Vec::with_capacity(k.saturating_mul(2).saturating_add(1).min(ROOM));
-        TopK { k, kernels: Kernels::detect(), held, threshold: f32::NEG_INFINITY }
+        TopK { k, kernels: Kernels::detect(), held, turn: (0, 0), threshold: f32::NEG_INFINITY }
+    }
+
+    /// Lets equal scores go to the first of `n_items` items from this one on, and after the last one from number 0 on. Must be called
+    /// before the first candidate of a row, which [`TopK::feed_all`] or [`TopK::offer`] adds then.
+    pub fn turn_to(&mut self, first: u32, n_items: usize) {
+        self.turn = if first == 0 { (0, 0) } else { (first, n_items as u32) };
+    }
+
+    /// Returns the place of an item in the order of ties.
+    fn place(&self, item: u32) -> u32 {
+        let (first, n) = self.turn;
+        if item >= first { item - first } else { item + (n - first) }
+    }
+
+    /// Returns the item at a place in the order of ties.
+    fn item(&self, place: u32) -> u32 {
+        let (first, n) = self.turn;
+        if place >= n - first { place - (n - first) } else { place + first }
+    }
+
+    /// Considers the scores of all items.
+    pub fn feed_all(&mut self, scores: &[f32]) {
+        let (before, from) = scores.split_at((self.turn.0 as usize).min(scores.len()));
+        self.feed(0, from);
+        self.feed(from.len(), before);
     }
 
     /// Considers the scores of the items from number `first` on. Parts must come in rising order. NaN and negative infinity are
@@ -110,7 +137,7 @@ impl TopK {
     pub fn offer(&mut self, item: u32, score: f32) {
         // An item with the threshold's score may have a smaller number than one that is held.
         if self.k > 0 && score >= self.threshold && score > f32::NEG_INFINITY {
-            self.held.push((score + 0.0, item));
+            self.held.push((score + 0.0, self.place(item)));
             if self.held.len() > self.k.saturating_mul(2) {
                 self.shrink();
             }
@@ -136,7 +163,10 @@ impl TopK {
         }
         self.held.sort_unstable_by(better_first);
         self.threshold = f32::NEG_INFINITY;
-        self.held.drain(..).map(|(score, item)| (item, score)).collect()
+        let mut held = std::mem::take(&mut self.held);
+        let list = held.drain(..).map(|(score, place)| (self.item(place), score)).collect();
+        self.held = held;
+        list
     }
 }
 
@@ -153,6 +183,25 @@ mod tests {
         assert_eq!(top_k(&scores, 2, &some), [(5, 2.0), (0, 0.5)]);
         assert!(top_k(&scores, 0, &Candidates::default()).is_empty());
         assert!(top_k(&[], 3, &Candidates::default()).is_empty());
+    }
+
+    #[test]
+    fn ties_go_round_from_the_item_that_was_turned_to() {
+        let scores = [1.0, 2.0, 1.0, 1.0, 2.0, f32::NAN, 1.0];
+        for first in 0..7u32 {
+            let mut wanted: Vec<u32> = [4, 1, 0, 2, 3, 6].to_vec();
+            wanted.sort_by_key(|item| (scores[*item as usize] < 2.0, (item + 7 - first) % 7));
+            for k in 1..8 {
+                let mut selector = TopK::new(k);
+                selector.turn_to(first, 7);
+                selector.feed_all(&scores);
+                let list: Vec<u32> = selector.finish().into_iter().map(|(item, _)| item).collect();
+                assert_eq!(list, wanted[..k.min(6)], "from {first}, best {k}");
+                [6, 0, 5, 1, 3, 2, 4].into_iter().for_each(|item: u32| selector.offer(item, scores[item as usize]));
+                let offered: Vec<u32> = selector.finish().into_iter().map(|(item, _)| item).collect();
+                assert_eq!(offered, list);
+            }
+        }
     }
 
     #[test]

@@ -118,6 +118,13 @@ impl Csr {
         }
     }
 
+    /// Returns the rows that have an entry.
+    pub fn without_empty_rows(mut self) -> Csr {
+        self.indptr.dedup();
+        self.n_rows = self.indptr.len() - 1;
+        self
+    }
+
     /// Returns these rows and those of another matrix of the same width behind them.
     pub fn followed_by(&self, more: &Csr) -> MlResult<Csr> {
         if more.n_cols != self.n_cols {

@@ -4,7 +4,6 @@ use anyhow::bail;
 use serde_json::{Map, Value};
 
 use super::{Args, split_config};
-use crate::cli::feature_files::training_moment;
 use crate::cli::item_options::refuse_without_new_items;
 use crate::cli::offline;
 use crate::ml::field_worth::{Estimate, FieldWorth, SpecWorth, WorthData, WorthSettings, field_worth};
@@ -30,7 +29,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let Some(items) = args.items.read(&args.fit.log.columns.item_column, &log.items)? else {
         bail!("give an item file with --items")
     };
-    let data = WorthData { log: &log, table: &items.table, spec: &items.spec, now_micros: training_moment(&log) };
+    let data = WorthData { log: &log, table: &items.table, spec: &items.spec, now_micros: log.training_moment() };
     let settings = WorthSettings {
         algorithm: info.name.to_owned(),
         params: params.into_iter().chain(weights.to_params()).collect(),

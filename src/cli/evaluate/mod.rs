@@ -185,7 +185,7 @@ fn read_or_divide(args: &Args, weights: &Weights) -> anyhow::Result<(Interaction
     let Some(scheme) = args.split else {
         let Some(test) = &args.test else { bail!("name the file of held-out interactions with --test, or divide with --split") };
         let data = read(args, test, weights)?;
-        return Ok((data.log, Split::of_sides(data.train, data.test)?));
+        return Ok((data.log, Split::of_sides(data.train, data.test, args.seed)?));
     };
     divide(args, scheme, weights)
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use super::{Args, difference_json, metrics, told};
-use crate::cli::feature_files::training_moment;
+use crate::cli::feature_files::{ITEMS, tell};
 use crate::cli::item_options::refuse_without_new_items;
 use crate::cli::offline::{self, Stopwatch};
 use crate::ml::cold_start::{ColdBaseline, WarmSide};
@@ -96,8 +96,9 @@ fn describe(args: &Args, log: &InteractionLog, split: Split, context: &Context) 
     let Some(items) = args.items.read(&args.fit.log.columns.item_column, &log.items)? else {
         bail!("this split holds out items, so it needs their features; give an item file with --items")
     };
-    let now = training_moment(log);
-    Ok(split.with_item_features(&items.spec, &items.table, &log.items, now, context)?)
+    let split = split.with_item_features(&items.spec, &items.table, &log.items, log.training_moment(), context)?;
+    tell(&ITEMS, split.item_notes());
+    Ok(split)
 }
 
 fn part(evaluation: Option<&Evaluation>) -> Value {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use super::{Args, difference_json, metrics, told};
-use crate::cli::feature_files::training_moment;
+use crate::cli::feature_files::{ITEMS, USERS, tell};
 use crate::cli::offline::{self, Stopwatch};
 use crate::cli::user_options::{refuse_new_items, refuse_without_profiles};
 use crate::ml::algorithms::TrainInput;
@@ -36,8 +36,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let (log, split) = read(args, &weights, &context)?;
     let columns = &args.fit.log.columns;
     let users = args.new_users.users.read(&columns.user_column, &log.users)?.context("name the user file with --users")?;
-    let known = UserFeatures { spec: &users.spec, table: &users.table, users: &log.users, now: training_moment(&log) };
+    let known = UserFeatures { spec: &users.spec, table: &users.table, users: &log.users, now: log.training_moment() };
     let new = NewUsers::choose(&split, args.new_users.new_user_ratio, known, &context)?;
+    tell(&USERS, new.notes());
     let others = new.others(&split.weighed_train(&weights));
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
@@ -82,7 +83,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn read(args: &Args, weights: &Weights, context: &Context) -> anyhow::Result<(InteractionLog, Split)> {
     let (log, split) = super::read_or_divide(args, weights)?;
     let Some(items) = args.items.read(&args.fit.log.columns.item_column, &log.items)? else { return Ok((log, split)) };
-    let split = split.with_item_features(&items.spec, &items.table, &log.items, training_moment(&log), context)?;
+    let split = split.with_item_features(&items.spec, &items.table, &log.items, log.training_moment(), context)?;
+    tell(&ITEMS, split.item_notes());
     Ok((log, split))
 }
 

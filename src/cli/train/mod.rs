@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::feature_files::{Features, training_moment};
+use super::feature_files::{Features, ITEMS, USERS, tell};
 use super::item_options::ItemOptions;
 use super::log_options::FitOptions;
 use super::offline::{self, Stopwatch};
 use super::user_options::{UserOptions, takes_profiles};
 use crate::ml::algorithms::{AlgorithmInfo, NewItems, TrainInput};
-use crate::ml::artifact::{Described, ProfiledUsers, TrainedModel};
+use crate::ml::artifact::{Described, NewRows, ProfiledUsers, TrainedModel};
+use crate::ml::context::Context;
 use crate::ml::interactions::InteractionLog;
 use crate::ml::registry;
 use crate::ml::weights::weighed_matrix;
@@ -66,10 +67,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let read_seconds = clock.seconds();
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let now = training_moment(&log);
+    let now = log.training_moment();
     let described =
         items.as_ref().map(|items| Described::new(&items.spec, &items.table, &log.items, now, &context)).transpose()?;
     let profiled = users.map(|users| ProfiledUsers::new(&users.spec, &users.table, &log.users, now, &context)).transpose()?;
+    described.iter().for_each(|described| tell(&ITEMS, described.notes()));
+    profiled.iter().for_each(|profiled| tell(&USERS, profiled.notes()));
     let input = described.as_ref().map_or_else(|| TrainInput::from(&seen), |described| described.input(&seen));
     let input = input.with_users(profiled.as_ref().map(ProfiledUsers::features));
     let model = registry::fit(info.name, &params, input, &context)?;
@@ -94,8 +97,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         metadata,
         derived: Default::default(),
     };
-    if let Some(new) = items.and_then(|items| trained.new_items_of(&items.table, &context).transpose()).transpose()? {
-        trained = trained.with_new_items(new, &context)?;
+    if let Some(items) = items {
+        trained = with_new_items(trained, &items, &context)?;
     }
     let n_new_items = trained.items.len() - n_items;
     let bytes = write_whole(&args.output, |out| trained.write_to(out))?;
@@ -113,6 +116,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "bytes": bytes,
     });
     if args.json { offline::print_json(&report) } else { print(&report, &args.output) }
+}
+
+/// Returns the model with the items of a file that it was not trained on. Reports on standard error which are left out.
+fn with_new_items(trained: TrainedModel, items: &Features, context: &Context) -> anyhow::Result<TrainedModel> {
+    let NewRows { items, unreadable, n_unknown } = trained.new_rows_of(&items.table, context)?;
+    if unreadable.n > 0 {
+        eprintln!("{}, because a value cannot be read:", left_out(unreadable.n));
+        unreadable.examples.iter().for_each(|what| eprintln!("  {what}"));
+    }
+    if n_unknown > 0 {
+        eprintln!("{}: no value of theirs occurs in the items that the model was trained on.", left_out(n_unknown));
+    }
+    match items {
+        Some(new) => Ok(trained.with_new_items(new, context)?),
+        None => Ok(trained),
+    }
+}
+
+fn left_out(n: usize) -> String {
+    if n == 1 { "one new item is left out".to_owned() } else { format!("{n} new items are left out") }
 }
 
 fn print(report: &Value, output: &Path) -> anyhow::Result<()> {

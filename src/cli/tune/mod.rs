@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::feature_files::training_moment;
+use super::feature_files::{ITEMS, USERS, tell};
 use super::item_options::{ItemOptions, refuse_without_new_items};
 use super::log_options::LogOptions;
 use super::offline::{self, Stopwatch, parse_scheme};
@@ -148,17 +148,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         split = split.with_evidence(&counted);
     }
     if let Some(items) = args.items.read(&args.log.columns.item_column, &log.items)? {
-        let now = training_moment(&log);
         let context = offline::context(args.seed, offline::threads(args.threads));
-        split = split.with_item_features(&items.spec, &items.table, &log.items, now, &context)?;
+        split = split.with_item_features(&items.spec, &items.table, &log.items, log.training_moment(), &context)?;
+        tell(&ITEMS, split.item_notes());
     } else if config.scheme.holds_out_items() {
         bail!("{:?} holds out items, so it needs their features; give an item file with --items", config.scheme);
     }
     if let Some(users) = args.new_users.users.read(&args.log.columns.user_column, &log.users)? {
         refuse_new_items(config.scheme)?;
         let context = offline::context(args.seed, offline::threads(args.threads));
-        let known = UserFeatures { spec: &users.spec, table: &users.table, users: &log.users, now: training_moment(&log) };
+        let known = UserFeatures { spec: &users.spec, table: &users.table, users: &log.users, now: log.training_moment() };
         split = split.with_new_users(args.new_users.new_user_ratio, known, &context)?;
+        split.new_users().into_iter().for_each(|new| tell(&USERS, new.notes()));
     }
     let study = study(&args, &weights, &split)?;
     let search = Search::new(&split, study, weights, limits(&args), progress(&args));

@@ -63,8 +63,7 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Inputs, Trainin
     let items = item_metadata::newest(&mut connection, data.project_id, Subject::Item).await.map_err(|error| later(&error))?;
     let items = items.ok_or_else(|| JobError::Fail { reason: measuring::NO_ITEMS.to_owned() })?;
     let weights = projects::of_data(&mut connection, data.id).await.map_err(|error| later(&error))?.weights();
-    let now = services.clock.now().timestamp_micros();
-    Ok(Some((Inputs { algorithm: measurement.algorithm, spec, items, weights, now }, data)))
+    Ok(Some((Inputs { algorithm: measurement.algorithm, spec, items, weights }, data)))
 }
 
 /// Loads the data and measures on a blocking thread, while the progress is recorded.

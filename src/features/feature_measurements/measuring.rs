@@ -5,7 +5,7 @@ use crate::features::item_metadata::{self, Unread};
 use crate::ml::algorithms::TrainShape;
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
-use crate::ml::features::{FeatureSpec, FeatureTable};
+use crate::ml::features::{FeatureSpec, FeatureTable, look_of};
 use crate::ml::field_worth::{WorthData, WorthSettings, field_worth};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::registry;
@@ -38,8 +38,6 @@ pub struct Inputs {
     pub items: String,
     /// The weights of interactions.
     pub weights: Weights,
-    /// The moment against which ages are counted where interactions have no times, in microseconds.
-    pub now: i64,
 }
 
 /// Reads the item metadata and measures the fields. Calls `progress` with the steps done and those in total. Blocks.
@@ -72,7 +70,8 @@ fn result_of(
     progress: &mut dyn FnMut(usize, usize),
 ) -> MlResult<MeasurementResult> {
     if !log.items.iter().any(|item| table.ids().find(item).is_some()) {
-        return Err(MlError::BadInput("none of the items of the item metadata is in the training data".into()));
+        let look = look_of(table.ids(), &log.items);
+        return Err(MlError::BadInput(format!("none of the items of the item metadata is in the training data; {look}")));
     }
     let info = registry::find_matrix(&inputs.algorithm)?;
     let shape = TrainShape { n_users: log.users.len(), n_items: log.items.len(), nnz: log.n_rows() };
@@ -85,7 +84,7 @@ fn result_of(
     let (n_items, n_warm) = (divided.train.n_cols, divided.n_warm);
     drop(divided);
     inputs.weights.complete(&mut params);
-    let data = WorthData { log, table, spec: &inputs.spec, now_micros: log.training_moment(inputs.now) };
+    let data = WorthData { log, table, spec: &inputs.spec, now_micros: log.training_moment() };
     let settings = WorthSettings { algorithm: info.name.to_owned(), params, split: config, n_folds: FOLDS, cutoff: CUTOFF };
     let worth = field_worth(&data, &settings, context, progress)?;
     Ok(MeasurementResult::of(worth, n_items, n_items - n_warm))

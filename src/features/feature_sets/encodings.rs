@@ -59,8 +59,9 @@ pub struct EncodedField {
     n_columns: usize,
     /// The share of items about which it says nothing.
     empty_share: f32,
-    /// What should be known of how its values are read, such as numbers that are taken for days of a spreadsheet.
-    warning: Option<&'static str>,
+    /// What should be known of how its values are read: numbers that are taken for days of a spreadsheet, values that are left out
+    /// because they cannot be read, or that the field says nothing.
+    warning: Option<String>,
 }
 
 /// The items most like one.
@@ -81,13 +82,12 @@ pub struct SimilarItem {
     terms: Vec<String>,
 }
 
-/// Encodes all items as a training at the moment `now` would, and shows some of them with those most like `item`, by default the
-/// first.
+/// Encodes all items as a training would, and shows some of them with those most like `item`, by default the first. Ages are measured
+/// from the latest date.
 pub fn encodings(
     spec: &FeatureSpec,
     table: &FeatureTable,
     item: Option<&str>,
-    now: i64,
     context: &Context,
 ) -> Result<FeaturePreview, FeatureSetError> {
     let n_rows = table.n_rows();
@@ -97,7 +97,7 @@ pub fn encodings(
         None => 0,
     };
     let rows: Vec<Option<u32>> = (0..n_rows as u32).map(Some).collect();
-    let (encoder, encoded) = Encoder::fit_and_encode(spec, table, (&rows, &rows), now, context)?;
+    let (encoder, encoded) = Encoder::fit_and_encode(spec, table, (&rows, &rows), None, context)?;
     let id = |row: usize| table.ids().get(row as u32).to_owned();
     let spread = (0..n_rows).step_by(n_rows.div_ceil(ITEMS).max(1)).filter(|row| *row != chosen);
     let shown = std::iter::once(chosen).chain(spread).take(ITEMS);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn shown(spec: &FeatureSpec, table: &FeatureTable, item: Option<&str>) -> Result<Value, String> {
-        let shown = encodings(spec, table, item, 0, &Context::new(0, 1));
+        let shown = encodings(spec, table, item, &Context::new(0, 1));
         shown.map(|shown| json!(shown)).map_err(|error| error.to_string())
     }
 
@@ -183,7 +183,38 @@ mod tests {
         let table = table(&[("a", json!([1.0, 2.0])), ("b", json!([1.0]))]);
         let missing = shown(&spec(json!({ "column": "size", "kind": "category" })), &table, None).unwrap_err();
         assert!(missing.contains("column \"size\", which the table does not have"), "{missing}");
-        let uneven = shown(&spec(json!({ "column": "colour", "kind": "vector" })), &table, None).unwrap_err();
-        assert!(uneven.contains("Column \"colour\": the vector of id \"b\""), "{uneven}");
+        let words = shown(&spec(json!({ "column": "colour", "kind": "number" })), &table, None).unwrap_err();
+        assert!(words.contains("Column \"colour\": id \"a\" has several values, not one number"), "{words}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out_and_told() {
+        let table = table(&[("a", json!([1.0, 2.0])), ("b", json!([1.0])), ("c", json!([0.5, 0.0]))]);
+        let preview = shown(&spec(json!({ "column": "colour", "kind": "vector" })), &table, None).unwrap();
+        assert_eq!(
+            preview["fields"][0]["warning"],
+            "Column \"colour\": the vector of id \"b\" has 1 number, and others have 2; this value is left out."
+        );
+        assert!(preview["fields"][0]["empty_share"].as_f64().is_some_and(|share| (share - 1.0 / 3.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_column_that_says_nothing_is_told_beside_others_and_refused_alone() {
+        let mut builder = FeatureTableBuilder::new(["colour", "code"].map(str::to_owned).to_vec());
+        for at in 0..6 {
+            builder.push(&format!("i{at}"), [(0, json!(["red", "blue"][at % 2])), (1, json!(format!("c{at}")))]);
+        }
+        let table = builder.finish().0;
+        let code = json!({ "column": "code", "kind": "category" });
+        let flaw = "olumn \"code\" has 6 different values, and none is in at least 2 rows of the training, so it makes no two alike; \
+                    leave the column out";
+        let both = json!({ "version": 1, "fields": [{ "column": "colour", "kind": "category" }, code] });
+        let preview = shown(&serde_json::from_value(both).unwrap(), &table, None).unwrap();
+        assert_eq!(
+            (&preview["fields"][0]["warning"], &preview["fields"][1]["warning"]),
+            (&Value::Null, &json!(format!("C{flaw}.")))
+        );
+        let alone = shown(&spec(code), &table, None).unwrap_err();
+        assert!(alone.contains(flaw), "{alone}");
     }
 }

@@ -5,7 +5,8 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::ml::features::{FeatureSpec, Field};
+use crate::features::datasets::sentence;
+use crate::ml::features::FeatureSpec;
 use crate::platform::http::body::{Choice, Convert, Flag, JsonObject, Nullable, Text};
 use crate::platform::{request_fields, wire_enum};
 use crate::schema::feature_sets;
@@ -83,7 +84,7 @@ impl Convert for Spec {
 
     fn convert(&self, value: &Value) -> Result<FeatureSpec, String> {
         let value = JsonObject::STORED.convert(value)?;
-        serde_json::from_value(value.clone()).map_err(|error| unread(&value, &error.to_string()))
+        FeatureSpec::from_json(&value).map_err(|fault| sentence(&fault))
     }
 
     fn unpack(value: &Value) -> Option<Value> {
@@ -93,19 +94,6 @@ impl Convert for Spec {
     fn described(&self) -> RefOr<Schema> {
         JsonObject::STORED.described()
     }
-}
-
-/// Returns why a spec cannot be read, with the field that is at fault.
-fn unread(spec: &Value, error: &str) -> String {
-    let fields = spec["fields"].as_array().into_iter().flatten();
-    let faulty = (1..).zip(fields).find_map(|(number, field)| {
-        let error = serde_json::from_value::<Field>(field.clone()).err()?;
-        Some(match field["column"].as_str() {
-            Some(column) => format!("Column {column:?}: {error}."),
-            None => format!("Field {number}: {error}."),
-        })
-    });
-    faulty.unwrap_or_else(|| format!("The spec cannot be read: {error}."))
 }
 
 request_fields! {

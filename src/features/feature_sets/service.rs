@@ -118,12 +118,11 @@ pub async fn columns(services: &Services, project: i64) -> ApiResult<FeatureColu
 
 /// Returns what a spec makes of the newest item metadata of a project.
 pub async fn preview(services: &Services, project: i64, wanted: PreviewFields) -> ApiResult<FeaturePreview> {
-    let now = services.clock.now().timestamp_micros();
     let threads = compute::threads(&services.settings, 1).min(MOST_THREADS);
     let memory = services.memory().promise();
     with_table(services, project, move |_, table, stop| {
         let context = engine_context(threads, memory, stop.clone());
-        encodings(&wanted.spec, table, wanted.item_id.as_deref(), now, &context)
+        encodings(&wanted.spec, table, wanted.item_id.as_deref(), &context)
     })
     .await
 }

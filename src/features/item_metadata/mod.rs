@@ -18,7 +18,7 @@ mod store;
 mod table;
 
 pub use cells::{boolean_of, number_of};
-pub use changes::MergeItemChanges;
+pub use changes::{ItemRow, MergeItemChanges, read_row};
 pub use columns::{ColumnKind, ColumnReport, Columns};
 pub use kept::{KeptMetadata, add_kept, keep_metadata};
 #[cfg(test)]

@@ -82,7 +82,6 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
         algorithm: recipe.recommender_class_name,
         parameters: recipe.parameters_json.as_object().cloned().unwrap_or_default(),
         weights: project.weights(),
-        moment: services.clock.now().timestamp_micros(),
         before: None,
         feature_set,
     };

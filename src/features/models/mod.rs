@@ -5,6 +5,7 @@ mod cache;
 mod described;
 mod engine;
 mod error;
+mod item_rows;
 mod jobs;
 mod model;
 mod opening;

@@ -15,7 +15,7 @@ use super::model::TrainedModel;
 use super::ready::ReadyModel;
 use super::signing::Keyring;
 use crate::features::item_metadata::{self, Unread};
-use crate::ml::artifact::Addition;
+use crate::ml::artifact::{Addition, NewRows};
 use crate::ml::context::Context;
 use crate::ml::error::MlError;
 use crate::platform::blobs::Blobs;
@@ -93,7 +93,7 @@ pub fn open_with_items(
         Some(items) => {
             let memory = services.memory().promise();
             let context = context(services, patience, stop.clone(), memory.clone());
-            addition_of(&services.blobs, &loaded, items, &context, &memory)
+            addition_of(&services.blobs, (row.id, &loaded), items, &context, &memory)
         }
         None => Ok(None),
     };
@@ -109,16 +109,22 @@ fn context(services: &Services, patience: Patience, stop: CancellationToken, mem
     bounded(Context::new(0, 1), move || stop.is_cancelled(), services.clock.clone(), deadline, memory)
 }
 
-/// Reads item metadata, and computes what it takes to add its new items.
+/// Reads item metadata, and computes what it takes to add its new items. Rows that cannot be encoded are left out, and the log says so.
 fn addition_of(
     blobs: &Blobs,
-    model: &ReadyModel,
+    (id, model): (i64, &ReadyModel),
     items: &str,
     context: &Context,
     memory: &Promise,
 ) -> Result<Option<Addition>, Unadded> {
     let table = item_metadata::read_within(blobs, items, memory, || context.check())?.into_features();
-    Ok(model.addition_of(&table, &context.beside(table.heap_bytes()))?)
+    let context = context.beside(table.heap_bytes());
+    let NewRows { items, unreadable, n_unknown } = model.new_rows_of(&table, &context)?;
+    if unreadable.n + n_unknown > 0 {
+        let (n_unreadable, first) = (unreadable.n, unreadable.examples.first().map_or("", String::as_str));
+        tracing::info!(model = id, n_unreadable, n_unknown, first, "the model leaves new items out");
+    }
+    Ok(items.map(|new| model.addition_of(new, &context)).transpose()?.flatten())
 }
 
 /// Returns the model with its new items, or as it is where they could not be computed.
@@ -181,7 +187,6 @@ pub mod tests {
             algorithm: algorithm.to_owned(),
             parameters: serde_json::Map::new(),
             weights: Weights::default(),
-            moment: 0,
             before: None,
             feature_set: None,
         };
@@ -201,7 +206,7 @@ pub mod tests {
         let (model, memory) = (trained(algorithm), Memory::of_bytes(bytes).promise());
         let context = bounded(Context::new(0, 1), || false, Clock::system(), None, memory.clone());
         let context = if interrupt.is_some() { context.with_interrupt(Arc::new(move || interrupt)) } else { context };
-        let addition = addition_of(&blobs, &model, "items", &context, &memory);
+        let addition = addition_of(&blobs, (1, &model), "items", &context, &memory);
         with_addition(model, 1, addition, patience).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! A model in memory, of either kind.
 
-use crate::ml::artifact::{Addition, TrainedModel as Artifact};
+use crate::ml::artifact::{Addition, NewItems, NewRows, TrainedModel as Artifact};
 use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::features::FeatureTable;
@@ -52,11 +52,20 @@ impl ReadyModel {
         matches!(self, Self::Matrix(model) if model.cold_start.is_some())
     }
 
-    /// Computes what it takes to add the items of a table that it was not trained on; `None` if there are none.
-    pub fn addition_of(&self, table: &FeatureTable, context: &Context) -> MlResult<Option<Addition>> {
-        let Self::Matrix(model) = self else { return Ok(None) };
-        let new = model.new_items_of(table, context)?;
-        new.map(|new| model.addition_of(new, context)).transpose()
+    /// Encodes the items of a table that it was not trained on.
+    pub fn new_rows_of(&self, table: &FeatureTable, context: &Context) -> MlResult<NewRows> {
+        match self {
+            Self::Matrix(model) => model.new_rows_of(table, context),
+            Self::Sessions(_) => Ok(NewRows::default()),
+        }
+    }
+
+    /// Computes what it takes to add items that it was not trained on; `None` for a model that cannot have any.
+    pub fn addition_of(&self, new: NewItems, context: &Context) -> MlResult<Option<Addition>> {
+        match self {
+            Self::Matrix(model) => model.addition_of(new, context).map(Some),
+            Self::Sessions(_) => Ok(None),
+        }
     }
 
     /// Returns the model with the items that the addition was computed for.

@@ -12,7 +12,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::cache::ModelCache;
 use super::error::ModelError;
 use super::model::{ModelStatus, Recipe, TrainedModel};
-use super::{previews, service, store, training};
+use super::{item_rows, previews, service, store, training};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::model_configs::ModelConfiguration;
@@ -43,7 +43,8 @@ use crate::platform::services::Services;
     previews::sample_raw,
     previews::sample_metadata,
     previews::using_profile,
-    previews::similar
+    previews::similar,
+    item_rows::read
 ))]
 pub struct Docs;
 
@@ -52,7 +53,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/trained_model/")
         .route("/trained_model/{id}/download_file/", web::get().to(download_file))
         .route("/trained_model/{id}/unlink_file/", web::delete().to(unlink_file))
-        .configure(previews::routes);
+        .configure(previews::routes)
+        .configure(item_rows::routes);
 }
 
 /// A trained model in answers.

@@ -75,6 +75,21 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
     trained_models::table.find(id).select(TrainedModel::as_select()).first(connection).await.optional()
 }
 
+/// Returns the newest model of a project that learnt from item features, among its newest models; `None` without one.
+pub async fn newest_with_item_features(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainedModel>> {
+    /// So that a project with many models without features takes no longer.
+    const AMONG: i64 = 20;
+    let newest: Vec<TrainedModel> = trained_models::table
+        .inner_join(model_configurations::table)
+        .filter(model_configurations::project_id.eq(project).and(trained_models::storage_key.is_not_null()))
+        .order(trained_models::id.desc())
+        .limit(AMONG)
+        .select(TrainedModel::as_select())
+        .load(connection)
+        .await?;
+    Ok(newest.into_iter().find(|model| model.has_file() && model.lineage.get("item_features").is_some()))
+}
+
 pub async fn insert(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
     diesel::insert_into(trained_models::table)
         .values((trained_models::configuration_id.eq(configuration_id), trained_models::data_id.eq(data_id)))

@@ -10,7 +10,7 @@ use crate::ml::algorithms::{AlgorithmInfo, Before, NewItems, Recommender, TrainI
 use crate::ml::artifact::{Described, ProfiledUsers, TrainedModel as Artifact};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
-use crate::ml::features::{FeatureSpec, FeatureTable, guess};
+use crate::ml::features::{FeatureSpec, FeatureTable, FieldNote, few_described, guess, look_of};
 use crate::ml::ids::Ids;
 use crate::ml::interactions::InteractionLog;
 use crate::ml::registry;
@@ -46,8 +46,6 @@ pub struct Plan {
     pub parameters: Map<String, Value>,
     /// The weights of interactions where the parameters give none.
     pub weights: Weights,
-    /// The moment of training in microseconds, against which ages are counted where interactions have no times.
-    pub moment: i64,
     /// A model to start from, if the algorithm can.
     pub before: Option<EarlierModel>,
     /// What the columns of the item metadata mean; `None` to guess it.
@@ -103,7 +101,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, tables: Tables<&FeatureTable>, con
     let estimate = info.estimate_memory_bytes(&own, shape)?;
     context.require_memory(&format!("training {}", info.name), estimate)?;
     let (described, of_items) = describe(info, log, tables.items, plan, context)?;
-    let (profiled, of_users) = profile(info, log, tables.users, plan.moment, context)?;
+    let (profiled, of_users) = profile(info, log, tables.users, context)?;
     let context = &context.beside(described.as_ref().map_or(0, Described::bytes));
     context.require_memory(&format!("training {}", info.name), estimate)?;
     let warm = match &plan.before {
@@ -151,47 +149,63 @@ pub fn fit(plan: &Plan, log: &InteractionLog, tables: Tables<&FeatureTable>, con
         metadata: metadata(plan),
         derived: Default::default(),
     };
-    Ok(Packed { notes: of_items.into_iter().chain(of_users).collect(), ..packed(artifact.to_bytes(), shape, lineage) })
+    let notes: Vec<String> = of_items.into_iter().chain(of_users).collect();
+    if !notes.is_empty() {
+        lineage["warnings"] = json!(notes);
+    }
+    Ok(Packed { notes, ..packed(artifact.to_bytes(), shape, lineage) })
 }
 
-/// Encodes the features of the items. Only algorithms made of features need them: for others, metadata that cannot be used is
-/// left out, and the reason returned.
+/// Encodes the features of the items, and returns what should be known of it. Only algorithms made of features need them: for others,
+/// metadata that cannot be used is left out, which is told too.
 fn describe(
     info: &AlgorithmInfo,
     log: &InteractionLog,
     table: Option<&FeatureTable>,
     plan: &Plan,
     context: &Context,
-) -> MlResult<(Option<Described>, Option<String>)> {
-    let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, None)) };
-    let now = log.training_moment(plan.moment);
+) -> MlResult<(Option<Described>, Vec<String>)> {
+    let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, Vec::new())) };
+    let now = log.training_moment();
     let set = plan.feature_set.as_ref().map(|set| &set.spec);
     let spec = meaning(set, table, &log.items, "items");
     match spec.and_then(|spec| Described::new(&spec, table, &log.items, now, context)) {
-        Ok(described) => Ok((Some(described), None)),
+        Ok(described) => {
+            let notes = notes_of(table, &log.items, described.notes());
+            Ok((Some(described), notes.into_iter().map(|note| format!("Item metadata: {note}.")).collect()))
+        }
         Err(MlError::BadInput(reason)) if info.new_items() == NewItems::ByMap => {
-            Ok((None, Some(format!("The model does not use the item metadata: {reason}."))))
+            Ok((None, vec![format!("The model does not use the item metadata: {reason}.")]))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Encodes the features of the users. Hardly any model needs them: metadata that cannot be used is left out, and the reason returned.
+/// Encodes the features of the users as [`describe`] does those of items. Hardly any model needs them.
 fn profile(
     info: &AlgorithmInfo,
     log: &InteractionLog,
     table: Option<&FeatureTable>,
-    moment: i64,
     context: &Context,
-) -> MlResult<(Option<ProfiledUsers>, Option<String>)> {
-    let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, None)) };
-    let now = log.training_moment(moment);
+) -> MlResult<(Option<ProfiledUsers>, Vec<String>)> {
+    let Some(table) = table.filter(|_| info.new_items() != NewItems::Never) else { return Ok((None, Vec::new())) };
+    let now = log.training_moment();
     let spec = meaning(None, table, &log.users, "users");
     match spec.and_then(|spec| ProfiledUsers::new(&spec, table, &log.users, now, context)) {
-        Ok(profiled) => Ok((Some(profiled), None)),
-        Err(MlError::BadInput(reason)) => Ok((None, Some(format!("The model does not use the user metadata: {reason}.")))),
+        Ok(profiled) => {
+            let notes = notes_of(table, &log.users, profiled.notes());
+            Ok((Some(profiled), notes.into_iter().map(|note| format!("User metadata: {note}.")).collect()))
+        }
+        Err(MlError::BadInput(reason)) => Ok((None, vec![format!("The model does not use the user metadata: {reason}.")])),
         Err(error) => Err(error),
     }
+}
+
+/// Returns what should be known of a table that a training learns from.
+fn notes_of(table: &FeatureTable, trained_on: &Ids, notes: &[FieldNote]) -> Vec<String> {
+    let n_described = trained_on.iter().filter(|id| table.ids().find(id).is_some()).count();
+    let few = few_described(n_described, table.ids(), trained_on);
+    few.into_iter().chain(notes.iter().map(|note| note.text.clone())).collect()
 }
 
 /// Returns what the columns of a table seem to mean. Fails if they tell nothing about the items, or users, of the training data.
@@ -199,8 +213,11 @@ fn meaning(set: Option<&FeatureSpec>, table: &FeatureTable, trained_on: &Ids, of
     let spec = set.cloned().unwrap_or_else(|| FeatureSpec::from_guesses(&guess(table)));
     match trained_on.iter().any(|id| table.ids().find(id).is_some()) {
         true if !spec.fields.is_empty() => Ok(spec),
-        true => Err(MlError::BadInput(format!("no column of it says what {of} have in common"))),
-        false => Err(MlError::BadInput(format!("none of its {of} is in the training data"))),
+        true => Err(MlError::BadInput(format!("no column of the metadata says what {of} have in common"))),
+        false => {
+            let (n, look) = (table.n_rows(), look_of(table.ids(), trained_on));
+            Err(MlError::BadInput(format!("none of the {n} {of} of the metadata is in the training data; {look}")))
+        }
     }
 }
 
@@ -294,7 +311,6 @@ mod tests {
             algorithm: "TopPop".into(),
             parameters,
             weights,
-            moment: 0,
             before: None,
             feature_set: None,
         }

@@ -87,7 +87,7 @@ pub async fn split_of(
     let memory = services.memory().promise();
     datasets::ask_for(&memory, "This training data cannot be split now", log.heap_bytes() * 3).map_err(unread)?;
     let (weights, config) = (weights.cloned(), config.clone());
-    let (of_services, moment) = (services.clone(), services.clock.now().timestamp_micros());
+    let of_services = services.clone();
     let engine = models::engine_context(context, SEED, 1, models::training_deadline(services), memory.clone());
     let engine = engine.beside(log.heap_bytes() * 3);
     let split = compute::blocking(move || -> Result<Split, TuningError> {
@@ -100,7 +100,7 @@ pub async fn split_of(
         };
         match items {
             None => Ok(split),
-            Some(key) => Ok(describe(split, set, &table_of(&of_services, &key, &engine)?, &log, moment, &engine)?),
+            Some(key) => Ok(describe(split, set, &table_of(&of_services, &key, &engine)?, &log, &engine)?),
         }
     })
     .await
@@ -130,10 +130,9 @@ fn describe(
     set: Option<CurrentSet>,
     table: &FeatureTable,
     log: &InteractionLog,
-    moment: i64,
     engine: &Context,
 ) -> MlResult<Split> {
-    let now = log.training_moment(moment);
+    let now = log.training_moment();
     let spec = set.map_or_else(|| FeatureSpec::from_guesses(&guess(table)), |set| set.spec);
     split.with_item_features(&spec, table, &log.items, now, &engine.beside(table.heap_bytes()))
 }

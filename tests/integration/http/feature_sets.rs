@@ -233,9 +233,12 @@ async fn values_that_cannot_be_encoded_are_named_with_column_and_item() {
     ]);
     shop.user.upload_items(shop.project, "items.json", rows.to_string()).await.expect(201);
     let vector = json!({ "version": 1, "fields": [{ "column": "embedding", "kind": "vector" }] });
-    let refused = preview(&shop, vector).await;
-    let said = refused.fault("spec");
+    let shown = preview(&shop, vector).await.expect(200).body["fields"][0].clone();
+    let said = shown["warning"].as_str().expect("a warning");
     assert!(said.starts_with("Column \"embedding\"") && said.contains("\"t0-1\"") && said.contains("3 numbers"), "{said}");
+    assert!(said.ends_with("this value is left out.") && shown["empty_share"] == 0.5, "{shown}");
+    let refused = preview(&shop, json!({ "version": 1, "fields": [{ "column": "embedding", "kind": "number" }] })).await;
+    assert!(refused.fault("spec").starts_with("Column \"embedding\": id \"t0-0\" has several values"), "{}", refused.body);
 
     let csv = (0..100_000).fold("item,code\n".to_owned(), |csv, n| csv + &format!("i{n},c{n}\n"));
     describe(&shop, &csv).await;

@@ -51,6 +51,80 @@ async fn waiting(app: &TestApp) -> i64 {
     app.count("SELECT count(*) FROM item_changes").await
 }
 
+/// A row that cannot be read must not take the other new items with it, and its owner must learn why it is not recommended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_is_left_out_alone_and_says_why() {
+    let app = TestApp::start_with_worker().await;
+    let shop = Shop::open(&app).await;
+    let owner = Items { caller: &shop.prepared.user, project: shop.prepared.project };
+    let row = |item: usize| format!("t{0}-{1},colour {0},{item},{2},\"[{1}, 1]\"\n", item % 4, item / 4, item % 3);
+    let file = (0..48).fold("item,colour,price,tags,emb\n".to_owned(), |text, item| text + &row(item));
+    let part = reqwest::multipart::Part::bytes(file.into_bytes()).file_name("items.csv");
+    let form = Form::new().part("file", part).text("project", owner.project.to_string());
+    owner.caller.send_form(Method::POST, "item_meta_data/", form).await.expect(201);
+    let fields = json!([
+        { "column": "colour", "kind": "category" },
+        { "column": "price", "kind": "number" },
+        { "column": "emb", "kind": "vector", "weight": 0.1 },
+        { "column": "colour", "kind": "category", "derive": [{ "cross": { "with": "tags" } }] }
+    ]);
+    let set = json!({ "project": owner.project, "name": "strict", "spec": { "version": 1, "fields": fields } });
+    owner.caller.post("feature_sets/", set).await.expect(201);
+    let good = json!({ "colour": "colour 0", "price": 12, "emb": [1, 1] });
+    owner.caller.put(&owner.path("good"), good.clone()).await.expect(202);
+    let many: Vec<String> = (0..40).map(|n| format!("x{n}")).collect();
+    let bad = [
+        (
+            "no price",
+            json!({ "colour": "colour 0", "price": "on request", "emb": [1, 1] }),
+            "\"on request\", which is not a number",
+        ),
+        (
+            "wide",
+            json!({ "colour": "colour 0", "price": 12, "emb": [1, 1, 1] }),
+            "has 3 numbers, and the model was trained with 2",
+        ),
+        ("crossed", json!({ "colour": many, "tags": many, "price": 12 }), "has 40 values to be crossed with 40"),
+        ("unknown", json!({ "size": "XL" }), "no value of it occurs in the items"),
+    ];
+    let model = shop.train("IALS", json!({ "n_components": 4, "alpha0": 0.1 })).await;
+    assert_eq!((&model["status"], model["lineage"].get("warnings")), (&json!("COMPLETED"), None), "{model}");
+    for (item, row, _) in &bad {
+        owner.caller.put(&owner.path(&item.replace(' ', "%20")), row.clone()).await.expect(202);
+    }
+    owner.caller.put(&owner.path("later"), good).await.expect(202);
+    let ask = json!({ "user_id": "u0", "cutoff": 60 });
+    let listed = async |item: &str| place(&shop.listed(&model, ask.clone()).await, item).is_some();
+    let both = async || {
+        app.wake().await;
+        listed("good").await && listed("later").await
+    };
+    app.soon("the rows that can be read are recommended", both).await;
+    let is_in_use = async |item: &str| {
+        app.wake().await;
+        owner.row(item).await["is_pending"] == false
+    };
+    for (item, _, wanted) in &bad {
+        let id = item.replace(' ', "%20");
+        app.soon("the row is in use", async || is_in_use(&id).await).await;
+        let row = owner.row(&id).await;
+        let problem = row["problem"].as_str().unwrap_or_default();
+        assert!(problem.starts_with("Model ") && problem.contains(wanted), "{row}");
+        assert!(!listed(item).await, "{item}");
+    }
+    assert_eq!(owner.row("good").await.get("problem"), None);
+
+    // At an item that a model is trained on, the value is left out of the training, which says so.
+    let id = "t3-0";
+    owner.caller.put(&owner.path(id), json!({ "colour": "colour 3", "price": "ask", "emb": [1, 1] })).await.expect(202);
+    app.soon("the row is in use", async || is_in_use(id).await).await;
+    let again = shop.train("ContentKNN", json!({})).await;
+    assert_eq!(again["status"], "COMPLETED", "{again}");
+    assert_eq!(again["lineage"]["item_features"]["fields"][1]["column"], "price", "{again}");
+    let warnings = again["lineage"]["warnings"].to_string();
+    assert!(warnings.contains("\\\"ask\\\", which is not a number; this value is left out"), "{warnings}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_is_recommended_once_its_row_arrives_and_no_longer_once_that_is_removed() {
     let app = TestApp::start_with_worker().await;

@@ -87,7 +87,9 @@ async fn metadata_that_says_nothing_is_left_out_with_a_reason_unless_the_model_i
     let model = shop.train("IALS", json!({ "n_components": 4 })).await;
     assert_eq!((&model["status"], model["lineage"].get("item_features")), (&json!("COMPLETED"), None), "{model}");
     let log = shop.prepared.user.get("task_log/").await.expect(200).body;
-    assert!(log.to_string().contains("none of its items is in the training data"), "{log}");
+    let wanted = "none of the 2 items of the metadata is in the training data; the ids of the table look like";
+    assert!(log.to_string().contains(wanted), "{log}");
+    assert!(model["lineage"]["warnings"].to_string().contains(wanted), "{model}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

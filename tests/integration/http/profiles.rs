@@ -137,7 +137,7 @@ async fn user_metadata_that_says_nothing_is_left_out_with_a_reason() {
     let model = shop.ials().await;
     assert!(model["lineage"].get("user_features").is_none(), "{model}");
     let log = shop.prepared.user.get("task_log/").await.expect(200).body.to_string();
-    assert!(log.contains("does not use the user metadata: none of its users is in the training data"), "{log}");
+    assert!(log.contains("does not use the user metadata: none of the 2 users of the metadata is in the training data"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1051,7 +1051,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the row of an item in the newest item metadata of a project, or the change of it that was accepted last. */
+        /** Returns the row of an item in the newest item metadata, or the change of it that was accepted last, and its problem. */
         get: operations["read_item"];
         /**
          * Sets the row of an item, in place of a former one: an object with a value for each column. New columns are added to the item
@@ -3237,7 +3237,10 @@ export interface components {
             empty_share: number;
             /** @description The number of different terms. */
             n_columns: number;
-            /** @description What should be known of how its values are read, such as numbers that are taken for days of a spreadsheet. */
+            /**
+             * @description What should be known of how its values are read: numbers that are taken for days of a spreadsheet, values that are left out
+             *     because they cannot be read, or that the field says nothing.
+             */
             warning?: string | null;
         };
         /** @description An item as models see it. */
@@ -3477,7 +3480,8 @@ export interface components {
             item_id: string;
             /**
              * @description Why a pending change is not in use yet, if the last attempt to bring it into use failed for good, or the item metadata has no
-             *     room for its columns. It is tried again with the next change.
+             *     room for its columns. It is tried again with the next change. Otherwise why the newest model with item features does not
+             *     recommend the item as a new one: a value that cannot be read, or nothing in the row that the model knows.
              */
             problem?: string | null;
             /** @description The values by column; null if the row is removed. */

@@ -47,14 +47,23 @@ export const refusalsInJapanese: Refusals = {
   sentences: {
     ...studioRefusals,
     'no row has a value': 'すべての行が空です',
-    'all rows have the same value, so it tells no item from another':
+    'all rows have the same value, so it tells none from another':
       'すべての行が同じ値のため、アイテムを区別できません',
-    'each row has its own value, so it is a name of the item and makes no two alike':
+    'most rows have a value of their own, so it is a name and makes no two alike':
       '行ごとに異なる値のため、似たアイテムを見つける手がかりになりません',
     'the values are links': 'リンク（URL）です',
     'the values have different forms, or are JSON objects':
       '値の形式がそろっていないか、JSON オブジェクトです',
     'each value is a list of {width} numbers, as embeddings are': '埋め込みのような、{0} 個の数値の並びです',
+    'each value is a list of {width} numbers, as embeddings are, not counting {odd} that cannot be read':
+      '埋め込みのような、{0} 個の数値の並びです（読み取れない値 {1} 件を除く）',
+    '{first}; this value is left out': '{0}（この値は使われません）',
+    '{first}; this value and one other of the column are left out':
+      '{0}（この値と、同じ列のほか 1 件の値は使われません）',
+    '{first}; this value and {} others of the column are left out':
+      '{0}（この値と、同じ列のほか {1} 件の値は使われません）',
+    '{why}, so it makes no two alike; leave the column out':
+      '{0}（似たアイテムを見つける手がかりにならないため、この列を外してください）',
     'each value is a date': 'すべての値が日付です',
     'each value is a date, not counting {odd} that cannot be read': '日付です（読み取れない値 {0} 件を除く）',
     'each value is a date as the number of days in a spreadsheet':

@@ -4,7 +4,7 @@ use super::{Derived, TrainedModel};
 use crate::algorithms::{AlgorithmInfo, Base, ColdMap, Extension, NewItems as ByWhat, Recommender, TrainInput};
 use crate::context::Context;
 use crate::error::MlResult;
-use crate::features::{Encoder, FeatureSpec, FeatureTable};
+use crate::features::{Encoder, FeatureSpec, FeatureTable, FieldNote, LeftOut};
 use crate::ids::Ids;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
@@ -30,11 +30,23 @@ pub struct Described {
 }
 
 impl Described {
-    /// Encodes the features of the items that a model is trained on. `now` is the moment of training in microseconds.
-    pub fn new(spec: &FeatureSpec, table: &FeatureTable, items: &Ids, now: i64, ctx: &Context) -> MlResult<Self> {
+    /// Encodes the features of the items that a model is trained on. See [`Encoder::fit_and_encode`] for values that cannot be
+    /// read, and for `now`.
+    pub fn new(
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        items: &Ids,
+        now: impl Into<Option<i64>>,
+        ctx: &Context,
+    ) -> MlResult<Self> {
         let rows: Vec<Option<u32>> = items.iter().map(|item| table.ids().find(item)).collect();
         let (encoder, features) = Encoder::fit_and_encode(spec, table, (&rows, &rows), now, ctx)?;
         Ok(Described { encoder, features })
+    }
+
+    /// Returns what should be known of how the features were encoded.
+    pub fn notes(&self) -> &[FieldNote] {
+        self.encoder.notes()
     }
 
     /// Returns the bytes of the encoded features.
@@ -75,6 +87,17 @@ pub struct NewItems {
     ids: Ids,
     /// Their encoded features, by rows.
     features: Csr,
+}
+
+/// What a table has of items that a model was not trained on.
+#[derive(Debug, Default)]
+pub struct NewRows {
+    /// Those of which it says something; `None` if there are none.
+    pub items: Option<NewItems>,
+    /// Rows that were left out because a value of theirs cannot be read.
+    pub unreadable: LeftOut,
+    /// Number of rows that were left out because nothing in them is known to the model.
+    pub n_unknown: usize,
 }
 
 /// New items, and what it takes to add them to the model that it was computed for.
@@ -144,24 +167,41 @@ impl ColdStart {
     }
 }
 
+/// Returns the encoder of item features that a model file holds, without reading the model; `None` if there is none.
+pub fn item_encoder(bytes: &[u8]) -> MlResult<Option<Encoder>> {
+    let input = TensorReader::open(bytes)?;
+    let has_one = input.all_metadata().contains_key(&format!("{ENCODER}.spec"));
+    has_one.then(|| Encoder::load(&input, ENCODER)).transpose()
+}
+
 impl TrainedModel {
     /// Returns the number of items that the model was trained on; the new ones are numbered behind them.
     pub fn n_trained_items(&self) -> usize {
         self.items.len() - self.cold_start.as_deref().map_or(0, ColdStart::n_new)
     }
 
-    /// Encodes the items of a table that the model was not trained on; `None` when there are none, or when the model cannot have
-    /// new items. Fails when the table has none of the columns that the model knows.
+    /// Encodes the items of a table that the model was not trained on, as [`Self::new_rows_of`] does.
     pub fn new_items_of(&self, table: &FeatureTable, ctx: &Context) -> MlResult<Option<NewItems>> {
-        let Some(cold_start) = &self.cold_start else { return Ok(None) };
+        Ok(self.new_rows_of(table, ctx)?.items)
+    }
+
+    /// Encodes the items of a table that the model was not trained on; none when the model cannot have new items. A row with a value
+    /// that cannot be read is left out, and so is one that says nothing known. Fails when the table has none of the columns that the
+    /// model knows.
+    pub fn new_rows_of(&self, table: &FeatureTable, ctx: &Context) -> MlResult<NewRows> {
+        let Some(cold_start) = &self.cold_start else { return Ok(NewRows::default()) };
         let n_trained = self.n_trained_items() as u32;
         let is_new = |row: &u32| self.items.find(table.ids().get(*row)).is_none_or(|item| item >= n_trained);
         let rows: Vec<Option<u32>> = (0..table.n_rows() as u32).filter(is_new).map(Some).collect();
         if rows.is_empty() {
-            return Ok(None);
+            return Ok(NewRows::default());
         }
-        let ids = Ids::from_sorted(rows.iter().flatten().map(|&row| table.ids().get(row)))?;
-        Ok(Some(NewItems { ids, features: cold_start.encoder.encode(table, &rows, ctx)? }))
+        let (encoded, unreadable) = cold_start.encoder.encode_readable_rows(table, &rows, ctx)?;
+        let known = rows.iter().flatten().enumerate().filter(|(at, _)| encoded.row_len(*at) > 0);
+        let ids = Ids::from_sorted(known.map(|(_, &row)| table.ids().get(row)))?;
+        let n_unknown = rows.len() - ids.len() - unreadable.n;
+        let items = (!ids.is_empty()).then(|| NewItems { ids, features: encoded.without_empty_rows() });
+        Ok(NewRows { items, unreadable, n_unknown })
     }
 
     /// Computes what it takes to add new items to the model, which is not changed. It must not have any new items yet. Asks for the

@@ -21,7 +21,7 @@ use crate::registry;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-pub use self::cold_start::{Addition, ColdStart, Described, NewItems};
+pub use self::cold_start::{Addition, ColdStart, Described, NewItems, NewRows, item_encoder};
 pub use self::derived::Derived;
 pub use self::hybrid::{Anchors, Person};
 pub use self::profile::{ProfiledUsers, Profiles};

@@ -10,6 +10,8 @@ pub use segments::{Segment, Segments};
 
 use std::collections::BTreeMap;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use factor_ranking::{FactorRanking, Scratch};
@@ -61,6 +63,41 @@ pub struct Comparison {
 ///
 /// Items that a user has in `train` are never listed.
 pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: usize, ctx: &Context) -> MlResult<Evaluation> {
+    evaluate_with(model, (train, held_out), cutoff, Ties::ByNumber, ctx)
+}
+
+/// How equal scores are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ties {
+    /// The smaller number first.
+    ByNumber,
+    /// From an item on that is drawn for each user: over all users, an order of its own for each would tell no more.
+    Drawn,
+}
+
+impl Ties {
+    /// Returns the item from which on equal scores of a user are taken.
+    fn first(self, user: u32, n_items: usize, seed: u64) -> u32 {
+        match self {
+            Self::ByNumber => 0,
+            // A stream of its own for each user: the same on any number of threads.
+            Self::Drawn => {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(u64::from(user));
+                rng.random_range(0..n_items as u32)
+            }
+        }
+    }
+}
+
+/// Evaluates a model as [`evaluate`] does, on its training and its held-out matrix.
+fn evaluate_with(
+    model: &dyn Recommender,
+    (train, held_out): (&Csr, &Csr),
+    cutoff: usize,
+    ties: Ties,
+    ctx: &Context,
+) -> MlResult<Evaluation> {
     let same = |m: &Csr| m.n_rows == model.n_users() && m.n_cols == model.n_items();
     if !same(train) || !same(held_out) {
         return Err(MlError::BadInput("training and held-out matrices do not fit the model".into()));
@@ -75,7 +112,7 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
     let discounts = Discounts::new(cutoff.min(model.n_items()));
     let judged = ctx.install(|| {
         let factors = model.factors().map(FactorRanking::new);
-        let judge = Judge { model, train, held_out, cutoff, discounts, factors, ctx };
+        let judge = Judge { model, train, held_out, cutoff, ties, discounts, factors, ctx };
         let blocks = users.par_chunks(judge.block_len(users.len()));
         blocks.map_init(Buffers::default, |buffers, block| judge.block(block, buffers)).collect::<MlResult<Vec<_>>>()
     })?;
@@ -104,6 +141,7 @@ struct Judge<'a> {
     train: &'a Csr,
     held_out: &'a Csr,
     cutoff: usize,
+    ties: Ties,
     discounts: Discounts,
     factors: Option<FactorRanking<'a>>,
     ctx: &'a Context,
@@ -121,6 +159,9 @@ impl Judge<'_> {
         while buffers.selectors.len() < users.len() {
             buffers.selectors.push(TopK::new(self.cutoff));
         }
+        for (user, selector) in users.iter().zip(&mut buffers.selectors) {
+            selector.turn_to(self.ties.first(*user, self.model.n_items(), self.ctx.seed), self.model.n_items());
+        }
         match &self.factors {
             Some(factors) => factors.rank(users, self.train, &mut buffers.selectors, &mut buffers.factors, self.ctx)?,
             None => self.rank_whole_rows(users, buffers)?,
@@ -137,7 +178,7 @@ impl Judge<'_> {
         self.model.score_users(users, self.train, scores)?;
         for ((&user, scores), selector) in users.iter().zip(scores.chunks_exact_mut(n_items)).zip(&mut buffers.selectors) {
             mask(scores, self.train.row_indices(user as usize));
-            selector.feed(0, scores);
+            selector.feed_all(scores);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Evaluation, RESAMPLES, bootstrap, evaluate, users_at_once};
+use super::{Evaluation, RESAMPLES, Ties, bootstrap, evaluate_with, users_at_once};
 use crate::algorithms::{Factors, Recommender};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
@@ -37,8 +37,8 @@ pub fn evaluate_by_novelty(
     ctx: &Context,
 ) -> MlResult<ByNovelty> {
     require_cold_last(model, train, n_warm)?;
-    let mixed = evaluate(model, train, held_out, cutoff, ctx)?;
-    let part = |range: Range<usize>| evaluate_range(model, range, train, held_out, cutoff, ctx);
+    let mixed = evaluate_with(model, (train, held_out), cutoff, ties(model, n_warm), ctx)?;
+    let part = |range: Range<usize>| evaluate_range((model, ties(model, n_warm)), range, train, held_out, cutoff, ctx);
     let (cold, warm) = (part(n_warm..model.n_items())?, part(0..n_warm)?);
     let (cold_share, cold_share_interval) = cold_share(mixed.lists(), n_warm, ctx.seed);
     Ok(ByNovelty { cold, warm, mixed, cold_share, cold_share_interval })
@@ -54,7 +54,12 @@ pub fn evaluate_cold(
     ctx: &Context,
 ) -> MlResult<Option<Evaluation>> {
     require_cold_last(model, train, n_warm)?;
-    evaluate_range(model, n_warm..model.n_items(), train, held_out, cutoff, ctx)
+    evaluate_range((model, ties(model, n_warm)), n_warm..model.n_items(), train, held_out, cutoff, ctx)
+}
+
+/// Returns the order of equal scores: where there are cold items, many scores are equal, and none of them is to profit.
+fn ties(model: &dyn Recommender, n_warm: usize) -> Ties {
+    if n_warm < model.n_items() { Ties::Drawn } else { Ties::ByNumber }
 }
 
 fn require_cold_last(model: &dyn Recommender, train: &Csr, n_warm: usize) -> MlResult<()> {
@@ -66,7 +71,7 @@ fn require_cold_last(model: &dyn Recommender, train: &Csr, n_warm: usize) -> MlR
 
 /// Ranks only a range of the items, for the users with held-out ones; `None` without any.
 fn evaluate_range(
-    model: &dyn Recommender,
+    (model, ties): (&dyn Recommender, Ties),
     range: Range<usize>,
     train: &Csr,
     held_out: &Csr,
@@ -78,7 +83,7 @@ fn evaluate_range(
         return Ok(None);
     }
     let seen = train.columns(range.clone());
-    evaluate(&ItemRange { model, range, all_seen: train }, &seen, &held_out, cutoff, ctx).map(Some)
+    evaluate_with(&ItemRange { model, range, all_seen: train }, (&seen, &held_out), cutoff, ties, ctx).map(Some)
 }
 
 /// Returns the share of places that hold cold items, with its interval over users.
@@ -265,7 +270,7 @@ mod tests {
 
     #[test]
     fn popularity_never_lists_cold_items_beside_warm_ones() {
-        let model = FixedScores::new(3, vec![5.0, 3.0, 4.0, 0.0, 0.0]);
+        let model = FixedScores::new(3, vec![5.0, 3.0, 4.0, 0.2, 0.1]);
         let found = evaluate_by_novelty(&model, &train(), &held_out(), 3, 2, &Context::new(5, 2)).unwrap();
         assert_eq!(found.mixed.lists(), [vec![2, 1], vec![0, 1], vec![0, 2]]);
         assert_eq!((found.cold_share, found.cold_share_interval), (0.0, (0.0, 0.0)));
@@ -309,8 +314,12 @@ mod tests {
                 for (user, list) in part.users.iter().zip(part.lists()) {
                     let at = found.mixed.users.binary_search(user).unwrap();
                     let whole = found.mixed.lists()[at].iter().filter(|item| range.contains(&(**item as usize)));
-                    let wanted: Vec<u32> = whole.map(|item| item - range.start as u32).collect();
-                    assert_eq!(list, &wanted, "{algorithm}, user {user}, items from {}", range.start);
+                    // Equal scores are in an order of their own in each part.
+                    let mut scores = vec![0f32; n_items];
+                    model.score_users(&[*user], &train, &mut scores).unwrap();
+                    let of_list: Vec<f32> = list.iter().map(|item| scores[*item as usize + range.start]).collect();
+                    let wanted: Vec<f32> = whole.map(|item| scores[*item as usize]).collect();
+                    assert_eq!(of_list, wanted, "{algorithm}, user {user}, items from {}", range.start);
                 }
             }
         }

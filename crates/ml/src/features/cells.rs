@@ -45,6 +45,10 @@ impl<'a> Cell<'a> {
             },
             Value::String(text) => Cell::text(Cow::Borrowed(text)),
             Value::Array(values) if values.is_empty() => Cell::Missing,
+            Value::Array(values) if values.iter().any(Value::is_array) => return Err("has an array inside an array".to_owned()),
+            Value::Array(values) if values.iter().any(Value::is_object) => {
+                return Err("has a JSON object inside an array; write texts or numbers".to_owned());
+            }
             Value::Array(values) => Cell::Values(values),
             Value::Object(_) => return Err("has a JSON object; write a text, a number or an array".to_owned()),
         })
@@ -211,7 +215,7 @@ mod tests {
             assert_eq!(texts(&value), wanted, "{value}");
         }
         let nested = json!([["x"]]);
-        assert!(Cell::of(&nested).unwrap().texts().is_err());
+        assert!(Cell::of(&nested).is_err() && Cell::of(&json!(["x", {"a": 1}])).is_err());
         assert!(Cell::of(&json!({"a": 1})).is_err());
     }
 

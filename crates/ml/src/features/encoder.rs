@@ -2,10 +2,15 @@
 
 use std::ops::Range;
 
+use serde_json::{Map, Value};
+
 use super::blocks::in_blocks;
 use super::dates::Numbers;
 use super::derive::{MOST_PAIRS, Step};
+use super::faults::{Faults, LeftOut};
 use super::fitted::Fitted;
+use super::learning::{FieldNote, Learnt, require_rows, steps_of};
+use super::parts::{Part, joined};
 use super::scratch::Scratch;
 use super::source::Source;
 use super::spec::FeatureSpec;
@@ -13,9 +18,6 @@ use super::table::{FeatureTable, heap_of, listed};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::sparse::Csr;
-
-/// Bytes of a pattern in memory per byte of its size: it is held to be read in both directions, here and in the encoder.
-const PATTERN_COPIES: u64 = 4;
 
 /// A spec with all that was learnt from the rows of training items.
 #[derive(Debug, Clone)]
@@ -26,6 +28,19 @@ pub struct Encoder {
     /// One for each field of the spec.
     pub(super) blocks: Vec<Block>,
     n_columns: u32,
+    /// What the training should tell; empty for an encoder that was read from a model.
+    notes: Vec<FieldNote>,
+}
+
+/// What becomes of a row with a value that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unreadable {
+    /// It is an error.
+    Refused,
+    /// The value is missing.
+    Missing,
+    /// The row is empty.
+    LeftOut,
 }
 
 /// The columns of one field.
@@ -58,44 +73,69 @@ impl PartialEq for Encoder {
 
 impl Encoder {
     /// Learns from the rows of training items; `None` stands for an item without a row. Nothing else of the table is looked at.
-    /// `now_micros` is the moment of training, against which ages are measured. Asks for the memory of each field.
+    /// `now` is the moment in microseconds against which ages are measured; without one, the latest date of the rows. Asks for the
+    /// memory of each field. Refuses values that cannot be read, and rows of which no field says anything.
     pub fn fit(
         spec: &FeatureSpec,
         table: &FeatureTable,
         rows: &[Option<u32>],
-        now_micros: i64,
+        now: impl Into<Option<i64>>,
         ctx: &Context,
     ) -> MlResult<Encoder> {
-        let learnt = learn_fields(spec, table, rows, now_micros, ctx)?;
-        Encoder::new(spec.clone(), now_micros, learnt.into_iter().collect::<MlResult<_>>()?)
+        Encoder::of_all_fields(spec, Learnt::from(spec, table, rows, (now.into(), false), ctx)?)
     }
 
-    /// Learns from the rows of training items as [`Encoder::fit`] does, and leaves out fields that are empty in all of them. Returns the
-    /// numbers of the others in the spec as well; there may be none.
+    /// Learns from the rows of training items as [`Encoder::fit`] does. A value that cannot be read is missing, and
+    /// [`Encoder::notes`] says so; a field without any other value is refused.
+    pub fn fit_readable(
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        rows: &[Option<u32>],
+        now: impl Into<Option<i64>>,
+        ctx: &Context,
+    ) -> MlResult<Encoder> {
+        Encoder::of_all_fields(spec, Learnt::from(spec, table, rows, (now.into(), true), ctx)?)
+    }
+
+    fn of_all_fields(spec: &FeatureSpec, learnt: Learnt) -> MlResult<Encoder> {
+        let Learnt { fields, now_micros, notes } = learnt;
+        let mut encoder = Encoder::new(spec.clone(), now_micros, fields.into_iter().collect::<MlResult<_>>()?)?;
+        if encoder.n_columns == 0
+            && let Some(note) = notes.first()
+        {
+            return Err(MlError::BadInput(note.text.clone()));
+        }
+        encoder.notes = notes;
+        Ok(encoder)
+    }
+
+    /// Learns from the rows of training items as [`Encoder::fit_readable`] does, and leaves out fields that are empty in all of them.
+    /// Returns the numbers of the others in the spec as well; there may be none.
     pub fn fit_present(
         spec: &FeatureSpec,
         table: &FeatureTable,
         rows: &[Option<u32>],
-        now_micros: i64,
+        now: impl Into<Option<i64>>,
         ctx: &Context,
     ) -> MlResult<(Encoder, Vec<usize>)> {
-        let learnt = learn_fields(spec, table, rows, now_micros, ctx)?;
+        let Learnt { fields: learnt, now_micros, .. } = Learnt::from(spec, table, rows, (now.into(), true), ctx)?;
         let present: Vec<usize> = (0..learnt.len()).filter(|field| learnt[*field].is_ok()).collect();
         let fields = present.iter().map(|field| spec.fields[*field].clone()).collect();
         let encoder = Encoder::new(FeatureSpec { fields }, now_micros, learnt.into_iter().flatten().collect())?;
         Ok((encoder, present))
     }
 
-    /// Learns from the rows of training items and encodes rows, see [`Encoder::fit`] and [`Encoder::encode`].
+    /// Learns from the rows of training items, see [`Encoder::fit_readable`], and encodes rows, in which a value that cannot be read
+    /// is missing too.
     pub fn fit_and_encode(
         spec: &FeatureSpec,
         table: &FeatureTable,
         (trained, rows): (&[Option<u32>], &[Option<u32>]),
-        now_micros: i64,
+        now: impl Into<Option<i64>>,
         ctx: &Context,
     ) -> MlResult<(Encoder, Csr)> {
-        let encoder = Encoder::fit(spec, table, trained, now_micros, ctx)?;
-        let encoded = encoder.encode(table, rows, &ctx.beside(encoder.heap_bytes()))?;
+        let encoder = Encoder::fit_readable(spec, table, trained, now, ctx)?;
+        let encoded = encoder.encode_what_can_be_read(table, rows, &ctx.beside(encoder.heap_bytes()))?;
         Ok((encoder, encoded))
     }
 
@@ -109,10 +149,11 @@ impl Encoder {
             n_columns = end.ok_or_else(|| MlError::BadInput("the fields have more than 4,294,967,295 columns".into()))?;
             blocks.push(Block { first, steps, numbers, fitted });
         }
-        Ok(Encoder { spec, now_micros, blocks, n_columns })
+        Ok(Encoder { spec, now_micros, blocks, n_columns, notes: Vec::new() })
     }
 
-    fn heap_bytes(&self) -> u64 {
+    /// Returns the bytes held on the heap, apart from a few numbers.
+    pub fn heap_bytes(&self) -> u64 {
         self.blocks.iter().map(|block| block.fitted.heap_bytes()).sum()
     }
 
@@ -128,27 +169,58 @@ impl Encoder {
 
     /// Returns a row for each of `rows`, empty for `None`. The columns of a field have the field's weight as their length, or
     /// are all zero when the item has nothing that a training item had. A column that the table does not have counts as missing
-    /// in all rows. Asks for the memory first.
+    /// in all rows. Asks for the memory first. Refuses values that cannot be read.
     pub fn encode(&self, table: &FeatureTable, rows: &[Option<u32>], ctx: &Context) -> MlResult<Csr> {
+        Ok(self.encode_as(table, rows, Unreadable::Refused, ctx)?.0)
+    }
+
+    /// Encodes rows as [`Self::encode`] does. A value that cannot be read is missing.
+    pub fn encode_what_can_be_read(&self, table: &FeatureTable, rows: &[Option<u32>], ctx: &Context) -> MlResult<Csr> {
+        Ok(self.encode_as(table, rows, Unreadable::Missing, ctx)?.0)
+    }
+
+    /// Encodes rows as [`Self::encode`] does. One with a value that cannot be read is left out: its row is empty.
+    pub fn encode_readable_rows(&self, table: &FeatureTable, rows: &[Option<u32>], ctx: &Context) -> MlResult<(Csr, LeftOut)> {
+        self.encode_as(table, rows, Unreadable::LeftOut, ctx)
+    }
+
+    fn encode_as(
+        &self,
+        table: &FeatureTable,
+        rows: &[Option<u32>],
+        unreadable: Unreadable,
+        ctx: &Context,
+    ) -> MlResult<(Csr, LeftOut)> {
         require_rows(table, rows)?;
         self.require_any_column(table)?;
         ctx.require_memory("the features of items", self.bytes_to_encode(table, rows))?;
+        let ignored = Faults::default();
         let with_source = |(block, field)| -> (&Block, Source<'_>) {
             let block: &Block = block;
-            (block, Source::new(field, &block.steps, table, self.now_micros, ctx).decided(block.numbers))
+            let source = Source::new(field, &block.steps, table, self.now_micros, ctx).decided(block.numbers);
+            (block, source.leaving_out((unreadable == Unreadable::Missing).then_some(&ignored)))
         };
         let sources: Vec<(&Block, Source<'_>)> = self.blocks.iter().zip(&self.spec.fields).map(with_source).collect();
         let parts = in_blocks(rows, ctx, |_, rows| {
             let (mut part, mut scratch) = (Part::default(), Scratch::default());
             for row in rows {
                 if let Some(row) = *row {
-                    self.encode_row(&sources, row, &mut part, &mut scratch)?;
+                    let start = part.indices.len();
+                    match self.encode_row(&sources, row, &mut part, &mut scratch) {
+                        Err(MlError::BadInput(what)) if unreadable == Unreadable::LeftOut => part.leave_out(start, what),
+                        encoded => encoded?,
+                    }
                 }
                 part.ends.push(part.indices.len());
             }
             Ok(part)
         })?;
         Ok(joined(parts, rows.len(), self.n_columns()))
+    }
+
+    /// Returns what the training should tell: of values that were left out, and of fields that say nothing.
+    pub fn notes(&self) -> &[FieldNote] {
+        &self.notes
     }
 
     /// Returns about how many bytes it takes at most to encode rows: their entries, in parts and then joined.
@@ -185,7 +257,7 @@ impl Encoder {
     /// Returns the first row of a table, as [`Self::encode`] does, where a value that cannot be read counts as missing; and for
     /// each field of the spec whether its value means something to the encoder.
     pub fn encode_readable(&self, table: &FeatureTable) -> (Csr, Vec<bool>) {
-        let (nothing, ctx) = (FeatureTable::one("", &serde_json::Map::new()), Context::new(0, 1));
+        let (nothing, ctx) = (FeatureTable::one("", &Map::new()), Context::new(0, 1));
         let table = if table.n_rows() == 0 { &nothing } else { table };
         let (mut part, mut scratch) = (Part::default(), Scratch::default());
         let mut is_known = Vec::with_capacity(self.blocks.len());
@@ -205,7 +277,20 @@ impl Encoder {
             is_known.push(can_be_read && has_value && part.indices.len() > start);
         }
         part.ends.push(part.indices.len());
-        (joined(vec![part], 1, self.n_columns()), is_known)
+        (joined(vec![part], 1, self.n_columns()).0, is_known)
+    }
+
+    /// Returns why a row is left out of the new items: a value that cannot be read, or that it says nothing known. `None` for a row
+    /// that is not.
+    pub fn fault_of(&self, id: &str, values: &Map<String, Value>) -> Option<String> {
+        let table = FeatureTable::one(id, values);
+        let found = self.encode_readable_rows(&table, &[Some(0)], &Context::new(0, 1));
+        // An error is that of a row without any of the columns.
+        let (encoded, mut left_out) = found.unwrap_or_else(|_| (Csr::empty(1, 0), LeftOut::default()));
+        match left_out.examples.pop() {
+            None if encoded.nnz() == 0 => Some("no value of it occurs in the items that the model was trained on".to_owned()),
+            fault => fault,
+        }
     }
 
     /// Returns for each field of the spec whether it reads a column.
@@ -233,8 +318,10 @@ impl Encoder {
 
     /// Returns what should be known of how the field with this number in the spec is read. Panics when there is no such field, as
     /// indexing does.
-    pub fn warning(&self, field: usize) -> Option<&'static str> {
-        self.blocks[field].numbers.warning()
+    pub fn warning(&self, field: usize) -> Option<String> {
+        let numbers = self.blocks[field].numbers.warning().map(str::to_owned);
+        let notes = self.notes.iter().filter(|note| note.field == field).map(|note| sentence(&note.text));
+        numbers.into_iter().chain(notes).reduce(|all, one| format!("{all} {one}"))
     }
 
     /// Returns the meaning of a column, such as `genres=Comedy` or `title:toy`. Panics when there is no such column, as indexing
@@ -251,64 +338,8 @@ impl Encoder {
     }
 }
 
-/// Some encoded rows.
-#[derive(Default)]
-struct Part {
-    /// Where each row ends.
-    ends: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<f32>,
-}
-
-fn joined(parts: Vec<Part>, n_rows: usize, n_cols: usize) -> Csr {
-    let nnz = parts.iter().map(|part| part.indices.len()).sum();
-    let mut indptr = Vec::with_capacity(n_rows + 1);
-    indptr.push(0);
-    let (mut indices, mut values) = (Vec::with_capacity(nnz), Vec::with_capacity(nnz));
-    for part in parts {
-        let start = indices.len();
-        indptr.extend(part.ends.iter().map(|end| start + end));
-        indices.extend_from_slice(&part.indices);
-        values.extend_from_slice(&part.values);
-    }
-    Csr { n_rows, n_cols, indptr, indices, values }
-}
-
-/// Learns every field of a spec, and asks for the memory of each. A field that is empty in all rows has an error of its own.
-fn learn_fields(
-    spec: &FeatureSpec,
-    table: &FeatureTable,
-    rows: &[Option<u32>],
-    now_micros: i64,
-    ctx: &Context,
-) -> MlResult<Vec<MlResult<(Numbers, Fitted)>>> {
-    spec.validate()?;
-    spec.require_columns(table.columns())?;
-    require_rows(table, rows)?;
-    let steps = steps_of(spec)?;
-    let mut held = steps.iter().flatten().map(Step::bytes).sum::<usize>() as u64 * PATTERN_COPIES;
-    let mut learnt = Vec::with_capacity(spec.fields.len());
-    for (field, steps) in spec.fields.iter().zip(steps) {
-        let beside = ctx.beside(held);
-        let source = Source::new(field, &steps, table, now_micros, &beside).deciding_by(rows);
-        let fitted = Fitted::fit(&source, rows, now_micros, &beside)?;
-        held += fitted.as_ref().map_or(0, Fitted::heap_bytes);
-        learnt.push(fitted.map(|fitted| (source.numbers, fitted)).ok_or_else(|| Fitted::emptiness(&source)));
-    }
-    Ok(learnt)
-}
-
-fn steps_of(spec: &FeatureSpec) -> MlResult<Vec<Vec<Step>>> {
-    let of_field = |field: &super::Field| {
-        let steps: Result<Vec<Step>, String> = field.derive.iter().map(Step::of).collect();
-        steps.map_err(|what| MlError::BadInput(format!("column {:?}: {what}", field.column)))
-    };
-    spec.fields.iter().map(of_field).collect()
-}
-
-fn require_rows(table: &FeatureTable, rows: &[Option<u32>]) -> MlResult<()> {
-    match rows.iter().flatten().find(|row| **row as usize >= table.n_rows()) {
-        Some(row) => Err(MlError::BadInput(format!("row {row} is outside a table of {} rows", table.n_rows()))),
-        None => Ok(()),
-    }
+/// Returns a text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), rest.as_str()))
 }

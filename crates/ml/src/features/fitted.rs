@@ -37,14 +37,23 @@ pub(super) enum Fitted {
 }
 
 impl Fitted {
-    /// Learns a field from training items; `None` if it is empty in all of them.
-    pub fn fit(source: &Source<'_>, rows: &[Option<u32>], now_micros: i64, ctx: &Context) -> MlResult<Option<Self>> {
-        match source.field.kind {
-            FieldKind::Text | FieldKind::Category => Ok(Terms::fit(source, rows, ctx)?.map(Fitted::Terms)),
-            FieldKind::Number => fit_number(source, rows, ctx),
-            FieldKind::Time => fit_time(source, rows, now_micros, ctx),
-            FieldKind::Vector => Ok(vector::fit(source, rows, ctx)?.map(|width| Fitted::Vector { width })),
-        }
+    /// Learns a field from training items, and why it has no columns, to follow the name of the column; `None` if it is empty in all
+    /// of them.
+    pub fn fit(
+        source: &Source<'_>,
+        rows: &[Option<u32>],
+        now_micros: i64,
+        ctx: &Context,
+    ) -> MlResult<Option<(Self, Option<String>)>> {
+        let fitted = match source.field.kind {
+            FieldKind::Text | FieldKind::Category => {
+                return Ok(Terms::fit(source, rows, ctx)?.map(|(terms, flaw)| (Fitted::Terms(terms), flaw)));
+            }
+            FieldKind::Number => fit_number(source, rows, ctx)?,
+            FieldKind::Time => fit_time(source, rows, now_micros, ctx)?,
+            FieldKind::Vector => vector::fit(source, rows, ctx)?.map(|width| Fitted::Vector { width }),
+        };
+        Ok(fitted.map(|fitted| (fitted, None)))
     }
 
     /// Returns why a field that is empty in all training items is refused.

@@ -1,6 +1,6 @@
 //! Guessing what the columns of a table mean.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use foldhash::fast::RandomState;
@@ -16,6 +16,9 @@ use super::terms::likely_separator;
 /// Most different values of a column that are counted; of more it is only known that there are more.
 const MOST_DISTINCT: usize = 1 << 20;
 
+/// Most numbers in lists that are counted: vectors hold many, and almost all differ.
+const MOST_LISTED_NUMBERS: usize = 1 << 20;
+
 /// A column of whole numbers with at most this many different ones holds codes rather than quantities.
 const FEW_NUMBERS: usize = 12;
 
@@ -25,7 +28,7 @@ const ENOUGH_ROWS: usize = 20;
 /// Values of a category come back: on average at least this often.
 const REPEATS: usize = 2;
 
-/// A column of numbers or dates may have one odd value in this many.
+/// A column of numbers, dates, vectors or lists may have one odd value in this many.
 const PLAIN_FOR_ODD: usize = 20;
 
 /// Words of a value, on average, from which on it is a text even where values come back.
@@ -63,6 +66,8 @@ pub enum Reason {
     SameWidth {
         /// How many.
         width: u64,
+        /// Values that are none, and are left out.
+        odd: u64,
     },
     /// Time: each value is a date.
     Dates {
@@ -93,11 +98,14 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Empty => f.write_str("no row has a value"),
-            Reason::Constant => f.write_str("all rows have the same value, so it tells no item from another"),
-            Reason::AllDifferent => f.write_str("each row has its own value, so it is a name of the item and makes no two alike"),
+            Reason::Constant => f.write_str("all rows have the same value, so it tells none from another"),
+            Reason::AllDifferent => f.write_str("most rows have a value of their own, so it is a name and makes no two alike"),
             Reason::Links => f.write_str("the values are links"),
             Reason::Mixed => f.write_str("the values have different forms, or are JSON objects"),
-            Reason::SameWidth { width } => write!(f, "each value is a list of {width} numbers, as embeddings are"),
+            Reason::SameWidth { width, odd: 0 } => write!(f, "each value is a list of {width} numbers, as embeddings are"),
+            Reason::SameWidth { width, odd } => {
+                write!(f, "each value is a list of {width} numbers, as embeddings are, not counting {odd} that cannot be read")
+            }
             Reason::Dates { odd: 0 } => f.write_str("each value is a date"),
             Reason::Dates { odd } => write!(f, "each value is a date, not counting {odd} that cannot be read"),
             Reason::SpreadsheetDays { odd: 0 } => f.write_str("each value is a date as the number of days in a spreadsheet"),
@@ -151,10 +159,10 @@ pub(super) struct Looks {
     texts: usize,
     bars: usize,
     commas: usize,
-    /// Lists of numbers alone, and their width while it is the same for all.
-    vectors: usize,
-    width: Option<usize>,
-    has_one_width: bool,
+    /// How many lists of numbers alone there are, by their width.
+    widths: BTreeMap<usize, usize>,
+    /// Numbers in such lists that are counted among the different values.
+    listed_numbers: usize,
     /// How often each value or element occurs, for the first [`MOST_DISTINCT`] of them.
     distinct: HashMap<Box<str>, u32, RandomState>,
     /// Values that are none of those; some may be the same.
@@ -164,7 +172,7 @@ pub(super) struct Looks {
 impl Looks {
     /// Looks at the values of a column, each given with how often it occurs.
     pub fn of<'v>(values: impl Iterator<Item = (&'v Value, usize)>) -> Looks {
-        let mut looks = Looks { has_one_width: true, ..Looks::default() };
+        let mut looks = Looks::default();
         let mut number = String::new();
         for (value, times) in values {
             looks.look_at(value, times, &mut number);
@@ -205,15 +213,19 @@ impl Looks {
             _ => None,
         };
         if let Some(width) = n_numbers {
-            self.vectors += times;
-            self.has_one_width &= *self.width.get_or_insert(width) == width;
+            *self.widths.entry(width).or_default() += times;
+            self.listed_numbers += width;
         }
         match &cell {
             Cell::Values(_) | Cell::Texts(_) => self.lists += times,
             Cell::Text(text) => self.look_at_text(text, &cell, times),
             _ => self.look_at_number(&cell, times),
         }
-        if n_numbers.is_none() {
+        if self.listed_numbers > MOST_LISTED_NUMBERS
+            && let Some(width) = n_numbers
+        {
+            self.beyond += times * if matches!(cell, Cell::Text(_)) { 1 } else { width };
+        } else {
             let (distinct, beyond) = (&mut self.distinct, &mut self.beyond);
             let counted = cell.each_text(number, &mut |text, _| {
                 let is_full = distinct.len() == MOST_DISTINCT;
@@ -264,16 +276,18 @@ impl Looks {
         if self.n == 0 {
             return (None, Reason::Empty);
         }
+        if let Some((&width, &n)) =
+            self.widths.iter().max_by_key(|(_, n)| **n).filter(|(width, n)| **width > 1 && self.are_most(**n))
+        {
+            return (Some(FieldKind::Vector), Reason::SameWidth { width: width as u64, odd: self.odd(n) });
+        }
         if self.objects > 0 {
             return (None, Reason::Mixed);
         }
-        if self.vectors == self.n && self.has_one_width && self.width > Some(1) {
-            return (Some(FieldKind::Vector), Reason::SameWidth { width: self.width.unwrap_or_default() as u64 });
-        }
         if self.lists > 0 {
-            return match self.lists == self.n && (self.vectors < self.n) {
+            let vectors: usize = self.widths.values().sum();
+            return match self.are_most(self.lists) && (vectors < self.lists || self.elements_come_back()) {
                 true => (Some(FieldKind::Category), Reason::Lists),
-                false if self.vectors == self.n => (Some(FieldKind::Category), Reason::Lists),
                 false => (None, Reason::Mixed),
             };
         }
@@ -343,6 +357,12 @@ impl Looks {
             return (None, Reason::AllDifferent);
         }
         (Some(FieldKind::Text), Reason::Words)
+    }
+
+    /// Returns whether the values, or elements of lists, occur twice or more on average.
+    fn elements_come_back(&self) -> bool {
+        let n_elements = self.distinct.values().map(|times| *times as usize).sum::<usize>() + self.beyond;
+        self.n_distinct() * REPEATS <= n_elements
     }
 
     /// Returns whether no value is in a script that is written without blanks.

@@ -1,6 +1,8 @@
 //! What the columns of a file of items (or users) mean.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::cells::Told;
 use super::derive::{Derivation, Step};
@@ -68,7 +70,7 @@ pub struct Field {
     /// What its values are.
     pub kind: FieldKind,
     /// Length of the encoded field, compared with the other fields.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "weight_as_sent")]
     pub weight: f32,
     /// What is done to each value first, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,6 +82,15 @@ pub struct Field {
 
 fn one() -> f32 {
     1.0
+}
+
+/// Reads a weight, and refuses one that is too large for its type by the number that was sent.
+fn weight_as_sent<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    let sent = f64::deserialize(from)?;
+    match sent as f32 {
+        weight if weight.is_finite() => Ok(weight),
+        _ => Err(D::Error::custom(format!("weight {sent:e} is not between 0.000001 and 1000000"))),
+    }
 }
 
 /// The kind of values in a column.
@@ -240,6 +251,21 @@ impl Field {
 }
 
 impl FeatureSpec {
+    /// Reads the JSON form. An error names the field that cannot be read, by its column or its number, without a full stop.
+    pub fn from_json(json: &Value) -> Result<Self, String> {
+        serde_json::from_value(json.clone()).map_err(|error| {
+            let fields = json["fields"].as_array().into_iter().flatten();
+            let faulty = (1..).zip(fields).find_map(|(number, field)| {
+                let error = serde_json::from_value::<Field>(field.clone()).err()?;
+                Some(match field["column"].as_str() {
+                    Some(column) => format!("column {column:?}: {error}"),
+                    None => format!("field {number}: {error}"),
+                })
+            });
+            faulty.unwrap_or_else(|| format!("the spec cannot be read: {error}"))
+        })
+    }
+
     /// Checks a new spec: each field by itself, without a table.
     pub fn validate(&self) -> MlResult<()> {
         self.require_usable()?;
@@ -319,6 +345,13 @@ mod tests {
         assert!(read(r#"{"version":1,"fields":[],"more":1}"#).is_err());
         assert!(read(r#"{"version":1,"fields":[{"column":"a","kind":"text","wieght":1}]}"#).is_err());
         assert!(read(r#"{"version":1,"fields":[{"column":"a","kind":"picture"}]}"#).is_err());
+        let refused = |json: &str| FeatureSpec::from_json(&serde_json::from_str(json).unwrap()).unwrap_err();
+        let kind = refused(r#"{"version":1,"fields":[{"column":"b","kind":"text"},{"column":"a","kind":"txt"}]}"#);
+        assert!(kind.starts_with("column \"a\": unknown variant `txt`"), "{kind}");
+        let weight = refused(r#"{"version":1,"fields":[{"column":"a","kind":"text","weight":1e300}]}"#);
+        assert_eq!(weight, "column \"a\": weight 1e300 is not between 0.000001 and 1000000");
+        assert!(refused(r#"{"version":1,"fields":[{"kind":"text"}]}"#).starts_with("field 1: missing field `column`"));
+        assert!(refused(r#"{"version":7,"fields":[]}"#).contains("version 7"));
         assert!(read(r#"{"version":1,"fields":[{"column":"a","kind":"number","derive":[{"bucket":{"widht":1}}]}]}"#).is_err());
     }
 

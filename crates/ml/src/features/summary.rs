@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::cells::{Cell, cut};
 use super::guess::{Guess, Looks};
+use super::spec::FieldKind;
 use super::table::FeatureTable;
 
 /// Values shown of each column.
@@ -37,12 +38,13 @@ fn of_column<'v>(column: &str, values: impl Iterator<Item = (&'v Value, usize)> 
     let looks = Looks::of(values.clone());
     let guess = looks.guess(column);
     let (distinct, has_more_distinct) = looks.distinct();
+    let is_vector = guess.kind == Some(FieldKind::Vector);
     ColumnSummary {
         why: guess.reason.to_string(),
         guess,
         coverage: if n_rows == 0 { 0.0 } else { looks.n as f32 / n_rows as f32 },
-        distinct: distinct as u64,
-        has_more_distinct,
+        distinct: if is_vector { 0 } else { distinct as u64 },
+        has_more_distinct: has_more_distinct && !is_vector,
         examples: examples(values),
     }
 }

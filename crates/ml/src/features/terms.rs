@@ -66,8 +66,8 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// Learns the terms of training items; `None` if all values are missing.
-    pub fn fit(source: &Source<'_>, rows: &[Option<u32>], ctx: &Context) -> MlResult<Option<Self>> {
+    /// Learns the terms of training items, and why there are none; `None` if all values are missing.
+    pub fn fit(source: &Source<'_>, rows: &[Option<u32>], ctx: &Context) -> MlResult<Option<(Self, Option<String>)>> {
         let field = source.field;
         let how = match field.kind {
             FieldKind::Text => How::Words { pairs: field.options.word_pairs.unwrap_or_default() },
@@ -84,7 +84,8 @@ impl Terms {
             )));
         }
         let most = field.options.max_terms.unwrap_or(MAX_TERMS) as usize;
-        Ok(Some(Terms { how, vocabulary: Vocabulary::of(counts, rows.len(), most)? }))
+        let flaw = (counts.len() == 0).then(|| says_nothing(field, n_values, min_count));
+        Ok(Some((Terms { how, vocabulary: Vocabulary::of(counts, rows.len(), most)? }, flaw)))
     }
 
     /// Returns the most terms of a value with this many bytes, unless it is crossed with another one.
@@ -117,6 +118,17 @@ impl Terms {
         let sign = if matches!(self.how, How::Words { .. }) { ':' } else { '=' };
         format!("{sign}{}", self.vocabulary.term(at))
     }
+}
+
+/// Says why a field has no terms, to follow the name of its column.
+fn says_nothing(field: &Field, n_values: usize, min_count: u32) -> String {
+    let what = if field.kind == FieldKind::Text { "words" } else { "values" };
+    let why = match n_values {
+        0 => format!("has no {what}"),
+        1 => format!("has one value, which is in fewer than {min_count} rows of the training"),
+        n => format!("has {n} different {what}, and none is in at least {min_count} rows of the training"),
+    };
+    format!("{why}, so it makes no two alike; leave the column out")
 }
 
 fn count(source: &Source<'_>, how: &How, rows: &[Option<u32>], ctx: &Context) -> MlResult<Option<Counts>> {

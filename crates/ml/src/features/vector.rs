@@ -1,5 +1,7 @@
 //! Vectors made elsewhere, such as embeddings of a language model.
 
+use std::collections::BTreeMap;
+
 use super::blocks::in_blocks;
 use super::cells::{Cell, Told, quoted};
 use super::scratch::Entry;
@@ -10,27 +12,44 @@ use crate::error::MlResult;
 /// Most numbers of a vector.
 pub(super) const WIDEST: usize = 4096;
 
-/// Returns the common width of the vectors of all training items; `None` if no item has one.
+/// Returns the width of the vectors of training items; `None` if no item has one. Where widths differ, it is the most frequent
+/// one, of equally frequent ones the first, and vectors of another width are refused.
 pub(super) fn fit(source: &Source<'_>, rows: &[Option<u32>], ctx: &Context) -> MlResult<Option<usize>> {
-    let mut numbers = Vec::new();
-    let mut width = None;
-    for row in rows.iter().flatten() {
-        if source.read(*row, |cell| read(&cell, &mut numbers))? {
-            width = Some(numbers.len());
-            break;
+    let parts = in_blocks(rows, ctx, |first, rows| {
+        // By width: how many there are, and the place of the first.
+        let mut widths: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        let mut numbers = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            let Some(row) = *row else { continue };
+            if source.read(row, |cell| read(&cell, &mut numbers))? {
+                widths.entry(numbers.len()).or_insert((0, first + at)).0 += 1;
+            }
         }
+        Ok(widths)
+    })?;
+    let mut widths: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (width, (n, at)) in parts.into_iter().flatten() {
+        widths.entry(width).or_insert((0, at)).0 += n;
     }
-    let Some(width) = width else { return Ok(None) };
+    let usual = widths.iter().max_by_key(|(_, (n, at))| (*n, std::cmp::Reverse(*at))).map(|(width, _)| *width);
+    if let Some(usual) = usual.filter(|_| widths.len() > 1) {
+        refuse_others(source, rows, usual, ctx)?;
+    }
+    Ok(usual)
+}
+
+/// Refuses the vectors whose width is not the usual one.
+fn refuse_others(source: &Source<'_>, rows: &[Option<u32>], usual: usize, ctx: &Context) -> MlResult<()> {
     in_blocks(rows, ctx, |_, rows| {
         let mut numbers = Vec::new();
         for row in rows.iter().flatten() {
-            if source.read(*row, |cell| read(&cell, &mut numbers))? && numbers.len() != width {
-                return Err(source.wrong_width(*row, numbers.len(), &format!("those before it {width}")));
+            if source.read(*row, |cell| read(&cell, &mut numbers))? && numbers.len() != usual {
+                source.refuse_width(*row, numbers.len(), &format!("and others have {usual}"))?;
             }
         }
         Ok(())
     })?;
-    Ok(Some(width))
+    Ok(())
 }
 
 /// Appends the entries of the vector of a row.
@@ -43,7 +62,7 @@ pub(super) fn encode(
 ) -> MlResult<()> {
     if source.read(row, |cell| read(&cell, numbers))? {
         if numbers.len() != width {
-            return Err(source.wrong_width(row, numbers.len(), &format!("and the model was trained with {width}")));
+            return source.refuse_width(row, numbers.len(), &format!("and the model was trained with {width}"));
         }
         let entries = (first..).zip(numbers.iter()).map(|(at, number)| (at, f64::from(*number)));
         out.extend(entries.filter(|(_, number)| *number != 0.0));

@@ -37,8 +37,8 @@ pub struct WorthData<'a> {
     pub table: &'a FeatureTable,
     /// What their columns mean.
     pub spec: &'a FeatureSpec,
-    /// The moment of training, in microseconds, against which ages are measured.
-    pub now_micros: i64,
+    /// The moment in microseconds against which ages are measured; without one, the latest date of the items to learn from.
+    pub now_micros: Option<i64>,
 }
 
 /// How worth is measured.
@@ -198,7 +198,7 @@ impl Tallies {
                     tally.add(&fold.with_features(&features.with_empty_columns(columns))?, &new);
                     self.present[field] = true;
                 }
-                // What is empty in all items to learn from is worth nothing here.
+                // What says nothing of the items to learn from is worth nothing here.
                 None => tally.add(&whole, &new),
             }
             steps.next();
@@ -211,11 +211,14 @@ impl Tallies {
         Ok(())
     }
 
-    /// Refuses a field that no fold had a value of.
+    /// Refuses a field that said nothing in any fold.
     fn require_values(&self, spec: &FeatureSpec) -> MlResult<()> {
         let empty = spec.fields.iter().zip(&self.present).find(|(_, present)| !**present);
-        let refusal =
-            |column: &str| MlError::BadInput(format!("column {column:?} is empty in all rows of the training; leave it out"));
+        let refusal = |column: &str| {
+            MlError::BadInput(format!(
+                "column {column:?} is empty in all rows of the training, or says nothing of them; leave it out"
+            ))
+        };
         empty.map_or(Ok(()), |(field, _)| Err(refusal(&field.column)))
     }
 
@@ -259,9 +262,9 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Returns the columns of a field of the spec, if it has values.
+    /// Returns the columns of a field of the spec, if it has any.
     fn columns(&self, field: usize) -> Option<Range<usize>> {
-        self.present.binary_search(&field).ok().map(|at| self.encoder.field_columns(at))
+        self.present.binary_search(&field).ok().map(|at| self.encoder.field_columns(at)).filter(|columns| !columns.is_empty())
     }
 }
 

@@ -63,7 +63,7 @@ impl Shop {
         progress: &mut dyn FnMut(usize, usize),
     ) -> MlResult<SpecWorth> {
         let spec = Shop::spec(columns);
-        let data = WorthData { log: &self.log, table: &self.table, spec: &spec, now_micros: 0 };
+        let data = WorthData { log: &self.log, table: &self.table, spec: &spec, now_micros: Some(0) };
         field_worth(&data, settings, ctx, progress)
     }
 }
@@ -100,10 +100,11 @@ fn a_useless_column_is_noise_and_the_column_of_taste_is_not() {
 #[test]
 fn a_column_that_is_empty_in_all_items_of_a_fold_fails_only_if_it_is_empty_in_every_fold() {
     let mut shop = Shop::new(7);
-    let mut items = FeatureTableBuilder::new(["taste", "rare", "empty"].map(str::to_owned).to_vec());
+    let mut items = FeatureTableBuilder::new(["taste", "rare", "empty", "code"].map(str::to_owned).to_vec());
     for item in 0..ITEMS {
-        let rare = if item == 3 { json!("x") } else { Value::Null };
-        items.push(&format!("i{item:03}"), [(0, json!(format!("t{}", item % TASTES))), (1, rare)]);
+        let rare = if [3, 4, 5].contains(&item) { json!("x") } else { Value::Null };
+        let code = json!(format!("c{item}"));
+        items.push(&format!("i{item:03}"), [(0, json!(format!("t{}", item % TASTES))), (1, rare), (3, code)]);
     }
     shop.table = items.finish().0;
     let one = |random_seed| {
@@ -111,11 +112,13 @@ fn a_column_that_is_empty_in_all_items_of_a_fold_fails_only_if_it_is_empty_in_ev
         settings.split.random_seed = random_seed;
         shop.worth(&["taste", "rare"], &settings)
     };
-    // Some seed holds the only item with a value out.
-    let refused = (0..20).find_map(|seed| one(seed).err());
+    // Some seed holds out all items with a value but one, which is in no two rows then.
+    let refused = (0..40).find_map(|seed| one(seed).err());
     assert!(refused.is_some_and(|error| error.to_string().contains("column \"rare\" is empty")));
     let found = shop.worth(&["taste", "rare"], &ials(8)).unwrap();
     assert!(found.fields[1].is_noise && !found.fields[0].is_noise, "{found:?}");
+    let code = shop.worth(&["taste", "code"], &ials(2)).unwrap_err().to_string();
+    assert!(code.contains("\"code\" is empty in all rows of the training, or says nothing of them"), "{code}");
     assert!(shop.worth(&["taste", "empty"], &ials(2)).unwrap_err().to_string().contains("\"empty\" is empty"));
 }
 

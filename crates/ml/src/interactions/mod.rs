@@ -89,10 +89,10 @@ impl InteractionLog {
         Some((*times.iter().min()?, *times.iter().max()?))
     }
 
-    /// Returns the moment against which ages are counted in a training: that of the last interaction, or the present where
-    /// interactions have no times.
-    pub fn training_moment(&self, present: i64) -> i64 {
-        self.time_range().map_or(present, |(_, last)| last)
+    /// Returns the moment against which ages are counted in a training: that of the last interaction. Where interactions have no
+    /// times, encoders take the latest date among the features.
+    pub fn training_moment(&self) -> Option<i64> {
+        self.time_range().map(|(_, last)| last)
     }
 
     /// Returns the rows for which `keep` is true, over the same users and items.

@@ -57,7 +57,7 @@ fn judged(algorithm: &str, params: Value, order: &[usize]) -> Option<ForNewUsers
     let split = split(&log, &SplitConfig { heldout_ratio: 0.5, ..SplitConfig::default() }).unwrap();
     let fields = vec![Field::new("group", FieldKind::Category), Field::new("useless", FieldKind::Category)];
     let (spec, table) = (FeatureSpec { fields }, table(order));
-    let known = UserFeatures { spec: &spec, table: &table, users: &log.users, now: 0 };
+    let known = UserFeatures { spec: &spec, table: &table, users: &log.users, now: None };
     let new = NewUsers::choose(&split, 0.25, known, &context).unwrap();
     assert_eq!(new.n_new(), USERS / 4);
     let others = new.others(&split.train);
@@ -97,11 +97,11 @@ fn users_without_other_interactions_are_the_new_ones() {
     let log = log();
     let known = log.to_csr();
     let (train, held_out) = (only(&known, |user| user % 5 != 0), only(&known, |user| user % 5 == 0));
-    let split = Split::of_sides(train, held_out).unwrap();
+    let split = Split::of_sides(train, held_out, 1).unwrap();
     let table = table(&(0..USERS).collect::<Vec<usize>>());
     let spec = FeatureSpec { fields: vec![Field::new("group", FieldKind::Category)] };
     let context = Context::new(1, 2);
-    let known = UserFeatures { spec: &spec, table: &table, users: &log.users, now: 0 };
+    let known = UserFeatures { spec: &spec, table: &table, users: &log.users, now: None };
     let new = NewUsers::choose(&split, 0.1, known, &context).unwrap();
     assert_eq!((new.n_new(), new.others(&split.train)), (USERS / 5, split.train.clone()));
     let model = fit("RP3beta", &Map::new(), &split.train, &context).unwrap();
@@ -122,7 +122,7 @@ fn trials_are_judged_by_new_users() {
     let split = split(&log, &SplitConfig { heldout_ratio: 0.5, ..SplitConfig::default() }).unwrap();
     let spec = FeatureSpec { fields: vec![Field::new("group", FieldKind::Category)] };
     let table = table(&(0..USERS).collect::<Vec<usize>>());
-    let known = UserFeatures { spec: &spec, table: &table, users: &log.users, now: 0 };
+    let known = UserFeatures { spec: &spec, table: &table, users: &log.users, now: None };
     let split = split.with_new_users(0.25, known, &context).unwrap();
     let score = |algorithm: &str| {
         let suggestion = Suggestion { algorithm: algorithm.to_owned(), params: Map::new() };

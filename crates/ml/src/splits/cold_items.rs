@@ -56,10 +56,9 @@ fn n_cold_of(n: usize, cfg: &SplitConfig) -> MlResult<usize> {
 }
 
 impl Split {
-    /// Numbers the items so that those without training interactions come last: to a model all of them are cold, whether they
-    /// were chosen or lost their interactions to the other side.
-    pub(super) fn with_cold_items_last(self) -> MlResult<Self> {
-        let split = self.with_items_in_order();
+    /// Numbers the items as [`Split::with_cold_items_last`] does, and refuses a split whose tested users have no cold item.
+    pub(super) fn with_cold_items(self, rng: &mut ChaCha8Rng) -> MlResult<Self> {
+        let split = self.with_cold_items_last(rng);
         if split.held_out.indices.iter().all(|&item| (item as usize) < split.n_warm) {
             let message = "no tested user has a cold item; raise heldout_item_ratio, test_user_ratio or n_test_users";
             return Err(MlError::BadSplit(message.into()));
@@ -67,10 +66,16 @@ impl Split {
         Ok(split)
     }
 
-    /// Numbers the items as [`Split::with_cold_items_last`] does, whether there are cold ones or not.
-    pub(super) fn with_items_in_order(mut self) -> Self {
+    /// Numbers the items so that those without training interactions come last: to a model all of them are cold, whether they
+    /// were chosen or lost their interactions to the other side.
+    ///
+    /// Equal scores go to the smaller number, and of cold items many are equal. The ids often follow popularity or age, so the
+    /// order within the warm and within the cold items is drawn: it must tell nothing.
+    pub(super) fn with_cold_items_last(mut self, rng: &mut ChaCha8Rng) -> Self {
         let counts = self.train.column_counts();
-        let (warm, cold): (Vec<u32>, Vec<u32>) = (0..counts.len() as u32).partition(|&item| counts[item as usize] > 0);
+        let (mut warm, mut cold): (Vec<u32>, Vec<u32>) = (0..counts.len() as u32).partition(|&item| counts[item as usize] > 0);
+        warm.shuffle(rng);
+        cold.shuffle(rng);
         self.n_warm = warm.len();
         let order = [warm, cold].concat();
         self.numbers = vec![0; order.len()];
@@ -146,10 +151,11 @@ mod tests {
         let split = split(&log, &config).unwrap();
         // Item 15 is first seen by user 1.
         let moment = 1501;
-        assert_eq!((split.n_warm, split.item_order.as_deref()), (16, Some(&(0..20).collect::<Vec<_>>()[..])));
+        assert_eq!(split.n_warm, 16);
+        assert!((0..20).all(|item| (split.number_of(item) < 16) == (item < 16)), "{:?}", split.item_order);
         for row in 0..log.n_rows() {
             let (user, item, time) = (log.user_codes[row], log.item_codes[row], log.times.as_ref().unwrap()[row]);
-            let is_in = |side: &Csr| side.row_indices(user as usize).contains(&item);
+            let is_in = |side: &Csr| side.row_indices(user as usize).contains(&split.number_of(item));
             let is_tested = split.test_users.contains(&user);
             assert_eq!((is_in(&split.train), is_in(&split.held_out)), (time <= moment, time > moment && is_tested));
             assert_eq!(split.hides(Some(user), Some(item), Some(time)), time > moment);
@@ -157,6 +163,27 @@ mod tests {
         assert_eq!(split.test_users.len(), 10);
         assert!(split.hides(None, Some(19), Some(0)), "no user's interaction with a cold item is known");
         assert!(split.hides(None, None, Some(5000)) && !split.hides(None, None, Some(0)));
+    }
+
+    #[test]
+    fn the_order_of_warm_and_of_cold_items_is_drawn() {
+        let log = log();
+        let order = |scheme, random_seed| {
+            let split = split(&log, &SplitConfig { random_seed, ..config(scheme) }).unwrap();
+            assert!((0..20).all(|item| split.item_of_log(split.number_of(item)) == item));
+            split.item_order.unwrap()
+        };
+        for scheme in [SplitScheme::CI, SplitScheme::TI] {
+            let orders: Vec<Vec<u32>> = (0..20).map(|seed| order(scheme, seed)).collect();
+            assert_eq!(orders[7], order(scheme, 7), "the seed decides");
+            let n_rising = |part: std::ops::Range<usize>| {
+                let rising = |order: &&Vec<u32>| order[part.start] < order[part.end - 1];
+                orders.iter().filter(rising).count()
+            };
+            for part in [0..16, 16..20] {
+                assert!((3..=17).contains(&n_rising(part.clone())), "{scheme:?} {part:?}: {orders:?}");
+            }
+        }
     }
 
     #[test]
@@ -185,7 +212,6 @@ mod tests {
         let log = log();
         let split = split(&log, &config(SplitScheme::CI)).unwrap().with_evidence(&log);
         let order = split.item_order.clone().unwrap();
-        assert!(order[..16].is_sorted() && order[16..].is_sorted() && !order.is_sorted());
         let weights = Weights::new(BTreeMap::from([("buy".to_owned(), 5.0)]), None).unwrap();
         let weighed = split.weighed_train(&weights);
         let mut n_learnt = 0;

@@ -1,15 +1,19 @@
 //! A split whose items are described by their features.
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
 use super::{NewUsers, Split, UserFeatures};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
-use crate::features::{Encoder, FeatureSpec, FeatureTable};
+use crate::features::{Encoder, FeatureSpec, FeatureTable, FieldNote};
 use crate::ids::Ids;
 use crate::sparse::Csr;
 
 impl Split {
-    /// Creates a split from two sides over the same users and items. Items without training interactions are cold.
-    pub fn of_sides(train: Csr, held_out: Csr) -> MlResult<Self> {
+    /// Creates a split from two sides over the same users and items. Items without training interactions are cold; if there are
+    /// any, the order of the items is drawn, as in splits that hold out items.
+    pub fn of_sides(train: Csr, held_out: Csr, seed: u64) -> MlResult<Self> {
         if (train.n_rows, train.n_cols) != (held_out.n_rows, held_out.n_cols) {
             return Err(MlError::BadInput("training and held-out matrices differ in size".into()));
         }
@@ -25,19 +29,25 @@ impl Split {
             others_known_until: i64::MAX,
             evidence: None,
             item_features: None,
+            item_notes: Vec::new(),
             new_users: None,
         };
-        Ok(split.with_items_in_order())
+        match split.train.column_counts().contains(&0) {
+            true => Ok(split.with_cold_items_last(&mut ChaCha8Rng::seed_from_u64(seed))),
+            false => Ok(split),
+        }
     }
 
     /// Encodes the features of all items, as a model that learns from the training side would: what the encoder learns, it learns
-    /// from items with training interactions. `items` are those of the log, `now` is the moment of training in microseconds.
+    /// from items with training interactions. `items` are those of the log, `now` is the moment in microseconds against which ages
+    /// are measured; without one, it is the latest date of those items. A value that cannot be read is missing, see
+    /// [`Split::item_notes`].
     pub fn with_item_features(
         self,
         spec: &FeatureSpec,
         table: &FeatureTable,
         items: &Ids,
-        now: i64,
+        now: impl Into<Option<i64>>,
         ctx: &Context,
     ) -> MlResult<Self> {
         Ok(self.with_encoded_items(spec, table, items, now, ctx)?.0)
@@ -50,12 +60,12 @@ impl Split {
         spec: &FeatureSpec,
         table: &FeatureTable,
         items: &Ids,
-        now: i64,
+        now: impl Into<Option<i64>>,
         ctx: &Context,
     ) -> MlResult<(Self, Encoder, Vec<usize>)> {
         let rows = self.rows_of(table, items);
         let (encoder, present) = Encoder::fit_present(spec, table, &rows[..self.n_warm], now, ctx)?;
-        self.item_features = Some(encoder.encode(table, &rows, ctx)?);
+        self.item_features = Some(encoder.encode_what_can_be_read(table, &rows, ctx)?);
         Ok((self, encoder, present))
     }
 
@@ -65,13 +75,19 @@ impl Split {
         spec: &FeatureSpec,
         table: &FeatureTable,
         items: &Ids,
-        now: i64,
+        now: impl Into<Option<i64>>,
         ctx: &Context,
     ) -> MlResult<(Self, Encoder)> {
         let rows = self.rows_of(table, items);
         let (encoder, encoded) = Encoder::fit_and_encode(spec, table, (&rows[..self.n_warm], &rows), now, ctx)?;
         self.item_features = Some(encoded);
+        self.item_notes = encoder.notes().to_vec();
         Ok((self, encoder))
+    }
+
+    /// Returns what should be known of how the features of items were encoded.
+    pub fn item_notes(&self) -> &[FieldNote] {
+        &self.item_notes
     }
 
     /// Returns the row of each item in a table.

@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MlError, MlResult};
+use crate::features::FieldNote;
 use crate::interactions::InteractionLog;
 use crate::sparse::Csr;
 use crate::weights::{Evidence, Weights};
@@ -158,7 +159,7 @@ pub struct Split {
     /// holds out items.
     pub n_warm: usize,
     /// The number in the log of each item, where the split numbers items in another order: those with training interactions first,
-    /// then the cold ones, both in the order of the log. `None` when the numbers are those of the log.
+    /// then the cold ones, both in an order that is drawn. `None` when the numbers are those of the log.
     pub item_order: Option<Vec<u32>>,
     /// The number here of each item of the log; empty when the numbers are the same.
     numbers: Vec<u32>,
@@ -168,6 +169,7 @@ pub struct Split {
     others_known_until: i64,
     evidence: Option<Evidence>,
     item_features: Option<Csr>,
+    item_notes: Vec<FieldNote>,
     new_users: Option<NewUsers>,
 }
 
@@ -244,7 +246,7 @@ pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
     if split.train.nnz() == 0 {
         return Err(MlError::BadSplit("nothing is left to learn from; lower heldout_ratio or n_heldout".into()));
     }
-    if cfg.scheme.holds_out_items() { split.with_cold_items_last() } else { Ok(split) }
+    if cfg.scheme.holds_out_items() { split.with_cold_items(&mut rng) } else { Ok(split) }
 }
 
 fn choose_users(n_users: usize, cfg: &SplitConfig, rng: &mut ChaCha8Rng) -> Vec<bool> {

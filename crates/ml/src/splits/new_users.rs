@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Split;
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
-use crate::features::{Encoder, FeatureSpec, FeatureTable};
+use crate::features::{Encoder, FeatureSpec, FeatureTable, FieldNote};
 use crate::ids::Ids;
 use crate::sparse::Csr;
 
@@ -19,6 +19,7 @@ pub struct NewUsers {
     held_out: Csr,
     /// Of all users, by rows.
     features: Csr,
+    notes: Vec<FieldNote>,
 }
 
 /// What is known of users beside their interactions.
@@ -30,8 +31,8 @@ pub struct UserFeatures<'a> {
     pub table: &'a FeatureTable,
     /// The users of the log that was split.
     pub users: &'a Ids,
-    /// The moment of training in microseconds.
-    pub now: i64,
+    /// The moment in microseconds against which ages are measured; without one, the latest date of the users to learn from.
+    pub now: Option<i64>,
 }
 
 impl NewUsers {
@@ -52,9 +53,9 @@ impl NewUsers {
         let UserFeatures { spec, table, users, now } = known;
         let rows: Vec<Option<u32>> = users.iter().map(|user| table.ids().find(user)).collect();
         let lessons: Vec<Option<u32>> = (0..rows.len()).filter(|user| learns_from(*user)).map(|user| rows[user]).collect();
-        let (_, features) = Encoder::fit_and_encode(spec, table, (&lessons, &rows), now, ctx)?;
+        let (encoder, features) = Encoder::fit_and_encode(spec, table, (&lessons, &rows), now, ctx)?;
         let held_out = only(&split.held_out, |user| is_new[user]);
-        Ok(NewUsers { is_new, held_out, features })
+        Ok(NewUsers { is_new, held_out, features, notes: encoder.notes().to_vec() })
     }
 
     /// Returns the number of new users.
@@ -65,6 +66,11 @@ impl NewUsers {
     /// Returns the number of interactions that their lists are judged by.
     pub fn n_held_out(&self) -> usize {
         self.held_out.nnz()
+    }
+
+    /// Returns what should be known of how the features were encoded.
+    pub fn notes(&self) -> &[FieldNote] {
+        &self.notes
     }
 
     /// Returns the number of features.

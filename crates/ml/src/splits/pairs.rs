@@ -73,6 +73,7 @@ impl Pairs {
             others_known_until,
             evidence: None,
             item_features: None,
+            item_notes: Vec::new(),
             new_users: None,
         }
     }

@@ -13,4 +13,4 @@ mod service;
 mod store;
 
 pub use model::MergeItemChanges;
-pub use routes::{Docs, routes};
+pub use routes::{Docs, ItemRow, read_row, routes};

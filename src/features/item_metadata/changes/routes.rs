@@ -12,30 +12,33 @@ use crate::platform::http::{ApiError, ApiResult, Body, Filters, RequestOf};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
-#[openapi(paths(read, replace, delete, replace_many))]
+#[openapi(paths(replace, delete, replace_many))]
 pub struct Docs;
 
 /// Registers the URLs of single rows.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/item/").route(web::put().to(replace_many))).service(
-        web::resource("/item/{item}/").route(web::get().to(read)).route(web::put().to(replace)).route(web::delete().to(delete)),
-    );
+    // A later slice answers GET.
+    config
+        .service(web::resource("/item/").route(web::put().to(replace_many)))
+        .route("/item/{item}/", web::put().to(replace))
+        .route("/item/{item}/", web::delete().to(delete));
 }
 
 /// The row of an item.
 #[derive(Debug, Serialize, ToSchema)]
-struct ItemRow {
-    item_id: String,
+pub struct ItemRow {
+    pub item_id: String,
     /// The values by column; null if the row is removed.
     #[schema(value_type = Option<Object>)]
-    values: Option<Map<String, Value>>,
+    pub values: Option<Map<String, Value>>,
     /// Whether the change has been accepted and is not in use yet, which takes a few seconds.
     is_pending: bool,
     /// Why a pending change is not in use yet, if the last attempt to bring it into use failed for good, or the item metadata has no
-    /// room for its columns. It is tried again with the next change.
+    /// room for its columns. It is tried again with the next change. Otherwise why the newest model with item features does not
+    /// recommend the item as a new one: a value that cannot be read, or nothing in the row that the model knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
-    problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// The number of accepted rows.
@@ -51,22 +54,14 @@ async fn project_of(principal: &Principal, services: &Services, filters: &Filter
     principal.load(&mut *services.db.conn().await?, id, role).await
 }
 
-/// Returns the row of an item in the newest item metadata of a project, or the change of it that was accepted last.
-#[utoipa::path(get, path = "/item/{item}/", tag = "item_meta_data", operation_id = "read_item",
-    params(("item" = String, Path, description = "The id of the item"),
-        ("project" = Option<i64>, Query, description = "Required without an API key, whose project is used otherwise")),
-    responses((status = 200, body = ItemRow), (status = 404, description = "No such row, or the caller has no access to it")))]
-async fn read(
-    principal: Principal,
-    services: web::Data<Services>,
-    item: web::Path<String>,
-    filters: Filters,
-) -> ApiResult<web::Json<ItemRow>> {
-    let project = project_of(&principal, &services, &filters, Role::Viewer).await?;
+/// Returns the row of an item in the newest item metadata of the project that a request is about, or the change of it that was accepted
+/// last, and the project.
+pub async fn read_row(principal: &Principal, services: &Services, item: String, filters: &Filters) -> ApiResult<(ItemRow, i64)> {
+    let project = project_of(principal, services, filters, Role::Viewer).await?;
     input::check_id(&item)?;
-    let found = service::find(&services, project.id, &item).await?.ok_or_else(ApiError::not_found)?;
-    let problem = service::problem(&services, project.id, &found).await?;
-    Ok(web::Json(ItemRow { item_id: item.into_inner(), values: Some(found.values), is_pending: found.is_pending, problem }))
+    let found = service::find(services, project.id, &item).await?.ok_or_else(ApiError::not_found)?;
+    let problem = service::problem(services, project.id, &found).await?;
+    Ok((ItemRow { item_id: item, values: Some(found.values), is_pending: found.is_pending, problem }, project.id))
 }
 
 /// Sets the row of an item, in place of a former one: an object with a value for each column. New columns are added to the item

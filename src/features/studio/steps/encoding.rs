@@ -21,12 +21,12 @@ pub async fn run(services: &Services, run: &Run) -> Result<Progress, StudioError
     let (Some(items), Some(set)) = (items_of(services, run).await?, set) else {
         return pass(services, run, Found { skipped: true, ..Found::default() }).await;
     };
-    let (now, threads) = (services.clock.now().timestamp_micros(), compute::threads(&services.settings, 1));
+    let threads = compute::threads(&services.settings, 1);
     let fields = set.spec.fields.len() as u64;
     let features = compute::blocking(move || {
         let table = items.into_features();
         let rows: Vec<Option<u32>> = (0..table.n_rows() as u32).map(Some).collect();
-        Encoder::fit(&set.spec, &table, &rows, now, &Context::new(0, threads)).map(|encoder| encoder.n_columns() as u64)
+        Encoder::fit_readable(&set.spec, &table, &rows, None, &Context::new(0, threads)).map(|encoder| encoder.n_columns() as u64)
     })
     .await?
     .map_err(|error| StudioError::Failed(format!("The items cannot be encoded: {error}.")))?;

@@ -5,7 +5,7 @@ use super::{ColdStart, TrainedModel};
 use crate::algorithms::{Recommender, UserMap};
 use crate::context::Context;
 use crate::error::MlResult;
-use crate::features::{Encoder, FeatureSpec, FeatureTable};
+use crate::features::{Encoder, FeatureSpec, FeatureTable, FieldNote};
 use crate::ids::Ids;
 use crate::lists::{Recommendations, Wanted, codes};
 use crate::sparse::Csr;
@@ -28,9 +28,15 @@ pub struct ProfiledUsers {
 }
 
 impl ProfiledUsers {
-    /// Encodes the features of the users that a model is trained on; those without a row have none. `now` is the moment of
-    /// training in microseconds.
-    pub fn new(spec: &FeatureSpec, table: &FeatureTable, users: &Ids, now: i64, ctx: &Context) -> MlResult<Self> {
+    /// Encodes the features of the users that a model is trained on; those without a row have none. See
+    /// [`Encoder::fit_and_encode`] for values that cannot be read, and for `now`.
+    pub fn new(
+        spec: &FeatureSpec,
+        table: &FeatureTable,
+        users: &Ids,
+        now: impl Into<Option<i64>>,
+        ctx: &Context,
+    ) -> MlResult<Self> {
         let rows: Vec<Option<u32>> = users.iter().map(|user| table.ids().find(user)).collect();
         let (encoder, features) = Encoder::fit_and_encode(spec, table, (&rows, &rows), now, ctx)?;
         Ok(ProfiledUsers { encoder, features })
@@ -39,6 +45,11 @@ impl ProfiledUsers {
     /// Returns what the columns mean.
     pub fn spec(&self) -> &FeatureSpec {
         self.encoder.spec()
+    }
+
+    /// Returns what should be known of how the features were encoded.
+    pub fn notes(&self) -> &[FieldNote] {
+        self.encoder.notes()
     }
 
     /// Returns the encoded features of the users, by rows.

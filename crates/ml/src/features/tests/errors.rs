@@ -26,7 +26,7 @@ fn values_that_cannot_be_encoded_are_named() {
         (
             "vector",
             vec![json!([1, 2, 3]), json!(null), json!([1, 2])],
-            "column \"a\": the vector of id \"000002\" has 2 numbers, those before it 3",
+            "column \"a\": the vector of id \"000002\" has 2 numbers, and others have 3",
         ),
     ] {
         let found = refused_kind(kind, &values);
@@ -65,7 +65,7 @@ fn columns_that_the_table_lacks_are_named_beside_those_it_has() {
     assert!(found.contains("\"genre\"") && found.ends_with("its columns are \"title\", \"genres\""), "{found}");
     let crossed = json!([{"column": "title", "kind": "category", "derive": [{"cross": {"with": "year"}}]}]);
     assert!(refused(crossed, &table).contains("names column \"year\""));
-    let encoder = fit(json!([{"column": "title", "kind": "text"}]), &table).unwrap();
+    let encoder = fit(json!([{"column": "title", "kind": "text", "options": {"min_count": 1}}]), &table).unwrap();
     let other = FeatureTable::one("1", json!({"colour": "red"}).as_object().unwrap());
     let found = encoder.encode(&other, &[Some(0)], &ctx()).unwrap_err().to_string();
     assert!(found.contains("\"title\"") && found.contains("\"colour\""), "{found}");

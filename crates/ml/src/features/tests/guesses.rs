@@ -75,6 +75,22 @@ fn a_few_odd_values_do_not_change_what_a_column_is() {
         let guess = guessed(column, &make);
         assert_eq!((guess.kind, guess.reason), wanted, "{column}: {}", guess.reason);
     }
+    let vector = |at: usize| json!([at as f64, 0.5, 1.5]);
+    let written = |at: usize| json!(format!("[{at}, 0.5, 1.5]"));
+    for odd in [json!([1, 2]), json!("[1,2,NaN]"), json!("[1,2]"), json!({"x": 1}), json!("unknown")] {
+        for guess in [guessed("emb", with_odd(1, odd.clone(), vector)), guessed("emb", with_odd(3, odd.clone(), written))] {
+            let odd = if guess.reason == (Reason::SameWidth { width: 3, odd: 1 }) { 1 } else { 3 };
+            assert_eq!((guess.kind, guess.reason), (Some(FieldKind::Vector), Reason::SameWidth { width: 3, odd }), "{odd}");
+            let told = format!("each value is a list of 3 numbers, as embeddings are, not counting {odd} that cannot be read");
+            assert_eq!(guess.reason.to_string(), told);
+        }
+    }
+    let ids = |at: usize| json!((0..at % 4 + 1).map(|n| (at + n) % 9).collect::<Vec<_>>());
+    assert_eq!(guessed("tags", with_odd(2, json!("none of them"), ids)).reason, Reason::Lists);
+    let measured = |at: usize| json!((0..at % 4 + 1).map(|n| (at * 7 + n) as f64 / 13.0).collect::<Vec<_>>());
+    assert_eq!(guessed("sizes", measured).reason, Reason::Mixed, "lists of different lengths whose numbers do not come back");
+    let half = guessed("emb", |at| if at % 2 == 0 { written(at) } else { json!(format!("[{at}]")) });
+    assert_ne!(half.reason, Reason::Constant, "numeric lists are values like others");
     let too_many = guessed("released", |at| if at % 15 == 7 { json!("soon") } else { date(at) });
     assert_ne!(too_many.kind, Some(Time), "{}", too_many.reason);
     let told = guessed("released", with_odd(2, json!("soon"), date)).reason.to_string();

@@ -2,6 +2,7 @@
 
 mod encoding;
 mod errors;
+mod faults;
 mod guesses;
 mod limits;
 mod preview;
