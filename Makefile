@@ -15,6 +15,9 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
+# Most integration tests wait for processes and databases rather than compute.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
 .PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-airec test-snippets test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets bench-webhooks ui openapi clean
 
 help: ## List the targets
