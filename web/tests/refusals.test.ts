@@ -70,8 +70,8 @@ describe('refusals in Japanese', () => {
         'テキストの文字コードが UTF-8 ではありません。UTF-8 で保存し直してください（Excel では「CSV UTF-8」形式）。',
       ],
       [
-        'No value of the time column "when" could be understood, for example "soon"; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD.',
-        '日時の列 "when" の値をすべて読み取れませんでした（例: "soon"）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD のいずれかの形式にしてください。',
+        'No value of the time column "when" could be understood, for example "soon"; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339, YYYYMMDD or DD.MM.YYYY.',
+        '日時の列 "when" の値をすべて読み取れませんでした（例: "soon"）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD、DD.MM.YYYY のいずれかの形式にしてください。',
       ],
       [
         '2 of 10 rows of the file "interactions" could not be imported.',

@@ -195,8 +195,8 @@ export const refusalsInJapanese: Refusals = {
     ' at line {l}': '（{0} 行目）',
     ' (it looks like Shift_JIS)': 'Shift_JIS の可能性があります。',
     ' (it looks like Windows-1252)': 'Windows-1252 の可能性があります。',
-    'no value of the time column {column:?} could be understood, for example {example:?}; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD':
-      '日時の列 {0} の値をすべて読み取れませんでした（例: {1}）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD のいずれかの形式にしてください。',
+    'no value of the time column {column:?} could be understood, for example {example:?}; use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339, YYYYMMDD or DD.MM.YYYY':
+      '日時の列 {0} の値をすべて読み取れませんでした（例: {1}）。Unix 時間、YYYY-MM-DD、YYYY-MM-DD HH:MM:SS、RFC 3339、YYYYMMDD、DD.MM.YYYY のいずれかの形式にしてください。',
     'the column {column:?} holds {kind}, which cannot be read here; write a text or a number in each row, or leave the column out':
       '列 {0} の値の型（{1}）には対応していません。各行に文字列か数値を記入するか、列を除いてください。',
     'after the end of the {packing} data, the file continues with other bytes; remove them, or pack the file again':
