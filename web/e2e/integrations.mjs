@@ -164,8 +164,14 @@ async function fail(page, receiver, onStep) {
   await id('webhook-state').waitFor()
   await onStep('webhook-failing')
   receiver.status = 204
+  // While the picture was taken the first pause may have passed, and the second one is minutes.
+  await id('message-row').first().getByRole('button').click()
+  await id('message-try').first().waitFor()
+  await id('retry-message').click()
   await delivered(page, 3)
   await health(page, 'healthy')
+  await page.keyboard.press('Escape')
+  await id('message-detail').waitFor({ state: 'detached' })
 }
 
 /** A model is trained: the receiver is notified, and the bell shows it. */
