@@ -33,6 +33,8 @@ const MOST: usize = 20_000;
 const MOST_LISTS: usize = 1_000;
 /// The share of the best quality from which on a penalty ranks alike.
 const ALIKE: f64 = 0.995;
+/// Penalties in a row that rank worse than the best, after which no weaker one is tried: those take longest.
+const WORSE_IN_ROW: usize = 2;
 /// Length of the lists.
 const CUTOFF: usize = 20;
 
@@ -197,12 +199,17 @@ impl Comparison {
         let Lesson { features, vectors, width, weights } = lesson;
         let ridge = Ridge::new(features, weights).for_comparison();
         let mut map = vec![0f32; ridge.n_coefficients() * width];
-        let mut all = Vec::with_capacity(penalties.len());
+        let (mut all, mut best, mut worse) = (Vec::<Tried>::with_capacity(penalties.len()), 0.0f64, 0);
         for &penalty in penalties {
             map = ridge.solve(vectors, width, penalty, &map, ctx)?;
-            all.push(ctx.install(|| self.try_map(penalty, &map, width, features)));
+            let tried = ctx.install(|| self.try_map(penalty, &map, width, features));
+            best = best.max(tried.quality);
+            worse = if tried.quality < ALIKE * best { worse + 1 } else { 0 };
+            all.push(tried);
+            if worse == WORSE_IN_ROW {
+                break;
+            }
         }
-        let best = all.iter().map(|tried| tried.quality).fold(0.0, f64::max);
         all.retain(|tried| tried.quality >= ALIKE * best);
         Ok(all)
     }
