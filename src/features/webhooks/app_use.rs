@@ -110,7 +110,7 @@ async fn store_messages(services: &Services, app: i64, answers: Vec<Served>, dro
         .transaction(async move |connection| {
             let told = served::told(connection, app).await?;
             let Some(project) = told.first().map(|told| told.project_id) else { return Ok(true) };
-            let data = serde_json::to_value(Answers { project, app, answers: &answers, dropped })?;
+            let data = Answers { project, app, answers: &answers, dropped };
             let body = content::body_of(Topic::RecommendationServed, now, &data)?;
             let ids = told.iter().map(|told| (content::id_at(now), told.endpoint_id)).collect();
             served::insert(connection, ids, &body, now).await?;

@@ -9,14 +9,14 @@ use crate::features::projects::Topic;
 
 /// A message as it is sent.
 #[derive(Serialize)]
-struct Content<'a> {
+struct Content<'a, T> {
     r#type: Topic,
     timestamp: String,
-    data: &'a Value,
+    data: &'a T,
 }
 
 /// Returns the body of a message.
-pub fn body_of(topic: Topic, occurred_at: DateTime<Utc>, data: &Value) -> serde_json::Result<String> {
+pub fn body_of(topic: Topic, occurred_at: DateTime<Utc>, data: &impl Serialize) -> serde_json::Result<String> {
     let timestamp = occurred_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     serde_json::to_string(&Content { r#type: topic, timestamp, data })
 }
