@@ -254,6 +254,7 @@ impl Operation<'_> {
 
     /// Describes the body of every response except empty ones.
     fn describe_bodies(&mut self, inference: bool) {
+        let airec = self.path.starts_with("/airec/");
         for (status, response) in self.value.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
             if status == "429" || status == "503" {
                 response["headers"]["Retry-After"] =
@@ -270,9 +271,10 @@ impl Operation<'_> {
             }
             let schema = match (status.as_str(), inference) {
                 ("200" | "201" | "202", _) => json!({ "type": "object" }),
-                ("422", _) => reference("ValidationErrors"),
+                ("422", _) if !airec => reference("ValidationErrors"),
                 ("429", true) => reference("RateLimited"),
-                ("400", false) => reference("BadRequest"),
+                // AiREC answers faults by field with 422.
+                ("400", false) | ("422", _) => reference("BadRequest"),
                 ("401", _) => reference("Unauthorized"),
                 ("404", _) => reference("NotFound"),
                 ("409", _) => reference("Conflict"),

@@ -90,31 +90,28 @@ async fn pass_on(services: &Services, traffic: &Traffic, disk: &WatchedReserve) 
     let mut result = Ok(());
     for (app, answers, dropped) in traffic.take_answers() {
         let lost = dropped + answers.len() as u64;
-        let stored = match disk.has_room() {
-            true => store_messages(services, app, answers, dropped).await,
-            false => Ok(false),
-        };
-        if !matches!(stored, Ok(true)) {
+        let has_room = disk.has_room();
+        let stored = if has_room { store_messages(services, app, answers, dropped).await } else { Ok(()) };
+        if !has_room || stored.is_err() {
             traffic.note_dropped(app, lost);
         }
-        result = result.and(stored.map(drop));
+        result = result.and(stored);
     }
     result
 }
 
 /// Stores a message about the lists of an app for each endpoint that is told of them.
-async fn store_messages(services: &Services, app: i64, answers: Vec<Served>, dropped: u64) -> anyhow::Result<bool> {
+async fn store_messages(services: &Services, app: i64, answers: Vec<Served>, dropped: u64) -> anyhow::Result<()> {
     let now = services.clock.now();
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| {
             let told = served::told(connection, app).await?;
-            let Some(project) = told.first().map(|told| told.project_id) else { return Ok(true) };
+            let Some(project) = told.first().map(|told| told.project_id) else { return Ok(()) };
             let data = Answers { project, app, answers: &answers, dropped };
             let body = content::body_of(Topic::RecommendationServed, now, &data)?;
             let ids = told.iter().map(|told| (content::id_at(now), told.endpoint_id)).collect();
-            served::insert(connection, ids, &body, now).await?;
-            Ok(true)
+            Ok(served::insert(connection, ids, &body, now).await?)
         })
         .await
 }

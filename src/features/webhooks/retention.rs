@@ -29,18 +29,16 @@ pub async fn keep_tidy(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Removes messages and notifications of more than 30 days ago, and delivered ones about answered lists of more than an hour ago.
-/// Returns how many. Safe to repeat, and in several processes at
-/// once.
+/// Removes messages and notifications of more than 30 days ago, and delivered messages about answered lists of more than an hour ago.
+/// Returns how many. Safe to repeat, and in several processes at once.
 pub async fn tidy(services: &Services) -> anyhow::Result<usize> {
     let now = services.clock.now();
-    let oldest = now - KEPT;
     let mut connection = services.db.conn().await?;
-    let mut removed = notifications::delete_before(&mut connection, oldest).await?;
-    let first_kept = [false, true].map(|of_answers| (of_answers, if of_answers { now - ANSWERS_KEPT } else { oldest }));
-    for (of_answers, moment) in first_kept {
+    let mut removed = notifications::delete_before(&mut connection, now - KEPT).await?;
+    for (kept, of_answers) in [(KEPT, false), (ANSWERS_KEPT, true)] {
+        let first = content::first_id_of(now - kept);
         loop {
-            let some = messages::delete_before(&mut connection, content::first_id_of(moment), of_answers).await?;
+            let some = messages::delete_before(&mut connection, first, of_answers).await?;
             removed += some;
             if some == 0 {
                 break;

@@ -7612,7 +7612,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ValidationErrors"];
+                    "application/json": components["schemas"]["BadRequest"];
                 };
             };
             /** @description Too many requests; wait for the seconds in Retry-After */
@@ -7758,7 +7758,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ValidationErrors"];
+                    "application/json": components["schemas"]["BadRequest"];
                 };
             };
             /** @description Too many requests; wait for the seconds in Retry-After */
@@ -8089,7 +8089,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ValidationErrors"];
+                    "application/json": components["schemas"]["BadRequest"];
                 };
             };
             /** @description Too many requests; wait for the seconds in Retry-After */
