@@ -32,13 +32,20 @@ async fn harness(app: &TestApp) -> Harness {
     AsyncMigrationHarness::new(AsyncPgConnection::establish(app.services.db.url()).await.expect("a connection"))
 }
 
-fn revert_from(harness: &mut Harness, version: &str) {
+/// Reverts the last migration and returns its number. The server of the test still runs: where it has locked the same tables in
+/// another order, nothing is reverted, and this tries again.
+fn revert_last(harness: &mut Harness) -> String {
     loop {
-        let reverted = harness.revert_last_migration(MIGRATIONS).expect("a down.sql that works").to_string();
-        if reverted == version {
-            return;
+        match harness.revert_last_migration(MIGRATIONS) {
+            Ok(version) => return version.to_string(),
+            Err(error) if error.to_string().contains("deadlock detected") => {}
+            Err(error) => panic!("a down.sql that does not work: {error}"),
         }
     }
+}
+
+fn revert_from(harness: &mut Harness, version: &str) {
+    while revert_last(harness) != version {}
 }
 
 #[derive(QueryableByName)]
@@ -78,7 +85,8 @@ async fn every_migration_can_be_undone_and_done_again() {
     app.execute("DROP FUNCTION same_salt CASCADE").await; // the fixture's own
     let before = lines(&app, SCHEMA).await;
     let mut harness = harness(&app).await;
-    let undone = harness.revert_all_migrations(MIGRATIONS).expect("every down.sql works").len();
+    let undone = harness.applied_migrations().expect("migrations").len();
+    (0..undone).for_each(|_| drop(revert_last(&mut harness)));
     // Months of events are tables, too, and are dropped with theirs.
     assert_eq!(lines(&app, SCHEMA).await, Vec::<String>::new());
     let done = harness.run_pending_migrations(MIGRATIONS).expect("every up.sql works").len();

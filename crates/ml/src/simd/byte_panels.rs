@@ -200,7 +200,9 @@ mod x86 {
             // SAFETY: the caller guarantees AVX-512F, VNNI and the 128 bytes of a group of each row, which are two vectors at any
             // alignment.
             unsafe {
-                let group = _mm512_set1_epi32(i32::from_ne_bytes(group.bytes.map(|byte| byte as u8)));
+                let [first, second, third, fourth] = group.bytes;
+                let group = [first as u8, second as u8, third as u8, fourth as u8];
+                let group = _mm512_set1_epi32(i32::from_ne_bytes(group));
                 for (v, sum) in self.0.iter_mut().enumerate() {
                     *sum = _mm512_dpbusd_epi32(*sum, _mm512_loadu_si512(rows.add(v * 64).cast()), group);
                 }
@@ -210,7 +212,7 @@ mod x86 {
         #[inline(always)]
         unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
             let mut bits = 0;
-            for (v, sum) in self.0.into_iter().enumerate() {
+            for (v, &sum) in self.0.iter().enumerate() {
                 // SAFETY: the caller guarantees AVX-512F and 32 scales; these and the products are two vectors at any alignment.
                 unsafe {
                     let whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_set1_epi32(excess)));
@@ -257,7 +259,7 @@ mod x86 {
         #[inline(always)]
         unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
             let mut bits = 0;
-            for (v, sum) in self.0.into_iter().enumerate() {
+            for (v, &sum) in self.0.iter().enumerate() {
                 // SAFETY: the caller guarantees AVX2 and 32 scales; these and the products are four vectors at any alignment.
                 unsafe {
                     let whole = _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(excess)));

@@ -91,17 +91,18 @@ fn exp_one(x: f32) -> f32 {
 #[inline(always)]
 fn exp_below_greatest_plain(row: &mut [f32], bias: &[f32]) -> (f32, f32) {
     let mut greatest = [f32::MIN; LANES];
-    let mut blocks = row.chunks_exact_mut(LANES);
-    let mut biases = bias.chunks_exact(LANES);
-    for (block, bias) in (&mut blocks).zip(&mut biases) {
+    let bias = &bias[..row.len()];
+    let (blocks, rest) = row.as_chunks_mut::<LANES>();
+    let (biases, last) = bias.as_chunks::<LANES>();
+    for at in 0..blocks.len() {
         for i in 0..LANES {
-            block[i] += bias[i];
-            greatest[i] = greater(block[i], greatest[i]);
+            blocks[at][i] += biases[at][i];
+            greatest[i] = greater(blocks[at][i], greatest[i]);
         }
     }
-    for (value, bias) in blocks.into_remainder().iter_mut().zip(biases.remainder()) {
-        *value += bias;
-        greatest[0] = greater(*value, greatest[0]);
+    for at in 0..rest.len() {
+        rest[at] += last[at];
+        greatest[0] = greater(rest[at], greatest[0]);
     }
     let greatest = greatest.into_iter().fold(f32::MIN, greater);
     let mut sums = [0f32; LANES];
@@ -116,7 +117,11 @@ fn exp_below_greatest_plain(row: &mut [f32], bias: &[f32]) -> (f32, f32) {
         *value = exp_one(*value - greatest);
         sums[0] += *value;
     }
-    (greatest, sums.iter().sum())
+    let mut sum = 0.0;
+    for i in 0..LANES {
+        sum += sums[i];
+    }
+    (greatest, sum)
 }
 
 #[inline(always)]
@@ -136,12 +141,20 @@ fn scale_plain(values: &mut [f32], factor: f32) {
 
 #[inline(always)]
 fn add_plain(sums: &mut [f32], row: &[f32]) {
-    sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    let n = sums.len().min(row.len());
+    let (sums, row) = (&mut sums[..n], &row[..n]);
+    for i in 0..n {
+        sums[i] += row[i];
+    }
 }
 
 #[inline(always)]
 fn back_through_tanh_plain(gradient: &mut [f32], results: &[f32]) {
-    gradient.iter_mut().zip(results).for_each(|(g, y)| *g *= 1.0 - y * y);
+    let n = gradient.len().min(results.len());
+    let (gradient, results) = (&mut gradient[..n], &results[..n]);
+    for i in 0..n {
+        gradient[i] *= 1.0 - results[i] * results[i];
+    }
 }
 
 #[inline(always)]

@@ -3,6 +3,9 @@
 //! A portable x86-64 binary may use only SSE2 unless it detects more at run time; these loops are where that pays. Row lengths
 //! are multiples of [`PAD`]; callers pad with zeros, which change no product. Each kernel is a type that implements `Kernel`
 //! once, for any `Lanes`, and a safe method of [`Kernels`] that checks lengths and runs it.
+//!
+//! Loops count numbers: iterators over two slices, and `map` and `from_fn` of arrays, are often not inlined into functions that are
+//! compiled for more instructions than the rest, and then cost more than the arithmetic.
 
 #![allow(clippy::needless_range_loop, reason = "loops with constant bounds show what they compile to: registers")]
 

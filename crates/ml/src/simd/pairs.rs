@@ -49,10 +49,13 @@ dispatched! {
 
 #[inline(always)]
 pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
+    let (a, b) = (a.as_chunks::<PAD>().0, b.as_chunks::<PAD>().0);
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
     let mut sums = [0f32; PAD];
-    for (a, b) in a.chunks_exact(PAD).zip(b.chunks_exact(PAD)) {
+    for at in 0..n {
         for i in 0..PAD {
-            sums[i] += a[i] * b[i];
+            sums[i] += a[at][i] * b[at][i];
         }
     }
     total(sums)
@@ -60,23 +63,27 @@ pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
 
 /// Returns the sum of all lanes, by halves: the compiler keeps it in registers.
 #[inline(always)]
-fn total(mut lanes: [f32; PAD]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            lanes[i] += lanes[i + half];
-        }
+pub(super) fn total(lanes: [f32; PAD]) -> f32 {
+    let (mut eight, mut four) = ([0f32; 8], [0f32; 4]);
+    for i in 0..8 {
+        eight[i] = lanes[i] + lanes[i + 8];
     }
-    lanes[0]
+    for i in 0..4 {
+        four[i] = eight[i] + eight[i + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 #[inline(always)]
 fn pair_products_plain(p: &[f32], a: &[f32], b: &[f32]) -> PairProducts {
     let (mut margin, mut vector, mut difference) = ([0f32; PAD], [0f32; PAD], [0f32; PAD]);
-    for ((p, a), b) in p.chunks_exact(PAD).zip(a.chunks_exact(PAD)).zip(b.chunks_exact(PAD)) {
+    let (p, _) = p.as_chunks::<PAD>();
+    let (a, b) = (&a.as_chunks::<PAD>().0[..p.len()], &b.as_chunks::<PAD>().0[..p.len()]);
+    for at in 0..p.len() {
         for i in 0..PAD {
-            let d = a[i] - b[i];
-            margin[i] += p[i] * d;
-            vector[i] += p[i] * p[i];
+            let d = a[at][i] - b[at][i];
+            margin[i] += p[at][i] * d;
+            vector[i] += p[at][i] * p[at][i];
             difference[i] += d * d;
         }
     }

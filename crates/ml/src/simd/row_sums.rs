@@ -36,7 +36,7 @@ impl Kernel for SubtractRows<'_> {
         unsafe {
             let mut fours = self.rows.chunks_exact(4);
             for four in &mut fours {
-                let row: [*const f32; 4] = std::array::from_fn(|r| four[r].0.as_ptr());
+                let row = [four[0].0.as_ptr(), four[1].0.as_ptr(), four[2].0.as_ptr(), four[3].0.as_ptr()];
                 let mut factor = [L::zero(); 4];
                 for r in 0..4 {
                     factor[r] = L::splat(-four[r].1);
@@ -74,22 +74,22 @@ impl AddRows<'_> {
     unsafe fn strip<L: Lanes, const W: usize>(&mut self, start: usize) -> usize {
         let width = self.out.len();
         // SAFETY: `W` vectors from `start` end within `out` and within each row, as the caller guarantees; `add_rows` checked that
-        // there is a row for each index.
+        // there is a value and a row for each index.
         unsafe {
             let to = self.out.as_mut_ptr().add(start);
             let mut sums = [L::zero(); W];
-            for (w, sum) in sums.iter_mut().enumerate() {
-                *sum = L::load(to.add(w * L::N));
+            for w in 0..W {
+                sums[w] = L::load(to.add(w * L::N));
             }
-            for (&index, &value) in self.indices.iter().zip(self.values) {
-                let row = self.matrix.as_ptr().add(index as usize * width + start);
-                let value = L::splat(value);
-                for (w, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::fma(value, L::load(row.add(w * L::N)), *sum);
+            for at in 0..self.indices.len() {
+                let row = self.matrix.as_ptr().add(*self.indices.get_unchecked(at) as usize * width + start);
+                let value = L::splat(*self.values.get_unchecked(at));
+                for w in 0..W {
+                    sums[w] = L::fma(value, L::load(row.add(w * L::N)), sums[w]);
                 }
             }
-            for (w, &sum) in sums.iter().enumerate() {
-                L::store(to.add(w * L::N), sum);
+            for w in 0..W {
+                L::store(to.add(w * L::N), sums[w]);
             }
         }
         W

@@ -79,23 +79,29 @@ impl Compare for Portable {
 /// The instruction set must exist.
 #[inline(always)]
 unsafe fn first_at_least<L: Compare>(scores: &[f32], threshold: f32) -> Option<usize> {
-    let chunks = scores.chunks_exact(4 * L::N);
-    let rest = scores.len() - chunks.remainder().len();
-    for (c, chunk) in chunks.enumerate() {
+    let mut at = 0;
+    while at + 4 * L::N <= scores.len() {
         let mut bits = 0;
-        // SAFETY: `L` exists here, and the chunk is four vectors long.
+        // SAFETY: `L` exists here, and four vectors are left.
         unsafe {
             let least = L::splat(threshold);
             for v in 0..4 {
-                let found = u64::from(L::at_least(L::load(chunk.as_ptr().add(v * L::N)), least));
+                let found = u64::from(L::at_least(L::load(scores.as_ptr().add(at + v * L::N)), least));
                 bits |= found << (v * L::N);
             }
         }
         if bits != 0 {
-            return Some(c * 4 * L::N + bits.trailing_zeros() as usize);
+            return Some(at + bits.trailing_zeros() as usize);
         }
+        at += 4 * L::N;
     }
-    scores[rest..].iter().position(|&score| score >= threshold).map(|at| rest + at)
+    while at < scores.len() {
+        if scores[at] >= threshold {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
 }
 
 /// Goes through tile and panel in pieces of `R` rows by `V` vectors, sized to fill the registers.
@@ -139,28 +145,28 @@ unsafe fn reach_piece<L: Compare, const R: usize, const V: usize>(
         let (mut row, mut col) = (rows.as_ptr().wrapping_add(first), panel.as_ptr().wrapping_add(column));
         for _ in 0..rows.len() / TILE_ROWS {
             let mut items = [L::zero(); V];
-            for (v, item) in items.iter_mut().enumerate() {
-                *item = L::load(col.add(v * L::N));
+            for v in 0..V {
+                items[v] = L::load(col.add(v * L::N));
             }
-            for (r, sums) in sums.iter_mut().enumerate() {
+            for r in 0..R {
                 let x = L::splat(*row.add(r));
-                for (sum, &item) in sums.iter_mut().zip(&items) {
-                    *sum = L::fma(x, item, *sum);
+                for v in 0..V {
+                    sums[r][v] = L::fma(x, items[v], sums[r][v]);
                 }
             }
             (row, col) = (row.wrapping_add(TILE_ROWS), col.wrapping_add(PANEL));
         }
-        for (r, sums) in sums.iter().enumerate() {
+        for r in 0..R {
             let threshold = L::splat(thresholds[first + r]);
             let mut bits = 0;
-            for (v, &sum) in sums.iter().enumerate() {
-                bits |= L::at_least(sum, threshold) << (v * L::N);
+            for v in 0..V {
+                bits |= L::at_least(sums[r][v], threshold) << (v * L::N);
             }
             if bits != 0 {
                 reached.columns[first + r] |= bits << column;
                 let to = reached.products[first + r].as_mut_ptr().add(column);
-                for (v, &sum) in sums.iter().enumerate() {
-                    L::store(to.add(v * L::N), sum);
+                for v in 0..V {
+                    L::store(to.add(v * L::N), sums[r][v]);
                 }
             }
         }
