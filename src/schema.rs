@@ -133,6 +133,8 @@ table! {
         logged_share -> Nullable<Double>,
         assignment_salt -> Uuid,
         new_item_share -> Double,
+        title_column -> Nullable<Text>,
+        image_column -> Nullable<Text>,
     }
 }
 

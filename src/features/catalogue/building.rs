@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use super::columns::{Shown, title_of};
+use super::columns::{Shown, ShownNames, title_of};
 use super::listing::Listing;
 use crate::features::accounts::Tenant;
 use crate::features::datasets::{DataError, PREVIEWS, TrainingData, blocking, load_log};
@@ -35,7 +35,7 @@ const STEP: usize = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Users(String),
-    Items { data: Option<String>, metadata: Option<(String, Option<i64>)> },
+    Items { data: Option<String>, metadata: Option<(String, ShownNames, Option<i64>)> },
 }
 
 static LISTINGS: LazyLock<Shares<Key, Arc<Listing>>> = LazyLock::new(|| Shares::new(BUDGET));
@@ -51,6 +51,8 @@ pub struct Sources {
     pub data: Option<TrainingData>,
     /// The key of the prepared form of the item metadata in use.
     pub metadata: Option<String>,
+    /// The columns that the project names.
+    pub chosen: ShownNames,
     /// The feature set in use.
     pub set: Option<(i64, FeatureSpec)>,
 }
@@ -58,7 +60,7 @@ pub struct Sources {
 impl Sources {
     /// Returns the columns to show of rows.
     pub fn shown(&self, rows: &Rows) -> Shown {
-        Shown::of(rows.columns(), self.set.as_ref().map(|(_, spec)| spec))
+        Shown::of(rows.columns(), &self.chosen, self.set.as_ref().map(|(_, spec)| spec))
     }
 
     /// Returns the prepared training data, and its key.
@@ -68,7 +70,7 @@ impl Sources {
 
     fn key_of_items(&self) -> Key {
         let set = self.set.as_ref().map(|(id, _)| *id);
-        let metadata = self.metadata.clone().map(|key| (key, set));
+        let metadata = self.metadata.clone().map(|key| (key, self.chosen.clone(), set));
         Key::Items { data: self.prepared().map(|(_, key)| key.clone()), metadata }
     }
 }

@@ -85,14 +85,32 @@ pub struct Shown {
     pub image: Option<usize>,
 }
 
+/// Names of columns with a title and with a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ShownNames {
+    pub title: Option<String>,
+    pub image: Option<String>,
+}
+
 impl Shown {
-    /// Finds the columns by their names; without a title among them, the title is the first text of the feature set in use.
-    pub fn of(columns: &[String], set: Option<&FeatureSpec>) -> Self {
+    /// Finds the columns that the project names, and others by their usual names; without a title among them, the title is the first
+    /// text of the feature set in use.
+    pub fn of(columns: &[String], chosen: &ShownNames, set: Option<&FeatureSpec>) -> Self {
+        let place = |name: &Option<String>| columns.iter().position(|column| Some(column) == name.as_ref());
         let names: Vec<String> = columns.iter().map(|column| bare(column)).collect();
         let named = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
         let texts = set.into_iter().flat_map(|set| &set.fields).filter(|field| field.kind == FieldKind::Text);
         let first_text = || texts.into_iter().find_map(|field| columns.iter().position(|column| *column == field.column));
-        Self { title: named(TITLES).or_else(first_text), image: named(PICTURES) }
+        Self {
+            title: place(&chosen.title).or_else(|| named(TITLES)).or_else(first_text),
+            image: place(&chosen.image).or_else(|| named(PICTURES)),
+        }
+    }
+
+    /// Returns the names of these columns.
+    pub fn names(self, columns: &[String]) -> ShownNames {
+        let name = |at: Option<usize>| at.and_then(|at| columns.get(at)).cloned();
+        ShownNames { title: name(self.title), image: name(self.image) }
     }
 }
 
@@ -130,8 +148,17 @@ mod tests {
 
     fn shown(columns: &[&str], set: Option<&FeatureSpec>) -> (Option<usize>, Option<usize>) {
         let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-        let Shown { title, image } = Shown::of(&columns, set);
+        let Shown { title, image } = Shown::of(&columns, &ShownNames::default(), set);
         (title, image)
+    }
+
+    #[test]
+    fn columns_that_the_project_names_come_first_where_there_are_such() {
+        let columns = ["title", "headliner", "pic"].map(str::to_owned);
+        let chosen = |title: &str| ShownNames { title: Some(title.to_owned()), image: Some("pic".to_owned()) };
+        let shown = |title| Shown::of(&columns, &chosen(title), None).names(&columns);
+        assert_eq!(shown("headliner"), chosen("headliner"));
+        assert_eq!(shown("gone"), chosen("title"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ml::features::normal_form;
-use crate::platform::http::{ApiError, ApiResult, Filters, PageRequest};
+use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest};
 
 /// The largest number of characters that are looked for.
 pub const LONGEST_QUERY: usize = 200;
@@ -20,6 +20,18 @@ pub struct ListedItem {
     pub image_url: Option<String>,
     /// Interactions in the newest training data that is ready.
     pub interactions: u32,
+}
+
+/// One page of items, and the columns of the item metadata that their titles and pictures are from.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProjectItemPage)]
+pub struct ItemPage {
+    #[serde(flatten)]
+    pub page: Page<ListedItem>,
+    /// Null without item metadata, or without such a column.
+    pub title_column: Option<String>,
+    /// Null without item metadata, or without such a column.
+    pub image_column: Option<String>,
 }
 
 /// A user of a project.

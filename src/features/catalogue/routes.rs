@@ -3,7 +3,8 @@
 use actix_web::web;
 use utoipa::OpenApi;
 
-use super::model::{ListedItem, ListedUser, Part, Query};
+use super::columns::ShownNames;
+use super::model::{ItemPage, ListedUser, Part, Query};
 use super::service;
 use crate::features::accounts::{Access, Viewer};
 use crate::features::projects::Project;
@@ -25,16 +26,17 @@ pub fn routes(config: &mut web::ServiceConfig) {
     params(("id" = i64, Path), ("q" = Option<String>, Query, description = "The start of an id, or a part of a title in any case and \
         width; the item with this id comes first"),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<ListedItem>), (status = 400, description = "`q` is too long"),
+    responses((status = 200, body = ItemPage), (status = 400, description = "`q` is too long"),
         (status = 404, description = "Not found, or the caller has no access to it, or there is no such page")))]
 async fn items(
     access: Access<Project, Viewer>,
     services: web::Data<Services>,
     filters: Filters,
     page: PageRequest,
-) -> ApiResult<web::Json<Page<ListedItem>>> {
-    let (count, items) = service::items(&services, &access.object, Query::read(&filters)?, Part::Page(page.clone())).await?;
-    Ok(web::Json(page.wrap(count, items)?))
+) -> ApiResult<web::Json<ItemPage>> {
+    let found = service::items(&services, &access.object, Query::read(&filters)?, Part::Page(page.clone())).await?;
+    let ShownNames { title, image } = found.columns;
+    Ok(web::Json(ItemPage { page: page.wrap(found.count, found.items)?, title_column: title, image_column: image }))
 }
 
 /// Lists the users of a project, those with most interactions first: the users of its newest training data that is ready. Ids of

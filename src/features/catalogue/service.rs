@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tokio_util::sync::CancellationToken;
 
 use super::building::{self, Sources, open_rows};
-use super::columns::{Shown, address_of, title_of};
+use super::columns::{Shown, ShownNames, address_of, title_of};
 use super::listing::Listing;
 use super::model::{ListedItem, ListedUser, Part, Query};
 use crate::features::datasets::{self, DataError};
@@ -29,12 +29,20 @@ static SEARCHES: LazyLock<Computing> = LazyLock::new(Computing::of_machine);
 /// One page of what was found, and how many there are in all.
 type Found<T> = (i64, Vec<T>);
 
+/// One page of the items that were found, how many there are in all, and the columns that are shown of them.
+pub struct FoundItems {
+    pub count: i64,
+    pub items: Vec<ListedItem>,
+    pub columns: ShownNames,
+}
+
 async fn sources_of(services: &Services, project: &Project) -> ApiResult<Sources> {
     let mut connection = services.db.conn().await?;
     Ok(Sources {
         tenant: project.tenant(&mut connection).await?,
         data: datasets::newest_ready(&mut connection, project.id).await?,
         metadata: item_metadata::newest(&mut connection, project.id, Subject::Item).await?,
+        chosen: ShownNames { title: project.fields.title_column.clone(), image: project.fields.image_column.clone() },
         set: feature_sets::current(&mut connection, project.id).await?.map(|set| (set.id, set.spec)),
     })
 }
@@ -58,13 +66,15 @@ pub async fn users(services: &Services, project: &Project, query: Query, part: P
 }
 
 /// Returns one page of the items that a query finds.
-pub async fn items(services: &Services, project: &Project, query: Query, part: Part) -> ApiResult<Found<ListedItem>> {
+pub async fn items(services: &Services, project: &Project, query: Query, part: Part) -> ApiResult<FoundItems> {
     let look = async |sources: Sources| {
         let listing = building::items(services, &sources).await?;
         let (query, part, blobs, party) = (query.clone(), part.clone(), services.blobs.clone(), sources.tenant.party());
-        let work = move |_: &CancellationToken| -> ApiResult<Found<ListedItem>> {
+        let work = move |_: &CancellationToken| -> ApiResult<FoundItems> {
             let (count, numbers) = numbers(&listing, &query, &part)?;
-            Ok((count, with_rows(&blobs, &sources, &listing, &numbers)?))
+            let rows = rows_of(&blobs, &sources)?;
+            let columns = rows.as_ref().map(|(shown, rows)| shown.names(rows.columns())).unwrap_or_default();
+            Ok(FoundItems { count, items: with_rows(rows.as_ref(), &listing, &numbers)?, columns })
         };
         SEARCHES.run(Some(party), work).await?
     };
@@ -107,7 +117,8 @@ pub async fn item_titled(services: &Services, project: &Project, title: &str) ->
             if let Some(number) = listing.titled(&title) {
                 return Ok(Ok(listing.get(number).0.to_owned()));
             }
-            let near = with_rows(&blobs, &sources, &listing, &listing.titled_like(&title, NEAR))?;
+            let rows = rows_of(&blobs, &sources)?;
+            let near = with_rows(rows.as_ref(), &listing, &listing.titled_like(&title, NEAR))?;
             Ok(Err(near.into_iter().filter_map(|item| item.title).collect()))
         };
         SEARCHES.run(Some(party), work).await?
@@ -140,12 +151,11 @@ fn rows_of(blobs: &Blobs, sources: &Sources) -> Result<Option<ShownRows>, DataEr
 }
 
 /// Returns items with what their rows say. Blocks.
-fn with_rows(blobs: &Blobs, sources: &Sources, listing: &Listing, numbers: &[u32]) -> Result<Vec<ListedItem>, DataError> {
-    let rows = rows_of(blobs, sources)?;
+fn with_rows(rows: Option<&ShownRows>, listing: &Listing, numbers: &[u32]) -> Result<Vec<ListedItem>, DataError> {
     let mut left = LARGEST_METADATA;
     let item = |number: &u32| {
         let (item_id, interactions) = listing.get(*number);
-        let (title, image_url) = cells_of(rows.as_ref(), item_id, &mut left)?;
+        let (title, image_url) = cells_of(rows, item_id, &mut left)?;
         Ok(ListedItem { item_id: item_id.to_owned(), title, image_url, interactions })
     };
     numbers.iter().map(item).collect()

@@ -192,6 +192,8 @@ mod tests {
                 unknown_user: UnknownUsers::Fallback,
                 logged_share: None,
                 new_item_share: 0.0,
+                title_column: None,
+                image_column: None,
             },
             ins_datetime: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::DataError;
 use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
-use super::service::{Upload, blocking, stored_bytes};
+use super::service::{self, Upload, blocking, stored_bytes};
 use super::store;
 use crate::ml::ids::Ids;
 use crate::ml::interactions::InteractionLog;
@@ -61,7 +61,7 @@ fn preparing(keys: &FileKeys, name: String) -> Stored {
 }
 
 /// Writes the row of an upload in the caller's transaction. It stays in preparation until it is passed to
-/// [`prepare_later`](super::prepare_later) or [`give_up`](super::give_up).
+/// [`prepare_later`](super::prepare_later), [`leave_kept`] or [`give_up`](super::give_up).
 pub async fn add_kept(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -69,6 +69,14 @@ pub async fn add_kept(
     kept: KeptUpload,
 ) -> QueryResult<TrainingData> {
     store::insert(connection, kept.id, project, Some(maker), kept.stored).await
+}
+
+/// Leaves the preparation of such an upload to a job of its own, if it is still to be prepared.
+pub async fn leave_kept(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    match store::lock(connection, id).await? {
+        Some(data) if data.status == TrainingDataStatus::Preparing => service::enqueue_preparation(connection, &data).await,
+        _ => Ok(()),
+    }
 }
 
 /// Stores data that has items and no interactions, for models of what items have in common. Its row has to be written.

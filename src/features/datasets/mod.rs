@@ -25,7 +25,7 @@ pub mod unpacked;
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use deferred::{give_up, prepare_later};
 pub use error::{DataError, sentence};
-pub use kept::{KeptUpload, add_kept, keep_items_only, keep_upload};
+pub use kept::{KeptUpload, add_kept, keep_items_only, keep_upload, leave_kept};
 pub use memory::ask_for;
 pub use model::{PrepareData, TrainingData, TrainingDataStatus};
 pub use preparation::{LARGEST_RATIO, largest_honest, no_row_kept};

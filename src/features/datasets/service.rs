@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
@@ -219,14 +220,20 @@ pub fn keep_prepared(blobs: &Blobs, keys: &FileKeys, prepared: Prepared) -> Resu
 /// that the others are ready.
 async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, data: &TrainingData, most_waiting: u32) -> Result<(), DataError> {
     if data.status == TrainingDataStatus::Preparing {
-        let turn = projects::turn_of(connection, data.project_id).await?;
-        let group_key = Some(format!("training_data:{}", data.id));
-        let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
-        queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
+        enqueue_preparation(connection, data).await?;
         projects::admit_jobs(connection, data.project_id, 1, most_waiting).await??;
         return Ok(());
     }
     Ok(notices::tell_end(connection, data.id).await?)
+}
+
+/// Enqueues the preparation of an upload that is to be prepared.
+pub async fn enqueue_preparation(connection: &mut AsyncPgConnection, data: &TrainingData) -> QueryResult<()> {
+    let turn = projects::turn_of(connection, data.project_id).await?;
+    let group_key = Some(format!("training_data:{}", data.id));
+    let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
+    queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
+    Ok(())
 }
 
 async fn lock_unused(connection: &mut AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {

@@ -4,7 +4,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::{ItemMetaData, Stored, Subject, files_of_upload};
-use super::service::bytes_of;
+use super::service::{self, bytes_of};
 use super::store;
 use crate::features::datasets::{DataError, TrainingDataStatus, Upload, blocking};
 use crate::platform::services::Services;
@@ -52,7 +52,7 @@ pub async fn keep_metadata(
 }
 
 /// Writes the row of an upload in the caller's transaction. It stays in preparation until it is passed to
-/// [`prepare_later`](super::prepare_later) or [`give_up`](super::give_up).
+/// [`prepare_later`](super::prepare_later), [`leave_kept`] or [`give_up`](super::give_up).
 pub async fn add_kept(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -60,4 +60,14 @@ pub async fn add_kept(
     kept: KeptMetadata,
 ) -> QueryResult<ItemMetaData> {
     store::insert(connection, (project, kept.subject), Some(maker), kept.stored, None).await
+}
+
+/// Leaves the preparation of such an upload to a job of its own, if it is still to be prepared.
+pub async fn leave_kept(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    match store::find(connection, id).await? {
+        Some(metadata) if metadata.status == TrainingDataStatus::Preparing => {
+            service::enqueue_preparation(connection, &metadata, Vec::new()).await
+        }
+        _ => Ok(()),
+    }
 }

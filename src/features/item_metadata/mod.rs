@@ -20,7 +20,7 @@ mod table;
 pub use cells::{boolean_of, number_of};
 pub use changes::{ItemRow, MergeItemChanges, read_row};
 pub use columns::{ColumnKind, ColumnReport, Columns};
-pub use kept::{KeptMetadata, add_kept, keep_metadata};
+pub use kept::{KeptMetadata, add_kept, keep_metadata, leave_kept};
 #[cfg(test)]
 pub use lookup::tests::{prepared_bytes, prepared_rows};
 pub use lookup::{Rows, each_row};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
@@ -152,12 +153,22 @@ async fn enqueue_if_waiting(
     most_waiting: u32,
 ) -> Result<(), DataError> {
     if metadata.status == TrainingDataStatus::Preparing {
-        let turn = projects::turn_of(connection, metadata.project_id).await?;
-        let group_key = Some(PrepareItemMetadata::group(metadata.id));
-        let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
-        queue::enqueue(connection, &PrepareItemMetadata { item_meta_data_id: metadata.id, columns }, options).await?;
+        enqueue_preparation(connection, metadata, columns).await?;
         projects::admit_jobs(connection, metadata.project_id, 1, most_waiting).await??;
     }
+    Ok(())
+}
+
+/// Enqueues the preparation of an upload that is to be prepared, with the columns that its start shows, as far as they are known.
+pub async fn enqueue_preparation(
+    connection: &mut AsyncPgConnection,
+    metadata: &ItemMetaData,
+    columns: Vec<String>,
+) -> QueryResult<()> {
+    let turn = projects::turn_of(connection, metadata.project_id).await?;
+    let group_key = Some(PrepareItemMetadata::group(metadata.id));
+    let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
+    queue::enqueue(connection, &PrepareItemMetadata { item_meta_data_id: metadata.id, columns }, options).await?;
     Ok(())
 }
 

@@ -60,6 +60,10 @@ request_fields! {
         pub logged_share: Option<f64> = None => Kept(Nullable(Number(0.0..=1.0))),
         /// The probability with which each place of a list of its slots goes to a new item, from 0 to 0.3. Unchanged if absent.
         pub new_item_share: f64 = 0.0 => Kept(Number(0.0..=0.3)),
+        /// Column of the item metadata with the title of an item; null finds it by its name. Unchanged if absent.
+        pub title_column: Option<String> = None => Kept(TextOrNull(LONGEST_NAME)),
+        /// Column of the item metadata with the address of a picture; null finds it by its name. Unchanged if absent.
+        pub image_column: Option<String> = None => Kept(TextOrNull(LONGEST_NAME)),
     }
 }
 

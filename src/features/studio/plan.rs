@@ -6,6 +6,9 @@ use crate::features::evaluation::Scheme;
 /// Neighbours by what items have in common.
 pub const CONTENT_KNN: &str = "ContentKNNRecommender";
 
+/// The list of the most popular items, which takes no search.
+pub const TOP_POP: &str = "TopPopRecommender";
+
 /// Algorithms that learn from interactions, the quickest first.
 const COLLABORATIVE: [&str; 3] = ["CosineKNNRecommender", "RP3betaRecommender", "IALSRecommender"];
 
@@ -28,7 +31,8 @@ const BUDGET_OF_TRIAL: i32 = 120;
 const ROWS_PER_SECOND: u64 = 250_000;
 const SHORTEST_TRIAL: i32 = 2;
 
-/// The part of the budget that one trial may take, as its divisor.
+/// The part of the budget that one trial may always take, and the most it may take, as their divisors.
+const SHORT_TRIALS_IN_BUDGET: i32 = 30;
 const TRIALS_IN_BUDGET: i32 = 3;
 
 /// The most users whose lists are judged: those of more would take longer and hardly say more.
@@ -103,7 +107,10 @@ impl Facts {
             scheme,
             most_trials: each * i32::try_from(algorithms.len()).unwrap_or(1),
             algorithms,
-            trial_seconds: by_rows.max(SHORTEST_TRIAL).min((budget / TRIALS_IN_BUDGET).max(1)),
+            trial_seconds: by_rows
+                .max(SHORTEST_TRIAL)
+                .max(budget / SHORT_TRIALS_IN_BUDGET)
+                .min((budget / TRIALS_IN_BUDGET).max(1)),
             n_heldout: (self.rows < MANY_OF_USER * self.users).then_some(1),
             n_test_users: (self.users > MOST_JUDGED).then_some(MOST_JUDGED as i32),
         }
@@ -154,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_algorithm_exists() {
-        for name in COLLABORATIVE.into_iter().chain([DENSE_SLIM, CONTENT_KNN]) {
+        for name in COLLABORATIVE.into_iter().chain([DENSE_SLIM, CONTENT_KNN, TOP_POP]) {
             assert_eq!(registry::find_matrix(name).map(|info| info.name), Ok(name));
         }
     }
@@ -188,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_budget_buys_more_trials() {
+    fn a_larger_budget_buys_more_and_longer_trials() {
         let trials = |budget| match SHOP.plan(Goal::Collaborative, budget) {
             Ok(Plan::Search(search)) => (search.most_trials, search.trial_seconds),
             other => panic!("{other:?}"),
         };
-        assert_eq!([5, 119, 120, 3_600].map(trials), [(12, 1), (12, 2), (16, 2), (132, 2)]);
+        assert_eq!([5, 89, 90, 120, 3_600].map(trials), [(12, 1), (12, 2), (12, 3), (16, 4), (132, 120)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Decisions about runs: what starts one, what ends it, and how its endpoint is tried.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -195,6 +196,8 @@ fn project_fields(name: &str, mapping: &Mapping) -> ApiResult<ProjectFields> {
         "item_column": item,
         "time_column": of_interactions(Role::Time),
         "event_column": of_interactions(Role::EventType),
+        "title_column": mapping.column(Part::Items, Role::Title),
+        "image_column": mapping.column(Part::Items, Role::ImageUrl),
     });
     let body: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
     let mut fields = Body::of(body).reader();
@@ -274,6 +277,7 @@ pub async fn cancel(services: &Services, id: i64) -> Result<Run, StudioError> {
                 models::cancel(connection, model, now).await?;
             }
             queue::cancel_group(connection, &Run::group(id)).await?;
+            leave_uploads(connection, &run).await?;
             let mut stages = Stages::of(&run.stages);
             stages.stop(run.stage, StageState::Skipped, now);
             let changes = Changes {
@@ -285,6 +289,17 @@ pub async fn cancel(services: &Services, id: i64) -> Result<Run, StudioError> {
             Ok(store::change(connection, id, changes).await?)
         })
         .await
+}
+
+/// Leaves uploads that the run would have prepared to jobs of their own.
+async fn leave_uploads(connection: &mut AsyncPgConnection, run: &Run) -> QueryResult<()> {
+    if let Some(data) = run.training_data_id {
+        datasets::leave_kept(connection, data).await?;
+    }
+    for metadata in [run.item_meta_data_id, run.user_meta_data_id].into_iter().flatten() {
+        item_metadata::leave_kept(connection, metadata).await?;
+    }
+    Ok(())
 }
 
 /// A key for trying an endpoint, shown once.

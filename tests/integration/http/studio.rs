@@ -312,8 +312,24 @@ async fn a_cancelled_run_stays_cancelled_with_its_search() {
     assert_eq!((&cancelled["state"], &stage(&cancelled, "reading")["state"]), (&json!("cancelled"), &json!("skipped")));
     assert_eq!(cancelled["progress"], 0.0);
     ana.post(&format!("{path}cancel/"), json!({})).await.expect(409);
-    assert_eq!(app.count("SELECT count(*) FROM jobs WHERE state NOT IN ('cancelled')").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM jobs WHERE state NOT IN ('cancelled') AND kind <> 'prepare_data'").await, 0);
     ana.delete(&format!("project/{}/", made.body["project"])).await.expect(204);
+    app.leaves_jobs_behind("the preparation of the upload");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_of_a_run_that_was_cancelled_before_it_began_are_prepared() {
+    let app = TestApp::start_without_worker().await;
+    let ana = app.user("ana").await;
+    let form = form("Shop").part("interactions", file("clicks.csv", interactions())).part("items", file("items.csv", items()));
+    let made = start(&ana, form).await.expect(201);
+    ana.post(&format!("studio/{}/cancel/", made.id()), json!({})).await.expect(200);
+    app.work();
+    for resource in ["training_data", "item_meta_data"] {
+        let list = ana.get(&format!("{resource}/?project={}", made.body["project"])).await.expect(200).body;
+        let upload = list["results"][0]["id"].as_i64().unwrap();
+        ana.wait_for(&format!("{resource}/{upload}/"), |upload| upload["status"] == "ready").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,8 +105,10 @@ export const studioRefusals: Record<string, string> = {
   'Send at least one of the files interactions, items and users.': 'ファイルを 1 つ以上追加してください。',
   '{lack} Items are compared by what they have in common instead.':
     '{0}代わりに、属性の近いアイテムを推薦します。',
-  'The search found nothing within {} seconds, so {quickest} is trained with its usual parameters, and its quality is not known. {cause}':
-    '{0} 秒以内にチューニングの結果が得られなかったため、{1} を標準のパラメーターで学習しました。精度は測定されていません。{2}',
+  'No trial of the search found what was held out, so {quickest} is trained with its usual parameters, and its quality is not known. Send more interactions, or allow a larger budget than {} seconds.':
+    'どの試行でも、評価用に取り分けた行動を推薦できなかったため、{0} を標準のパラメーターで学習しました。精度は測定されていません。行動履歴を増やすか、チューニングの時間（{1} 秒）を延ばしてください。',
+  'The best model found, {}, is far worse than the list of the most popular items, which is used instead. Allow a larger budget, so that trials may take longer.':
+    '見つかった最良のモデル（{0}）の精度が人気順のリストを大きく下回ったため、人気順のリストを使用します。チューニングの時間を延ばして、もう一度お試しください。',
   '{rejected} of {total} rows of the file "{file}" could not be imported.{why}':
     'ファイル「{2}」の {1} 行中 {0} 行を取り込めませんでした。{3}',
   ' The first is at line {}: {reason}.': '最初は {0} 行目です: {1}',

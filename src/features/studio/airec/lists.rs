@@ -42,7 +42,7 @@ pub async fn items(
     filters: Filters,
 ) -> ApiResult<web::Json<Vec<Item>>> {
     let (query, part) = wanted(&filters)?;
-    let (_, found) = catalogue::items(&services, &access.object, query, part).await?;
+    let found = catalogue::items(&services, &access.object, query, part).await?.items;
     let titled = found
         .into_iter()
         .map(|item| Item { item_title: item.title.unwrap_or_else(|| item.item_id.clone()), item_id: item.item_id });

@@ -109,6 +109,7 @@ async fn follow(services: &Services, run: &Run, data: i64, job: i64, quickest: &
         return Err(StudioError::Failed("The search of this run was cancelled.".to_owned()));
     }
     let winner = winner::of(&job, &tuning::trials_of(&mut connection, job.id).await?);
+    let winner = winner.map(|winner| winner.beside_popularity(run.goal));
     drop(connection);
     let mut detail = StageDetail {
         trials: u64::try_from(counts.total() - counts.running).ok(),
@@ -117,13 +118,9 @@ async fn follow(services: &Services, run: &Run, data: i64, job: i64, quickest: &
         ..StageDetail::default()
     };
     match winner {
-        Some(Winner { algorithm, parameters, is_best, scores }) => {
+        Some((Winner { algorithm, parameters, is_best, scores }, warnings)) => {
             (detail.best_score, detail.popularity_score) = (Some(scores.score), Some(scores.popularity));
             detail.algorithm = Some(algorithm.clone());
-            let warnings = match scores.score > scores.popularity {
-                true => Vec::new(),
-                false => vec!["The best model found is no better than the list of the most popular items.".to_owned()],
-            };
             let result = RunResult {
                 algorithm: algorithm.clone(),
                 metric: EvaluationFields::default().target_metric.wire().to_owned(),
@@ -138,10 +135,9 @@ async fn follow(services: &Services, run: &Run, data: i64, job: i64, quickest: &
         }
         None => {
             detail.algorithm = Some(quickest.to_owned());
-            let cause = job.error.unwrap_or_default();
             let warnings = vec![format!(
-                "The search found nothing within {} seconds, so {quickest} is trained with its usual parameters, and its quality is not \
-                 known. {cause}",
+                "No trial of the search found what was held out, so {quickest} is trained with its usual parameters, and its quality \
+                 is not known. Send more interactions, or allow a larger budget than {} seconds.",
                 run.budget_seconds
             )];
             let chosen = Chosen { algorithm: quickest.to_owned(), parameters: Map::new(), configuration: None };

@@ -1,0 +1,1 @@
+ALTER TABLE projects DROP COLUMN title_column, DROP COLUMN image_column;
