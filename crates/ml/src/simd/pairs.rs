@@ -23,11 +23,6 @@ pub struct PairStep {
 }
 
 dispatched! {
-    /// Returns the product of two rows, whose length is a multiple of [`PAD`].
-    dot(a: &[f32], b: &[f32]) -> f32, dot_plain
-}
-
-dispatched! {
     /// Returns the products of a vector and two rows, whose length is a multiple of [`PAD`].
     pair_products(p: &[f32], a: &[f32], b: &[f32]) -> PairProducts, pair_products_plain
 }
@@ -45,20 +40,6 @@ dispatched! {
 dispatched! {
     /// Moves only the two rows: `a += pull p`, `b −= pull p`.
     pair_pull(p: &[f32], a: &mut [f32], b: &mut [f32], pull: f32), pair_pull_plain
-}
-
-#[inline(always)]
-pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
-    let (a, b) = (a.as_chunks::<PAD>().0, b.as_chunks::<PAD>().0);
-    let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
-    let mut sums = [0f32; PAD];
-    for at in 0..n {
-        for i in 0..PAD {
-            sums[i] += a[at][i] * b[at][i];
-        }
-    }
-    total(sums)
 }
 
 /// Returns the sum of all lanes, by halves: the compiler keeps it in registers.

@@ -1,90 +1,156 @@
 //! Products of the rows of a matrix with one vector: the scores of factor models.
 //!
-//! Each has the bits of [`Kernels::dot`], for any number of rows and any instruction set. Several rows are multiplied side by side,
-//! each with sums of its own: one addition after another would wait for the one before.
+//! Each has the bits of [`Kernels::dot`], for any number of rows and any instruction set: 16 sums, which are added by halves.
+//! Several rows are multiplied side by side, each with sums of its own: one addition after another would wait for the one before.
 
-use super::pairs::{dot_plain, total};
+use super::lanes::Lanes;
+use super::pairs::total;
 use super::rows::prefetch;
-use super::{Kernels, Level, PAD, dispatched};
-
-dispatched! {
-    /// Computes the product of every row with `x`. Rows are as long as `x`, a multiple of [`PAD`]; `out` has a place for each.
-    products(rows: &[f32], x: &[f32], out: &mut [f32]), products_plain
-}
-
-dispatched! {
-    /// Computes the product of each picked row with `x`; `out` is parallel to `picked`. Panics when a row does not exist.
-    picked_products(rows: &[f32], x: &[f32], picked: &[u32], out: &mut [f32]), picked_products_plain
-}
+use super::{Kernel, Kernels, PAD};
 
 /// Rows that are multiplied side by side.
 const TOGETHER: usize = 4;
+/// The most vectors that 16 sums take.
+const MOST_VECTORS: usize = 4;
 
-/// Returns the products of some rows with `x`, which are as long.
-#[inline(always)]
-fn dots_plain(rows: [&[f32]; TOGETHER], x: &[f32]) -> [f32; TOGETHER] {
-    let (x, _) = x.as_chunks::<PAD>();
-    let mut chunks = [x; TOGETHER];
-    for of in 0..TOGETHER {
-        chunks[of] = &rows[of].as_chunks::<PAD>().0[..x.len()];
+impl Kernels {
+    /// Returns the product of two rows, whose length is a multiple of [`PAD`].
+    pub fn dot(self, a: &[f32], b: &[f32]) -> f32 {
+        // SAFETY: the kernel checks the lengths.
+        unsafe { self.run(Dot { a, b }) }
     }
-    let mut sums = [[0f32; PAD]; TOGETHER];
-    for at in 0..x.len() {
-        for of in 0..TOGETHER {
-            for i in 0..PAD {
-                sums[of][i] += chunks[of][at][i] * x[at][i];
-            }
-        }
-    }
-    let mut totals = [0.0; TOGETHER];
-    for of in 0..TOGETHER {
-        totals[of] = total(sums[of]);
-    }
-    totals
-}
 
-#[inline(always)]
-fn products_plain(rows: &[f32], x: &[f32], out: &mut [f32]) {
-    let width = x.len().max(PAD);
-    let n = out.len().min(rows.len() / width);
-    let (together, rest) = out[..n].as_chunks_mut::<TOGETHER>();
-    let n_together = together.len() * TOGETHER;
-    for at in 0..together.len() {
-        let mut four = [x; TOGETHER];
-        for of in 0..TOGETHER {
-            four[of] = &rows[(at * TOGETHER + of) * width..][..width];
-        }
-        together[at] = dots_plain(four, x);
+    /// Computes the product of every row with `x`. Rows are as long as `x`, a multiple of [`PAD`]; `out` has a place for each.
+    pub fn products(self, rows: &[f32], x: &[f32], out: &mut [f32]) {
+        // SAFETY: the kernel checks the lengths.
+        unsafe { self.run(Products { rows, x, out }) }
     }
-    for at in 0..rest.len() {
-        rest[at] = dot_plain(&rows[(n_together + at) * width..][..width], x);
+
+    /// Computes the product of each picked row with `x`; `out` is parallel to `picked`. Panics when a row does not exist.
+    pub fn picked_products(self, rows: &[f32], x: &[f32], picked: &[u32], out: &mut [f32]) {
+        // SAFETY: the kernel checks the lengths.
+        unsafe { self.run(PickedProducts { rows, x, picked, out }) }
     }
 }
 
+/// Returns the products of some rows with `x`, of which each has `x.len()` floats or more.
+///
+/// # Safety
+/// The processor must have the instruction set, and the rows the floats.
 #[inline(always)]
-fn picked_products_plain(rows: &[f32], x: &[f32], picked: &[u32], out: &mut [f32]) {
-    let width = x.len();
-    let row = |picked: u32| &rows[picked as usize * width..][..width];
-    let (together, rest) = out[..picked.len()].as_chunks_mut::<TOGETHER>();
-    let (groups, last) = picked.as_chunks::<TOGETHER>();
-    for at in 0..together.len() {
-        let mut four = [x; TOGETHER];
-        for of in 0..TOGETHER {
-            if at + 1 < groups.len() {
-                // A prefetch of an invalid address does nothing.
-                prefetch(rows.as_ptr().wrapping_add(groups[at + 1][of] as usize * width), width);
+unsafe fn dots<L: Lanes, const R: usize>(rows: [*const f32; R], x: &[f32]) -> [f32; R] {
+    let (len, vectors, x) = (x.len() / PAD * PAD, PAD / L::N, x.as_ptr());
+    let mut products = [0f32; R];
+    // SAFETY: the caller guarantees the instruction set and `len` floats; 16 of them are `vectors` vectors.
+    unsafe {
+        let mut sums = [[L::zero(); MOST_VECTORS]; R];
+        let mut at = 0;
+        while at < len {
+            for v in 0..vectors {
+                let factor = L::load(x.add(at + v * L::N));
+                for row in 0..R {
+                    sums[row][v] = L::add(sums[row][v], L::mul(L::load(rows[row].add(at + v * L::N)), factor));
+                }
             }
-            four[of] = row(groups[at][of]);
+            at += PAD;
         }
-        together[at] = dots_plain(four, x);
+        for row in 0..R {
+            let mut lanes = [0f32; PAD];
+            for v in 0..vectors {
+                L::store(lanes.as_mut_ptr().add(v * L::N), sums[row][v]);
+            }
+            products[row] = total(lanes);
+        }
     }
-    for at in 0..rest.len() {
-        rest[at] = dot_plain(row(last[at]), x);
+    products
+}
+
+struct Dot<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+}
+
+impl Kernel for Dot<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> f32 {
+        let n = self.a.len().min(self.b.len());
+        // SAFETY: `L` exists here, and both rows have `n` floats.
+        unsafe { dots::<L, 1>([self.a.as_ptr()], &self.b[..n])[0] }
+    }
+}
+
+struct Products<'a> {
+    rows: &'a [f32],
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Products { rows, x, out } = self;
+        let width = x.len().max(PAD);
+        let n = out.len().min(rows.len() / width);
+        let row = |at: usize| rows[at * width..][..width].as_ptr();
+        let mut at = 0;
+        // SAFETY: `L` exists here, and each row has as many floats as `x`.
+        unsafe {
+            while at + TOGETHER <= n {
+                let products = dots::<L, TOGETHER>([row(at), row(at + 1), row(at + 2), row(at + 3)], x);
+                out[at..at + TOGETHER].copy_from_slice(&products);
+                at += TOGETHER;
+            }
+            while at < n {
+                out[at] = dots::<L, 1>([row(at)], x)[0];
+                at += 1;
+            }
+        }
+    }
+}
+
+struct PickedProducts<'a> {
+    rows: &'a [f32],
+    x: &'a [f32],
+    picked: &'a [u32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for PickedProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let PickedProducts { rows, x, picked, out } = self;
+        let (width, n) = (x.len(), picked.len());
+        let out = &mut out[..n];
+        let row = |at: usize| rows[picked[at] as usize * width..][..width].as_ptr();
+        let mut at = 0;
+        // SAFETY: `L` exists here, and each row has as many floats as `x`.
+        unsafe {
+            while at + TOGETHER <= n {
+                for soon in at + TOGETHER..(at + 2 * TOGETHER).min(n) {
+                    // A prefetch of an invalid address does nothing.
+                    prefetch(rows.as_ptr().wrapping_add(picked[soon] as usize * width), width);
+                }
+                let products = dots::<L, TOGETHER>([row(at), row(at + 1), row(at + 2), row(at + 3)], x);
+                out[at..at + TOGETHER].copy_from_slice(&products);
+                at += TOGETHER;
+            }
+            while at < n {
+                out[at] = dots::<L, 1>([row(at)], x)[0];
+                at += 1;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Level;
     use super::*;
 
     #[test]
