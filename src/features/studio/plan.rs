@@ -41,6 +41,10 @@ const MOST_JUDGED: u64 = 1_500;
 /// Interactions of a user, on average, from which on a tenth of them are held out. Of fewer, it is one.
 const MANY_OF_USER: u64 = 20;
 
+/// Why nothing can be learnt from items alone.
+const NOTHING_IN_COMMON: &str = "No column of the item file says what items have in common, and there are no interactions. Send items \
+    with more columns, such as a category or a description, or a file with what users did.";
+
 /// What is known of the data once it has been checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Facts {
@@ -85,7 +89,11 @@ impl Facts {
             ));
         }
         if let Some(lack) = self.lack() {
-            return if is_described && goal != Goal::Collaborative { Ok(Plan::Content) } else { Err(lack) };
+            return match is_described && goal != Goal::Collaborative {
+                true => Ok(Plan::Content),
+                false if self.users == 0 && self.items > 0 => Err(NOTHING_IN_COMMON.to_owned()),
+                false => Err(lack),
+            };
         }
         let (scheme, algorithms) = match goal {
             Goal::Content => (self.scheme(), vec![CONTENT_KNN]),
@@ -212,5 +220,7 @@ mod tests {
         assert!(bare.plan(Goal::Auto, 60).unwrap_err().starts_with("All 1000 interactions are of one user"));
         assert!(bare.plan(Goal::Hybrid, 60).unwrap_err().contains("needs an item file"));
         assert_eq!(Facts { users: 0, rows: 0, described: 1.0, ..SHOP }.plan(Goal::Content, 60), Ok(Plan::Content));
+        let items_only = Facts { users: 0, rows: 0, described: 0.0, ..SHOP };
+        assert_eq!(items_only.plan(Goal::Auto, 60), Err(NOTHING_IN_COMMON.to_owned()));
     }
 }

@@ -52,7 +52,10 @@ async fn items_and_users_are_listed_by_interactions_and_found_by_id_and_title() 
     let ann = app.user("ann").await;
     let project = project_of(&ann).await;
     let lists = Lists { caller: &ann, project };
-    assert_eq!(lists.get("items", "").await, json!({ "count": 0, "next": null, "previous": null, "results": [] }));
+    let empty = json!({
+        "count": 0, "next": null, "previous": null, "results": [], "title_column": null, "image_column": null,
+    });
+    assert_eq!(lists.get("items", "").await, empty);
     assert!(lists.users("q=1").await.is_empty());
 
     ann.upload(project, "a.csv", INTERACTIONS).await.expect(201);

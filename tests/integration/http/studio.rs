@@ -318,6 +318,26 @@ async fn a_cancelled_run_stays_cancelled_with_its_search() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn titles_and_pictures_come_from_the_columns_that_the_mapping_names() {
+    let app = TestApp::start_with_worker().await;
+    let ana = app.user("ana").await;
+    let row = |at: usize| format!("i{at},Name {at},Headline {at},https://img.example/{at}.png,{}\n", ["red", "blue"][at % 2]);
+    let table: String = std::iter::once("item_id,name,headliner,pic,colour\n".to_owned()).chain((0..12).map(row)).collect();
+    let roles = json!({ "items": { "item_id": "item_id", "headliner": "title", "pic": "image_url", "colour": "feature" } });
+    let form = form("Shop").part("items", file("items.csv", table)).text("mapping", roles.to_string());
+    let run = over(&ana, start(&ana, form).await.expect(201).id()).await;
+    let project = format!("project/{}/", run["project"]);
+    let shown = ana.get(&format!("{project}items/?q=i7")).await.expect(200).body;
+    let item = &shown["results"][0];
+    assert_eq!((&item["title"], &item["image_url"]), (&json!("Headline 7"), &json!("https://img.example/7.png")));
+    assert_eq!((&shown["title_column"], &shown["image_column"]), (&json!("headliner"), &json!("pic")));
+    // Found by its name again.
+    ana.patch(&project, json!({ "title_column": null })).await.expect(200);
+    let shown = ana.get(&format!("{project}items/?q=i7")).await.expect(200).body;
+    assert_eq!((&shown["results"][0]["title"], &shown["title_column"]), (&json!("Name 7"), &json!("name")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn uploads_of_a_run_that_was_cancelled_before_it_began_are_prepared() {
     let app = TestApp::start_without_worker().await;
     let ana = app.user("ana").await;

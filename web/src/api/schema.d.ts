@@ -4852,6 +4852,8 @@ export interface components {
              * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
+            /** @description Column of the item metadata with the address of a picture; null finds it by its name. Unchanged if absent. */
+            image_column?: string | null;
             item_column: string;
             /**
              * Format: double
@@ -4867,6 +4869,8 @@ export interface components {
             new_item_share: number;
             /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
+            /** @description Column of the item metadata with the title of an item; null finds it by its name. Unchanged if absent. */
+            title_column?: string | null;
             /**
              * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
              *     Unchanged if absent.
@@ -4874,18 +4878,12 @@ export interface components {
             unknown_user: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
-        /** @description An item of a project. */
-        ProjectItem: {
-            /** @description Address of a picture, from the column of pictures; null without one. */
-            image_url?: string | null;
-            /**
-             * Format: int32
-             * @description Interactions in the newest training data that is ready.
-             */
-            interactions: number;
-            item_id: string;
-            /** @description From the column of titles of the item metadata; null without one, or without a row of the item. */
-            title?: string | null;
+        /** @description One page of items, and the columns of the item metadata that their titles and pictures are from. */
+        ProjectItemPage: components["schemas"]["Page_ProjectItem"] & {
+            /** @description Null without item metadata, or without such a column. */
+            image_column?: string | null;
+            /** @description Null without item metadata, or without such a column. */
+            title_column?: string | null;
         };
         /** @description The numbers of objects in a project. */
         ProjectSummary: {
@@ -6682,6 +6680,8 @@ export interface components {
              * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
+            /** @description Column of the item metadata with the address of a picture; null finds it by its name. Unchanged if absent. */
+            image_column?: string | null;
             item_column: string;
             /**
              * Format: double
@@ -6702,6 +6702,8 @@ export interface components {
             organisation?: number | null;
             /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
+            /** @description Column of the item metadata with the title of an item; null finds it by its name. Unchanged if absent. */
+            title_column?: string | null;
             /**
              * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
              *     Unchanged if absent.
@@ -6722,6 +6724,8 @@ export interface components {
              * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
+            /** @description Column of the item metadata with the address of a picture; null finds it by its name. Unchanged if absent. */
+            image_column?: string | null;
             item_column: string;
             /**
              * Format: double
@@ -6742,6 +6746,8 @@ export interface components {
             organisation?: number | null;
             /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
+            /** @description Column of the item metadata with the title of an item; null finds it by its name. Unchanged if absent. */
+            title_column?: string | null;
             /**
              * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
              *     Unchanged if absent.
@@ -6762,6 +6768,8 @@ export interface components {
              * @description Days after which an interaction has half its weight; null if age does not matter.
              */
             half_life_days?: number | null;
+            /** @description Column of the item metadata with the address of a picture; null finds it by its name. Unchanged if absent. */
+            image_column?: string | null;
             item_column?: string;
             /**
              * Format: double
@@ -6782,6 +6790,8 @@ export interface components {
             organisation?: number | null;
             /** @description Column with the time of an interaction; null if interactions have none. */
             time_column?: string | null;
+            /** @description Column of the item metadata with the title of an item; null finds it by its name. Unchanged if absent. */
+            title_column?: string | null;
             /**
              * @description Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
              *     Unchanged if absent.
@@ -23073,11 +23083,13 @@ export interface operations {
                      *             "purchase": 5
                      *           },
                      *           "half_life_days": 30,
+                     *           "image_column": null,
                      *           "item_column": "item_id",
                      *           "logged_share": null,
                      *           "name": "Shop",
                      *           "new_item_share": 0.5,
                      *           "time_column": "timestamp",
+                     *           "title_column": null,
                      *           "unknown_user": "fallback",
                      *           "user_column": "user_id",
                      *           "id": 1,
@@ -23172,12 +23184,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23191,12 +23205,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23210,12 +23226,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23238,11 +23256,13 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
+                     *       "image_column": null,
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
                      *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
+                     *       "title_column": null,
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
                      *       "id": 1,
@@ -23370,11 +23390,13 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
+                     *       "image_column": null,
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
                      *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
+                     *       "title_column": null,
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
                      *       "id": 1,
@@ -23460,12 +23482,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23479,12 +23503,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23498,12 +23524,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23526,11 +23554,13 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
+                     *       "image_column": null,
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
                      *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
+                     *       "title_column": null,
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
                      *       "id": 1,
@@ -23739,12 +23769,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23758,12 +23790,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23777,12 +23811,14 @@ export interface operations {
                  *         "purchase": 5
                  *       },
                  *       "half_life_days": 30,
+                 *       "image_column": null,
                  *       "item_column": "item_id",
                  *       "logged_share": null,
                  *       "name": "Shop",
                  *       "new_item_share": 0.5,
                  *       "organisation": null,
                  *       "time_column": "timestamp",
+                 *       "title_column": null,
                  *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
@@ -23805,11 +23841,13 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
+                     *       "image_column": null,
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
                      *       "new_item_share": 0.5,
                      *       "time_column": "timestamp",
+                     *       "title_column": null,
                      *       "unknown_user": "fallback",
                      *       "user_column": "user_id",
                      *       "id": 1,
@@ -23957,10 +23995,12 @@ export interface operations {
                      *           "item_id": "i1",
                      *           "title": null
                      *         }
-                     *       ]
+                     *       ],
+                     *       "image_column": null,
+                     *       "title_column": null
                      *     }
                      */
-                    "application/json": components["schemas"]["Page_ProjectItem"];
+                    "application/json": components["schemas"]["ProjectItemPage"];
                 };
             };
             /** @description `q` is too long */

@@ -105,6 +105,8 @@ export const studioRefusals: Record<string, string> = {
   'Send at least one of the files interactions, items and users.': 'ファイルを 1 つ以上追加してください。',
   '{lack} Items are compared by what they have in common instead.':
     '{0}代わりに、属性の近いアイテムを推薦します。',
+  'No column of the item file says what items have in common, and there are no interactions. Send items with more columns, such as a category or a description, or a file with what users did.':
+    'アイテム情報に、アイテムの共通点がわかる列がなく、行動履歴もありません。カテゴリや説明などの列を追加するか、行動履歴のファイルも追加してください。',
   'No trial of the search found what was held out, so {quickest} is trained with its usual parameters, and its quality is not known. Send more interactions, or allow a larger budget than {} seconds.':
     'どの試行でも、評価用に取り分けた行動を推薦できなかったため、{0} を標準のパラメーターで学習しました。精度は測定されていません。行動履歴を増やすか、チューニングの時間（{1} 秒）を延ばしてください。',
   'The best model found, {}, is far worse than the list of the most popular items, which is used instead. Allow a larger budget, so that trials may take longer.':

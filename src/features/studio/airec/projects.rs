@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 
+use super::super::error::StudioError;
 use super::super::mapping::{Mapping, Part};
 use super::super::model::{Goal, Run, RunFields, Stage, StudioState};
 use super::super::stages::Stages;
@@ -169,8 +170,21 @@ pub async fn create(
     let organisation = personal_organisation(&mut *services.db.conn().await?, principal.user.id).await?;
     let wanted = RunFields { name: name.clone(), organisation: None, goal: Goal::Auto, budget_seconds: BUDGET };
     let created = service::create(&services, principal.user.id, organisation, wanted, files, mapping).await;
-    let run = created.map_err(|error| unprocessable(error.into()))?;
+    let run = created.map_err(refusal)?;
     Ok(HttpResponse::Created().json(ProjectBody::new(&run, name)))
+}
+
+/// Returns the refusal of a project, in words that its caller can act on.
+fn refusal(error: StudioError) -> ApiError {
+    match error {
+        StudioError::MappingNeeded(guesses) => {
+            let detail = "The meaning of some columns is not certain. Name those of the content file in content_schema_json, and call \
+                those of the interaction file user_id, item_id and timestamp.";
+            let body = json!({ "detail": detail, "code": "mapping_needed", "guesses": guesses });
+            ApiError::with_body(StatusCode::UNPROCESSABLE_ENTITY, body)
+        }
+        other => unprocessable(other.into()),
+    }
 }
 
 /// Returns a refusal of fields as 422, with the names that a caller sent them by.
