@@ -9,6 +9,8 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::super::error::ConnectorError;
 use super::wire::{BadMessage, LONGEST_MESSAGE};
 
+const OTHER_PROTOCOL: &str = "it does not answer as PostgreSQL does";
+
 /// The longest text of a server that is shown, in characters.
 const LONGEST: usize = 300;
 
@@ -20,7 +22,7 @@ pub fn in_words(error: &Error) -> ConnectorError {
     if let Some(BadMessage(bytes)) = bad_message(error) {
         return match *bytes > LONGEST_MESSAGE {
             true => ConnectorError::TooLarge { what: "a row of the source", limit: LONGEST_MESSAGE },
-            false => ConnectorError::Protocol("it does not answer as PostgreSQL does".to_owned()),
+            false => ConnectorError::Protocol(OTHER_PROTOCOL.to_owned()),
         };
     }
     let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
@@ -35,8 +37,8 @@ pub fn in_words(error: &Error) -> ConnectorError {
 pub fn of_log_in(error: &Error) -> ConnectorError {
     match in_words(error) {
         ConnectorError::PermissionDenied(text) | ConnectorError::Server(text) => ConnectorError::LogInFailed(text),
-        // The server closes the connection, or asks for a kind of proof that a password cannot give.
-        ConnectorError::Interrupted(text) if error.as_db_error().is_none() => ConnectorError::Interrupted(text),
+        // A log-in has no rows: what seems to be a long one is another protocol.
+        ConnectorError::TooLarge { .. } => ConnectorError::Protocol(OTHER_PROTOCOL.to_owned()),
         other => other,
     }
 }
