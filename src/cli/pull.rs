@@ -16,7 +16,7 @@ use crate::connectors::{
     Source, Stop, Table, Tls, Window,
 };
 use crate::platform::config::OutboundSettings;
-use crate::platform::outbound::{Outbound, Policy};
+use crate::platform::outbound::{Outbound, Policy, install_cryptography};
 
 /// The ending of files that are written.
 const ENDING: &str = ".csv.zst";
@@ -26,7 +26,7 @@ const COUNT: &str = "interactions";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Server, user and database, such as postgres://reader@db.example.com/shop
+    /// Server, user and database, such as postgres://reader@db.example.com/shop or mysql://reader@db.example.com/shop
     #[arg(long, value_name = "URL", value_parser = parse_server)]
     connection: Server,
     /// File with the password; its last line break is left out
@@ -41,7 +41,7 @@ pub struct Args {
     /// File of certificates (PEM) of the authorities to trust instead of the public ones
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<PathBuf>,
-    /// Time zone of times that are stored without one, such as Asia/Tokyo; UTC by default
+    /// Time zone of times that are stored without one, such as Asia/Tokyo; UTC by default for PostgreSQL
     #[arg(long, value_name = "NAME")]
     time_zone: Option<String>,
     #[command(flatten)]
@@ -201,6 +201,7 @@ fn password(args: &Args) -> anyhow::Result<Option<SecretString>> {
 
 /// Returns a way out without restrictions: they keep users of a server from what the server can reach, and here both are one.
 fn outbound() -> anyhow::Result<Outbound> {
+    install_cryptography();
     let allow_networks = ["0.0.0.0/0", "::/0"].map(|text| text.parse().map_err(anyhow::Error::msg));
     let allow_networks = allow_networks.into_iter().collect::<anyhow::Result<_>>()?;
     let settings = OutboundSettings { allow_networks, ..OutboundSettings::default() };
@@ -277,6 +278,7 @@ fn parse_server(text: &str) -> Result<Server, String> {
     let url = Url::parse(text).map_err(|_| example.to_owned())?;
     let kind = match url.scheme() {
         "postgres" | "postgresql" => ConnectionKind::Postgresql,
+        "mysql" | "mariadb" => ConnectionKind::Mysql,
         _ => return Err(example.to_owned()),
     };
     if url.password().is_some() {
@@ -335,6 +337,7 @@ mod tests {
             assert!(parse_server(wrong).is_err(), "{wrong}");
         }
         let refused = parse_server("postgres://reader:hush@db/shop").unwrap_err();
+        assert_eq!(parse_server("mariadb://reader@db/shop").unwrap().kind, ConnectionKind::Mysql);
         assert!(refused.contains("--password-file") && !refused.contains("hush"), "{refused}");
     }
 

@@ -82,7 +82,7 @@ async fn statements_only_read_and_cannot_leave_their_brackets() {
         ("SELECT 1 AS a /*", "bad_sql"),
         ("SELECT * INTO shop.copied FROM shop.events", "bad_sql"),
         ("SELECT nextval('shop.numbers')", "writes"),
-        ("SELECT set_config('transaction_read_only', 'off', false)", "bad_sql"),
+        ("SELECT set_config('transaction_read_only', 'off', false)", "writes"),
     ] {
         if text.contains("nextval") {
             database.execute("CREATE SEQUENCE shop.numbers").await;
@@ -99,7 +99,7 @@ async fn a_pull_is_stopped_at_the_source_too() {
         shop("CREATE TABLE shop.events AS SELECT n AS who, n AS what, now() AS at FROM generate_series(1, 3) n").await;
     let connector = source.connector(json!({}));
     let (stop, limits) = (Stop::default(), PullLimits::default());
-    let endless = sql("SELECT a FROM generate_series(1, 1000000000) a");
+    let endless = sql("SELECT generate_series(1, 1000000000) AS a");
     let seen = |rows: u64, _: u64| {
         if rows > 0 {
             stop.stop();
@@ -108,8 +108,9 @@ async fn a_pull_is_stopped_at_the_source_too() {
     let error = connector.pull(&endless, None, Box::new(Written::default()), &limits, &seen, &stop).await.unwrap_err();
     assert_eq!(error.code(), "stopped");
     // A sequence of a billion rows would go on for minutes: the server has been told to stop, or finds the connection closed.
-    let working =
-        sql("SELECT 1 AS a FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT * FROM (SELECT a FROM%' AND state = 'active'");
+    let working = sql(
+        "SELECT 1 AS a FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT * FROM (SELECT generate_series(%' AND state = 'active'",
+    );
     while connector.count(&working, None).await.unwrap().rows > 0 {
         tokio::task::yield_now().await;
     }
@@ -136,5 +137,5 @@ async fn a_connection_that_breaks_leaves_no_complete_file() {
         connector.pull(&events(), None, Box::new(written.clone()), &limits, &|_, _| {}, &Stop::default()).await.unwrap_err();
     assert_eq!((error.code(), error.is_temporary()), ("interrupted", true), "{error}");
     let bytes = written.0.lock().unwrap().clone();
-    assert!(zstd::decode_all(&bytes[..]).is_err());
+    assert!(bytes.is_empty() || zstd::decode_all(&bytes[..]).is_err());
 }

@@ -44,7 +44,8 @@ struct Network {
 impl Source {
     /// Listens on a free port in front of a database.
     pub async fn before(database: &Database) -> Self {
-        let url = url::Url::parse(database.url()).expect("a URL");
+        // The address of a server on a socket has no host.
+        let url = url::Url::parse(&database.url().replace("@/", "@socket/")).expect("a URL");
         let folder = url.query_pairs().find(|(name, _)| name == "host").expect("a socket").1.into_owned();
         let is_socket = |name: &str| name.starts_with(".s.PGSQL.") && !name.ends_with(".lock");
         let names = std::fs::read_dir(&folder).expect("a folder").filter_map(|entry| entry.ok()?.file_name().into_string().ok());

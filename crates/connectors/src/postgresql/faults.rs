@@ -6,13 +6,10 @@ use std::io;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
-use super::super::error::ConnectorError;
+use super::super::error::{ConnectorError, cut};
 use super::wire::{BadMessage, LONGEST_MESSAGE};
 
 const OTHER_PROTOCOL: &str = "it does not answer as PostgreSQL does";
-
-/// The longest text of a server that is shown, in characters.
-const LONGEST: usize = 300;
 
 /// Returns the error of a statement.
 pub fn in_words(error: &Error) -> ConnectorError {
@@ -21,7 +18,7 @@ pub fn in_words(error: &Error) -> ConnectorError {
     }
     if let Some(BadMessage(bytes)) = bad_message(error) {
         return match *bytes > LONGEST_MESSAGE {
-            true => ConnectorError::TooLarge { what: "a row of the source", limit: LONGEST_MESSAGE },
+            true => too_long(),
             false => ConnectorError::Protocol(OTHER_PROTOCOL.to_owned()),
         };
     }
@@ -31,6 +28,11 @@ pub fn in_words(error: &Error) -> ConnectorError {
         true => ConnectorError::Interrupted(cut(&cause)),
         false => ConnectorError::Protocol(cut(&cause)),
     }
+}
+
+/// Returns the error of a message that is too long.
+pub fn too_long() -> ConnectorError {
+    ConnectorError::TooLarge { what: "a row of the source", limit: LONGEST_MESSAGE }
 }
 
 /// Returns the error of a log-in.
@@ -73,15 +75,5 @@ fn of_server(error: &DbError) -> ConnectorError {
         "53" => ConnectorError::Busy(text),
         "57" | "08" | "40" => ConnectorError::Interrupted(text),
         _ => ConnectorError::Server(text),
-    }
-}
-
-/// Cuts a text of a server, on one line and without a full stop at its end.
-fn cut(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches('.');
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
     }
 }
