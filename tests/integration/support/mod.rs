@@ -17,6 +17,7 @@ pub mod retraining;
 pub mod searches;
 pub mod slots;
 pub mod sockets;
+pub mod source;
 pub mod tastes;
 pub mod told;
 pub mod waiting;
