@@ -1,7 +1,7 @@
 //! What a source asks of its server: the columns of the source under the names that the project's files have.
 
 use super::model::{Mode, SourceAggregate, SourceFields, SourceQuery, Target};
-use crate::connectors::{Aggregate, ConnectionKind, Cursor, From, Mapped, Query, Table};
+use crate::connectors::{Aggregate, ConnectionKind, Cursor, Mapped, Query, Source, Table};
 use crate::features::projects::ProjectFields;
 
 /// The roles whose meaning the program knows.
@@ -73,8 +73,8 @@ impl SourceQuery {
     /// Returns what is asked of the source.
     pub fn to_connector(&self, kind: ConnectionKind, fields: &SourceFields, project: &ProjectFields) -> Result<Query, String> {
         let from = match (&self.table, &self.sql) {
-            (Some(table), _) => From::Table(Table::parse(table, default_schema(kind)).map_err(|error| error.to_string())?),
-            (None, Some(sql)) => From::Sql(sql.clone()),
+            (Some(table), _) => Source::Table(Table::parse(table, default_schema(kind)).map_err(|error| error.to_string())?),
+            (None, Some(sql)) => Source::Sql(sql.clone()),
             (None, None) => return Err("Name either a table or a statement (sql).".to_owned()),
         };
         let columns = self.mapped(fields.target, project);
@@ -95,7 +95,7 @@ impl SourceQuery {
     }
 
     /// Returns the columns of the source that are read and whose disappearance matters; none for all.
-    pub fn watched(&self, fields: &SourceFields) -> Vec<&str> {
+    pub fn watched<'a>(&'a self, fields: &'a SourceFields) -> Vec<&'a str> {
         if fields.target != Target::Interactions && self.columns.len() <= 1 {
             return Vec::new();
         }

@@ -8,7 +8,7 @@ use diesel_async::AsyncConnection;
 use serde_json::json;
 
 use super::stages::Stages;
-use crate::connectors::{ConnectorError, EntryKind, From, PullLimits, Pulled, Stop, Window};
+use crate::connectors::{ConnectorError, EntryKind, PullLimits, Pulled, Source, Stop, Window};
 use crate::features::data_sources::error::SourceError;
 use crate::features::data_sources::files::SharedFile;
 use crate::features::data_sources::model::{DataSource, Mode, RunChanges, RunState, SourceRun, StageName, Target};
@@ -138,7 +138,7 @@ async fn window_of(opened: &Opened, source: &DataSource, run: &SourceRun) -> Res
 
 /// Returns the columns of the table that is read; none for a statement.
 async fn columns(opened: &Opened) -> Result<Vec<Column>, SourceError> {
-    let From::Table(table) = &opened.query.from else { return Ok(Vec::new()) };
+    let Source::Table(table) = &opened.query.from else { return Ok(Vec::new()) };
     let listing = opened.connector.browse(&[table.schema.clone(), table.table.clone()]).await?;
     let columns = listing.entries.into_iter().filter(|entry| entry.kind == EntryKind::Column);
     Ok(columns.map(|entry| Column { name: entry.name, data_type: entry.data_type }).collect())

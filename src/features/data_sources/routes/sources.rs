@@ -66,6 +66,7 @@ async fn to_one(services: &Services, source: DataSource) -> ApiResult<SourceBody
 }
 
 type SourceRequest = RequestOf<(OfProject, SourceFields)>;
+type BackfillRequest = RequestOf<TimesToFill>;
 
 /// Lists the sources of the projects that the caller may see, newest first.
 #[utoipa::path(get, path = "/data_source/", tag = "data_source", operation_id = "list_data_source",
@@ -226,7 +227,7 @@ pub async fn run(access: Access<DataSource, Editor>, services: web::Data<Service
 
 /// Reads a window again that has been read, widened to whole windows. Its bounds are moments, or numbers for a cursor of integers.
 #[utoipa::path(post, path = "/data_source/{id}/backfill/", tag = "data_source", operation_id = "create_data_source_backfill",
-    params(("id" = i64, Path)), request_body = inline(RequestOf<TimesToFill>),
+    params(("id" = i64, Path)), request_body = inline(BackfillRequest),
     responses((status = 201, body = RunBody), (status = 400, description = "The window is not valid"),
         (status = 409, description = "The window has not been read yet")))]
 pub async fn backfill(access: Access<DataSource, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
