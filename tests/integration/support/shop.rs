@@ -21,7 +21,6 @@ pub struct Shop {
     pub connection: i64,
     /// The role that reads.
     pub role: String,
-    pub port: u16,
     is_open: Arc<AtomicBool>,
 }
 
@@ -64,7 +63,7 @@ impl Shop {
             "secret": "the password of the shop" });
         let connection = owner.post("data_connection/", connection).await.expect(201).id();
         let project = project["id"].as_i64().expect("an id");
-        Self { app, owner, project, connection, role, port, is_open }
+        Self { app, owner, project, connection, role, is_open }
     }
 
     /// Refuses connections from now on, or accepts them again.
