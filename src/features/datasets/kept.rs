@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use super::error::DataError;
-use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
+use super::model::{FileKeys, Origin, Stored, TrainingData, TrainingDataStatus};
 use super::service::{self, Upload, blocking, stored_bytes};
 use super::store;
 use crate::ml::ids::Ids;
@@ -77,6 +77,21 @@ pub async fn leave_kept(connection: &mut AsyncPgConnection, id: i64) -> QueryRes
         Some(data) if data.status == TrainingDataStatus::Preparing => service::enqueue_preparation(connection, &data).await,
         _ => Ok(()),
     }
+}
+
+/// Writes the row of an upload that was read from a source, in the caller's transaction, and enqueues its preparation. It is held
+/// until its standing is set otherwise.
+pub async fn add_pulled(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    maker: Option<i64>,
+    kept: KeptUpload,
+    origin: &Origin,
+) -> QueryResult<TrainingData> {
+    let data = store::insert(connection, kept.id, project, maker, kept.stored).await?;
+    store::set_origin(connection, data.id, json!(origin)).await?;
+    service::enqueue_preparation(connection, &data).await?;
+    Ok(data)
 }
 
 /// Stores data that has items and no interactions, for models of what items have in common. Its row has to be written.

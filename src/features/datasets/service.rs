@@ -230,7 +230,7 @@ async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, data: &TrainingD
 /// Enqueues the preparation of an upload that is to be prepared.
 pub async fn enqueue_preparation(connection: &mut AsyncPgConnection, data: &TrainingData) -> QueryResult<()> {
     let turn = projects::turn_of(connection, data.project_id).await?;
-    let group_key = Some(format!("training_data:{}", data.id));
+    let group_key = Some(PrepareData::group(data.id));
     let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
     queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
     Ok(())

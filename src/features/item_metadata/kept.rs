@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 use super::model::{ItemMetaData, Stored, Subject, files_of_upload};
 use super::service::{self, bytes_of};
 use super::store;
-use crate::features::datasets::{DataError, TrainingDataStatus, Upload, blocking};
+use crate::features::datasets::{DataError, Origin, Standing, TrainingDataStatus, Upload, blocking};
 use crate::platform::services::Services;
 
 /// An upload whose file is stored under its key. Its row has to be written, or its files removed.
@@ -68,6 +68,34 @@ pub async fn leave_kept(connection: &mut AsyncPgConnection, id: i64) -> QueryRes
         Some(metadata) if metadata.status == TrainingDataStatus::Preparing => {
             service::enqueue_preparation(connection, &metadata, Vec::new()).await
         }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the row of an upload that was read from a source, in the caller's transaction, and enqueues its preparation. It is held
+/// until it is put to use.
+pub async fn add_pulled(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    maker: Option<i64>,
+    kept: KeptMetadata,
+    origin: &Origin,
+) -> QueryResult<ItemMetaData> {
+    let KeptMetadata { subject, mut stored } = kept;
+    if subject == Subject::Item {
+        stored.superseded_changes = store::last_change(connection, project).await?;
+    }
+    let metadata = store::insert(connection, (project, subject), maker, stored, None).await?;
+    store::set_origin(connection, metadata.id, serde_json::json!(origin)).await?;
+    service::enqueue_preparation(connection, &metadata, Vec::new()).await?;
+    Ok(metadata)
+}
+
+/// Puts an upload that was held to use, or takes it out of use.
+pub async fn set_standing(connection: &mut AsyncPgConnection, id: i64, standing: Standing) -> QueryResult<()> {
+    store::set_standing(connection, id, standing).await?;
+    match store::find(connection, id).await?.filter(|metadata| metadata.status == TrainingDataStatus::Ready) {
+        Some(metadata) if standing == Standing::InUse => store::supersede(connection, &metadata).await,
         _ => Ok(()),
     }
 }
