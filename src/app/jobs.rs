@@ -1,6 +1,6 @@
 //! All kinds of background jobs.
 
-use crate::features::{datasets, feature_measurements, item_metadata, models, retraining, studio, tuning};
+use crate::features::{datasets, destinations, feature_measurements, item_metadata, models, retraining, studio, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
@@ -16,5 +16,6 @@ pub fn registry() -> Registry<Services> {
         .register::<retraining::RunRetraining>()
         .register::<retraining::JudgeRun>()
         .register::<retraining::CombineData>()
+        .register::<destinations::DeliverLists>()
         .register::<studio::RunStudio>()
 }

@@ -67,6 +67,9 @@ pub mod off_policy;
 /// Other programs: apps with a key, and endpoints that are told what happens in a project.
 pub mod webhooks;
 
+/// The lists of all users or items, delivered on request or by the clock.
+pub mod destinations;
+
 /// From files to an endpoint in one call.
 pub mod studio;
 
@@ -100,6 +103,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         inference::Docs::openapi(),
         off_policy::Docs::openapi(),
         webhooks::Docs::openapi(),
+        destinations::Docs::openapi(),
         studio::Docs::openapi(),
         studio::airec::Docs::openapi(),
     ]

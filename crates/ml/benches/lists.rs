@@ -1,8 +1,8 @@
 //! The lists of all users: computed together, and in the same run one by one.
 //!
 //! `cargo bench -p recotem-ml --bench lists [-- MODEL.safetensors ...]` measures random factors of 64 numbers for 41,000 items, and any trained
-//! models. Both ways use all cores; lists are compared first. The last column is what the products of all users with all items
-//! would take per second if none were left out, beside what the machine reaches in a plain matrix product.
+//! models. Both ways use all cores; lists are compared first. The Gflop/s are those of all products of users and items, most of which
+//! are left out; the first line says what the machine reaches in plain matrix products. Processor time leaves out other load.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]
@@ -71,18 +71,23 @@ fn measure(name: &str, model: &TrainedModel, threads: usize) {
         let wanted = Wanted::best(cutoff);
         compare(model, &users[..n_users.min(SINGLE)], &wanted, threads);
         let single = &users[..n_users.min(SINGLE)];
-        let (mut apart, mut together) = (f64::INFINITY, f64::INFINITY);
+        let (mut apart, mut together) = ([f64::INFINITY; 2], [f64::INFINITY; 2]);
         for _ in 0..ROUNDS {
-            apart = apart.min(seconds(|| one_by_one(model, single, &wanted, threads)) / single.len() as f64);
-            together = together.min(seconds(|| all(model, &users, &wanted, threads)) / users.len() as f64);
+            least(&mut apart, seconds(|| one_by_one(model, single, &wanted, threads)), single.len());
+            least(&mut together, seconds(|| all(model, &users, &wanted, threads)), users.len());
         }
+        let ([apart, apart_alone], [together, alone]) = (apart, together);
         let width = model.model.factors().map_or(0, |factors| factors.width);
         let products = 2.0 * (model.items.len() * width) as f64 / together / 1e9;
         println!(
-            "{name}, lists of {cutoff}: one by one {:.0} users/s, together {:.0} users/s, {:.1} times; {products:.0} Gflop/s",
+            "{name}, lists of {cutoff}: one by one {:.0} users/s, together {:.0} users/s, {:.1} times; {products:.0} Gflop/s; by \
+             processor time {:.0} and {:.0} users/s, {:.1} times",
             1.0 / apart,
             1.0 / together,
             apart / together,
+            threads as f64 / apart_alone,
+            threads as f64 / alone,
+            apart_alone / alone,
         );
     }
 }
@@ -123,10 +128,23 @@ fn all(model: &TrainedModel, users: &[u32], wanted: &Wanted<'_>, threads: usize)
     assert!(entries > 0);
 }
 
-fn seconds(work: impl FnOnce()) -> f64 {
-    let started = Instant::now();
+/// Returns the seconds on the clock, and of the processor.
+fn seconds(work: impl FnOnce()) -> [f64; 2] {
+    let (started, before) = (Instant::now(), processor_seconds());
     work();
-    started.elapsed().as_secs_f64()
+    [started.elapsed().as_secs_f64(), processor_seconds() - before]
+}
+
+/// Returns the seconds that all threads of this process have computed.
+fn processor_seconds() -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = text.rsplit(')').next().into_iter().flat_map(|rest| rest.split_whitespace().skip(11).take(1));
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+}
+
+fn least(of: &mut [f64; 2], seconds: [f64; 2], users: usize) {
+    of.iter_mut().zip(seconds).for_each(|(least, seconds)| *least = least.min(seconds / users as f64));
 }
 
 /// A model of nothing but factors.

@@ -15,6 +15,7 @@ mod service;
 mod sources;
 mod store;
 
+pub use cadence::Cadence;
 pub use gate::slot_name;
 pub use model::{CatchUp, CombineData, DataSource, JudgeRun, RunCause, RunRetraining, RunStatus};
 pub use routes::{Docs, routes};

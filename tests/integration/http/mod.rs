@@ -25,6 +25,7 @@ mod contract_resources;
 mod contract_ui;
 mod datasets;
 mod deletions;
+mod destinations;
 mod disk;
 mod events;
 mod fairness;

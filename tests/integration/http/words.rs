@@ -9,6 +9,7 @@ use recotem::features::accounts::{Guarded, Role};
 use recotem::features::audit::Action;
 use recotem::features::datasets::TrainingDataStatus;
 use recotem::features::deployments::SlotChangeAction;
+use recotem::features::destinations::{DeliveryCause, DeliveryState, ListFormat, ListKind};
 use recotem::features::evaluation::{Scheme, TargetMetric};
 use recotem::features::events::EventType;
 use recotem::features::feature_measurements::MeasurementStatus;
@@ -33,6 +34,12 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("ab_tests.target_metric_name", TestMetric::words()),
         ("audit_log.action", Action::words()),
         ("conversion_events.event_type", EventType::words()),
+        ("deliveries.cause", DeliveryCause::words()),
+        ("deliveries.format", ListFormat::words()),
+        ("deliveries.lists", ListKind::words()),
+        ("deliveries.state", DeliveryState::words()),
+        ("destinations.format", ListFormat::words()),
+        ("destinations.lists", ListKind::words()),
         ("evaluation_configs.target_metric", TargetMetric::words()),
         ("feature_measurements.status", MeasurementStatus::words()),
         ("event_daily_counts.event_type", EventType::words()),

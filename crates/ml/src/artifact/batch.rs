@@ -42,6 +42,8 @@ const BLOCKS_PER_THREAD: usize = 4;
 const ENTRIES: usize = 1 << 19;
 const FEWEST: usize = 64;
 const MOST: usize = 8_192;
+/// Roughly the memory for the lists of a batch, encoded ones included, for each thread.
+pub const BATCH_BYTES_PER_THREAD: u64 = 128 << 20;
 /// Lists between two checks for interruption.
 const LISTS_AT_ONCE: usize = 96;
 

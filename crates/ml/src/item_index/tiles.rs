@@ -19,6 +19,7 @@ pub struct Tiles {
     tiles: Vec<Tile>,
     near: NearTile,
     lows: Vec<f32>,
+    likely: Vec<(f32, u32)>,
     picked: Vec<u32>,
     scores: Vec<f32>,
     single: Scratch,
@@ -185,17 +186,29 @@ impl ItemIndex {
         }
     }
 
-    /// Scores what may be in the list exactly, and returns the best.
+    /// Scores what may be in the list exactly, and returns the best: first the likeliest `k`, then what may still be better than
+    /// the last of these.
     fn finish_seeking(&self, items: &[f32], user: &[f32], k: usize, at: usize, work: &mut Tiles) -> Vec<(u32, f32)> {
-        let Tiles { seekers, lows, picked, scores, .. } = work;
+        let Tiles { seekers, lows, likely, picked, scores, .. } = work;
         let seeker = &mut seekers[at];
         seeker.cut_back(k, self, lows);
-        picked.clear();
-        picked.extend(seeker.places.iter().map(|&place| self.order[place as usize]));
-        scores.resize(picked.len(), 0.0);
-        self.kernels.picked_products(items, user, picked, scores);
+        likely.clear();
+        likely.extend(seeker.lows.iter().copied().zip(seeker.places.iter().copied()));
+        if likely.len() > k {
+            likely.select_nth_unstable_by(k - 1, |a, b| b.0.total_cmp(&a.0));
+        }
+        let (first, rest) = likely.split_at(k.min(likely.len()));
         let mut best = TopK::new(k);
-        picked.iter().zip(scores).for_each(|(&item, score)| best.offer(item, *score));
+        let mut score = |some: &mut dyn Iterator<Item = u32>| {
+            picked.clear();
+            picked.extend(some.map(|place| self.order[place as usize]));
+            scores.resize(picked.len(), 0.0);
+            self.kernels.picked_products(items, user, picked, scores);
+            picked.iter().zip(&*scores).for_each(|(&item, score)| best.offer(item, *score));
+            scores.iter().copied().fold(f32::INFINITY, f32::min)
+        };
+        let least = score(&mut first.iter().map(|(_, place)| *place));
+        score(&mut rest.iter().filter(|(low, place)| low + seeker.twice_room(self, *place) >= least).map(|(_, place)| *place));
         best.finish()
     }
 }
@@ -232,6 +245,13 @@ impl Seeker {
         }
     }
 
+    /// Returns by how much the score of the item at a place may exceed its lower bound.
+    fn twice_room(&self, index: &ItemIndex, place: u32) -> f32 {
+        let panel = place as usize / BYTE_PANEL;
+        // More than twice, for the rounding of sums: a room is far greater than that.
+        self.bounds.room(index.lengths[panel], index.blurs[panel]) * 2.001
+    }
+
     /// Drops the items that cannot be among the `k` best.
     fn cut_back(&mut self, k: usize, index: &ItemIndex, spare: &mut Vec<f32>) {
         if self.lows.len() < k {
@@ -244,13 +264,9 @@ impl Seeker {
         let mut kept = 0;
         for at in 0..self.lows.len() {
             let (low, place) = (self.lows[at], self.places[at]);
-            let panel = place as usize / BYTE_PANEL;
-            // Twice, and more for the rounding of sums: a room is far greater than that.
-            let room = self.bounds.room(index.lengths[panel], index.blurs[panel]) * 2.001;
-            if low + room >= self.least {
-                (self.lows[kept], self.places[kept]) = (low, place);
-                kept += 1;
-            }
+            // Without a branch, which would go either way as often.
+            (self.lows[kept], self.places[kept]) = (low, place);
+            kept += usize::from(low + self.twice_room(index, place) >= self.least);
         }
         self.lows.truncate(kept);
         self.places.truncate(kept);
