@@ -42,12 +42,14 @@ pub fn deliver(work: &Work) -> Result<Whole, JobError> {
     let (naming, numbers) = subjects(delivery.lists, &model)?;
     let length = usize::try_from(delivery.part_lists).unwrap_or(usize::MAX).max(1);
     let mut complete = parts::complete(&services.blobs, delivery.id).map_err(unwritten)?;
-    let tell = |done: usize| work.progress.send_replace((done as i64, numbers.len() as i64));
+    let tell = |done: usize| {
+        work.progress.send_replace((done as i64, numbers.len() as i64));
+    };
     tell(numbers.len().min(complete.len() * length));
     for (number, part) in numbers.chunks(length).enumerate().skip(complete.len()) {
         check_turn(work)?;
         let before = number * length;
-        complete.push(write_part(work, &model, naming, number as u64, part, &|done| drop(tell(before + done)))?);
+        complete.push(write_part(work, &model, naming, number as u64, part, &|done| tell(before + done))?);
     }
     join_parts(work, &model, naming, &complete, numbers.len() as u64)
 }

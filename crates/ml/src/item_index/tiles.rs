@@ -42,8 +42,10 @@ struct Seeker {
     places: Vec<u32>,
     /// The number of such items from which they are cut back.
     full_at: usize,
+    /// What a unit of the bounds is worth: the scale of the user's bytes.
+    unit: f32,
     bounds: Bounds,
-    /// The score that an item needs at least to be among the best.
+    /// The score that an item needs at least to be among the best, in units.
     least: f32,
     searches: bool,
 }
@@ -103,7 +105,7 @@ impl ItemIndex {
         let of_user = bytes::round(user, &mut seeker.rounded);
         let panels = self.panels(bytes::length(user), of_user, &seeker.rounded, &[]);
         seeker.bounds = Bounds { per_blur: panels.per_blur, per_length: panels.per_length, always: panels.always };
-        seeker.least = f32::NEG_INFINITY;
+        (seeker.unit, seeker.least) = (of_user.scale, f32::NEG_INFINITY);
         seeker.lows.clear();
         seeker.places.clear();
         seeker.full_at = 2 * k + BYTE_PANEL;
@@ -208,6 +210,7 @@ impl ItemIndex {
             scores.iter().copied().fold(f32::INFINITY, f32::min)
         };
         let least = score(&mut first.iter().map(|(_, place)| *place));
+        let least = ((f64::from(least) / f64::from(seeker.unit)) as f32).next_down();
         score(&mut rest.iter().filter(|(low, place)| low + seeker.twice_room(self, *place) >= least).map(|(_, place)| *place));
         best.finish()
     }

@@ -65,22 +65,24 @@ fn properties(naming: Naming<'_>) -> Result<WriterProperties> {
 
 impl ColumnEncoder<'_> {
     pub fn encode(&self, block: &ListBlock<'_>) -> Result<Columns> {
-        let numbers = |of: &dyn Fn(usize, &[(u32, f32)], &mut Vec<u32>)| -> UInt32Array {
-            let mut all = Vec::new();
-            block.lists.iter().enumerate().for_each(|(at, list)| of(at, list, &mut all));
-            all.into()
-        };
-        let subjects = numbers(&|at, list, all| all.extend(std::iter::repeat_n(at as u32, list.len())));
-        let items = numbers(&|_, list, all| all.extend(list.iter().map(|(item, _)| *item)));
-        let ranks: Int32Array = block.lists.iter().flat_map(|list| 1..=list.len() as i32).collect::<Vec<i32>>().into();
-        let scores: Float32Array =
-            block.lists.iter().flat_map(|list| list.iter().map(|(_, score)| *score)).collect::<Vec<f32>>().into();
+        let rows = block.lists.iter().map(Vec::len).sum();
+        let (mut subjects, mut ranks) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let (mut items, mut scores) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        for (subject, list) in (0u32..).zip(&block.lists) {
+            for (rank, &(item, score)) in (1i32..).zip(list) {
+                subjects.push(subject);
+                ranks.push(rank);
+                items.push(item);
+                scores.push(score);
+            }
+        }
+        let (subjects, items) = (UInt32Array::from(subjects), UInt32Array::from(items));
         let names = texts(block.subjects.iter().map(|number| self.naming.subjects.get(*number)));
         let arrays: [ArrayRef; 4] = [
             Arc::new(DictionaryArray::<UInt32Type>::try_new(subjects, names)?),
-            Arc::new(ranks),
+            Arc::new(Int32Array::from(ranks)),
             Arc::new(DictionaryArray::<UInt32Type>::try_new(items, Arc::clone(&self.items) as ArrayRef)?),
-            Arc::new(scores),
+            Arc::new(Float32Array::from(scores)),
         ];
         // The number of the row group matters to encryption only.
         let mut writers = self.writers.create_column_writers(0)?;

@@ -10,12 +10,16 @@ use super::*;
 const USERS: [&str; 3] = ["a,b", "quo\"te", "z"];
 const ITEMS: [&str; 3] = ["Sigur Rós", "line\nbreak", "x"];
 
+/// Numbers of users, with a list for each.
+type Block<'a> = (&'a [u32], &'a [List<'a>]);
+type List<'a> = &'a [(u32, f32)];
+
 fn ids(of: &[&str]) -> Ids {
     Ids::from_unsorted(of.iter().map(|id| (*id).to_owned())).unwrap()
 }
 
 /// Writes some blocks of lists as one file.
-fn written(format: ListFormat, with_header: bool, blocks: &[(&[u32], &[&[(u32, f32)]])]) -> (File, Written) {
+fn written(format: ListFormat, with_header: bool, blocks: &[Block<'_>]) -> (File, Written) {
     let (users, items) = (ids(&USERS), ids(&ITEMS));
     let mut out = tempfile::tempfile().unwrap();
     let naming = Naming { kind: ListKind::Users, subjects: &users, items: &items };
@@ -35,8 +39,8 @@ fn text(mut file: File) -> String {
     text
 }
 
-const FIRST: (&[u32], &[&[(u32, f32)]]) = (&[0, 1], &[&[(2, 1.5), (0, 0.25)], &[]]);
-const SECOND: (&[u32], &[&[(u32, f32)]]) = (&[2], &[&[(1, -1e-7)]]);
+const FIRST: Block<'_> = (&[0, 1], &[&[(2, 1.5), (0, 0.25)], &[]]);
+const SECOND: Block<'_> = (&[2], &[&[(1, -1e-7)]]);
 
 #[test]
 fn rows_are_quoted_and_counted() {
