@@ -23,11 +23,6 @@ pub struct PairStep {
 }
 
 dispatched! {
-    /// Returns the product of two rows, whose length is a multiple of [`PAD`].
-    dot(a: &[f32], b: &[f32]) -> f32, dot_plain
-}
-
-dispatched! {
     /// Returns the products of a vector and two rows, whose length is a multiple of [`PAD`].
     pair_products(p: &[f32], a: &[f32], b: &[f32]) -> PairProducts, pair_products_plain
 }
@@ -47,20 +42,9 @@ dispatched! {
     pair_pull(p: &[f32], a: &mut [f32], b: &mut [f32], pull: f32), pair_pull_plain
 }
 
-#[inline(always)]
-pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; PAD];
-    for (a, b) in a.chunks_exact(PAD).zip(b.chunks_exact(PAD)) {
-        for i in 0..PAD {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    total(sums)
-}
-
 /// Returns the sum of all lanes, by halves: the compiler keeps it in registers.
 #[inline(always)]
-fn total(mut lanes: [f32; PAD]) -> f32 {
+pub(super) fn total(mut lanes: [f32; PAD]) -> f32 {
     for half in [8, 4, 2, 1] {
         for i in 0..half {
             lanes[i] += lanes[i + half];

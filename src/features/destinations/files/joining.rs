@@ -1,7 +1,7 @@
 //! One file from the parts of a delivery.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use parquet::column::writer::ColumnCloseResult;
@@ -53,7 +53,5 @@ fn join_columns(parts: impl Iterator<Item = io::Result<File>>, out: &mut File) -
     }
     let Some(mut writer) = writer else { return Ok(0) };
     writer.finish()?;
-    let bytes = writer.bytes_written() as u64;
-    writer.into_inner()?.flush()?;
-    Ok(bytes)
+    Ok(writer.bytes_written() as u64)
 }
