@@ -176,7 +176,7 @@ async fn a_slot_gives_its_present_model_and_old_files_make_room() {
     user.get(&format!("delivery/{}/download/", first["id"])).await.expect(404);
     let stored = || app.files().iter().filter(|key| key.starts_with("deliveries/")).count();
     assert_eq!(stored(), 3);
-    let told = "SELECT count(*) AS n FROM notifications WHERE topic = 'delivery.succeeded'";
+    let told = "SELECT count(*) FROM notifications WHERE topic = 'delivery.succeeded'";
     app.soon("people are told", async || app.count(told).await == 4).await;
     user.delete(&format!("destination/{nightly}/")).await.expect(204);
     assert_eq!(stored(), 0, "the files go with the destination");
@@ -201,6 +201,8 @@ async fn what_was_complete_before_an_interruption_is_not_computed_again() {
     app.services.clock.advance(TimeDelta::days(2));
     sweep(&app.services).await.unwrap();
     app.wake().await;
+    // Tokens expire as the clock advances.
+    let user = &app.log_in("ann").await;
     let ended = user.wait_for(&format!("delivery/{delivery}/"), |one| one["state"] == "succeeded").await;
     let file = user.get(&format!("delivery/{delivery}/download/")).await.expect(200).bytes;
     let lists = from_csv(&file);
@@ -240,8 +242,9 @@ async fn a_destination_is_delivered_when_it_is_due() {
     let times = json!({ "slot": slot, "cron_expression": "30 4 * * *", "time_zone": "Asia/Tokyo" });
     let nightly = destination(&prepared, times).await;
     let path = format!("destination/{nightly}/");
-    let next =
-        async || -> DateTime<Utc> { user.get(&path).await.expect(200).body["next_run_at"].as_str().unwrap().parse().unwrap() };
+    // Tokens expire as the clock advances.
+    let shown = async || app.log_in("ann").await.get(&path).await.expect(200).body;
+    let next = async || -> DateTime<Utc> { shown().await["next_run_at"].as_str().unwrap().parse().unwrap() };
     let due = next().await;
     assert_eq!(due.format("%H:%M").to_string(), "19:30");
     assert_eq!(fire_due(&app.services).await.unwrap(), 0);
@@ -249,21 +252,22 @@ async fn a_destination_is_delivered_when_it_is_due() {
     assert_eq!(fire_due(&app.services).await.unwrap(), 1);
     assert_eq!(fire_due(&app.services).await.unwrap(), 0, "once");
     assert_eq!(next().await, due + TimeDelta::days(1));
-    let newest = user.get(&path).await.expect(200).body["last_run"].clone();
+    let newest = shown().await["last_run"].clone();
     assert_eq!((&newest["cause"], &newest["state"]), (&json!("schedule"), &json!("queued")));
 
     // One that is under way is not joined by another; without a model, what was due is recorded as failed.
     app.services.clock.advance(TimeDelta::days(1));
     assert_eq!(fire_due(&app.services).await.unwrap(), 1);
+    let user = app.log_in("ann").await;
     assert_eq!(user.get("delivery/").await.expect(200).body["count"], 1);
     user.post(&format!("delivery/{}/cancel/", newest["id"]), json!({})).await.expect(200);
     user.delete(&format!("deployment_slot/{slot}/")).await.expect(204);
     app.services.clock.advance(TimeDelta::days(1));
     fire_due(&app.services).await.unwrap();
-    let failed = user.get(&path).await.expect(200).body["last_run"].clone();
+    let failed = shown().await["last_run"].clone();
     assert_eq!(failed["state"], "failed");
     assert!(failed["error"].as_str().unwrap().contains("Choose another one"), "{failed}");
-    let disabled = user.patch(&path, json!({ "is_enabled": false, "model": model })).await.expect(200).body;
+    let disabled = app.log_in("ann").await.patch(&path, json!({ "is_enabled": false, "model": model })).await.expect(200).body;
     assert_eq!(disabled["next_run_at"], Value::Null);
 }
 
