@@ -19,7 +19,7 @@ DEMO_DATA_DIR ?= data/demo
 # Most integration tests wait for processes and databases rather than compute.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-sources test-airec test-snippets test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets bench-sources bench-webhooks ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-sources test-airec test-snippets test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets bench-sources bench-webhooks ui openapi clean bench-lists
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -116,6 +116,9 @@ bench-cold: ## Compare recommendations of new items with irspack, LightFM and sc
 
 bench-features: ## Time encoding features of items, the map to new items, and extending a model
 	cargo bench --profile $(BENCH_PROFILE) --locked -p recotem-ml --bench features
+
+bench-lists: ## Time the lists of all users beside one list after another
+	cargo bench --profile $(BENCH_PROFILE) --locked -p recotem-ml --bench lists
 
 bench-build: ## Time the build from a clone, its dearest parts, and what a change of one line costs
 	benches/build/measure $(PROFILE)

@@ -235,6 +235,56 @@ table! {
 }
 
 table! {
+    destinations (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        name -> Text,
+        lists -> Text,
+        model_id -> Nullable<BigInt>,
+        slot_id -> Nullable<BigInt>,
+        cutoff -> Integer,
+        exclude_seen -> Bool,
+        diversity -> Double,
+        format -> Text,
+        cron_expression -> Nullable<Text>,
+        time_zone -> Text,
+        is_enabled -> Bool,
+        next_run_at -> Nullable<Timestamptz>,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    deliveries (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        destination_id -> BigInt,
+        cause -> Text,
+        triggered_by -> Nullable<BigInt>,
+        state -> Text,
+        lists -> Text,
+        cutoff -> Integer,
+        exclude_seen -> Bool,
+        diversity -> Double,
+        format -> Text,
+        trained_model_id -> Nullable<BigInt>,
+        items_key -> Nullable<Text>,
+        done -> BigInt,
+        total -> Nullable<BigInt>,
+        part_lists -> BigInt,
+        row_count -> Nullable<BigInt>,
+        bytes -> Nullable<BigInt>,
+        storage_key -> Nullable<Text>,
+        error -> Nullable<Text>,
+        ins_datetime -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     item_changes (project_id, item_id) {
         project_id -> BigInt,
         item_id -> Text,
@@ -762,6 +812,9 @@ joinable!(training_data -> projects (project_id));
 joinable!(item_meta_data -> projects (project_id));
 joinable!(feature_sets -> projects (project_id));
 joinable!(feature_measurements -> projects (project_id));
+joinable!(destinations -> projects (project_id));
+joinable!(deliveries -> projects (project_id));
+joinable!(deliveries -> destinations (destination_id));
 joinable!(item_changes -> projects (project_id));
 joinable!(model_configurations -> projects (project_id));
 joinable!(trained_models -> model_configurations (configuration_id));
@@ -809,6 +862,8 @@ allow_tables_to_appear_in_same_query!(
     item_meta_data,
     feature_sets,
     feature_measurements,
+    destinations,
+    deliveries,
     item_changes,
     split_configs,
     evaluation_configs,

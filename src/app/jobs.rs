@@ -1,6 +1,8 @@
 //! All kinds of background jobs.
 
-use crate::features::{data_sources, datasets, feature_measurements, item_metadata, models, retraining, studio, tuning};
+use crate::features::{
+    data_sources, datasets, destinations, feature_measurements, item_metadata, models, retraining, studio, tuning,
+};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
@@ -18,5 +20,6 @@ pub fn registry() -> Registry<Services> {
         .register::<retraining::CombineData>()
         .register::<data_sources::PullSource>()
         .register::<data_sources::RecheckWindows>()
+        .register::<destinations::DeliverLists>()
         .register::<studio::RunStudio>()
 }

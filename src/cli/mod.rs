@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod all_lists;
 mod assign_owners;
 mod closed_output;
 mod create_api_key;
@@ -92,9 +93,9 @@ enum Command {
     Tune(tune::Args),
     /// Fit on a file and write the model; no server needed
     Train(train::Args),
-    /// List the best items for a user, from a model file
+    /// List the best items for a user, or for all users, from a model file
     Recommend(recommend::Args),
-    /// List the items most similar to one, from a model file
+    /// List the items most similar to one, or to each item, from a model file
     Similar(similar::Args),
     /// Show how a file is read: its columns, the decisions about them, and its first rows
     Inspect(inspect::Args),

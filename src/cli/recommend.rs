@@ -1,12 +1,12 @@
-//! `recotem recommend`: the best items for a user, for a user known only by items, or for a visit in progress.
+//! `recotem recommend`: the best items for a user, for a user known only by items, for a visit in progress, or for all users.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::offline;
-use crate::ml::artifact::{Reasons, Recommendations, TrainedModel, Wanted};
+use super::{all_lists, offline};
+use crate::ml::artifact::{Reasons, Recommendations, Subjects, TrainedModel, Wanted};
 use crate::ml::features::FeatureTable;
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// User id
-    #[arg(long, required_unless_present_any = ["items", "session", "profile"])]
+    #[arg(long, required_unless_present_any = ["items", "session", "profile", "all_users", "users_file"])]
     user: Option<String>,
     /// Items that an unknown user has interacted with
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
@@ -26,6 +26,14 @@ pub struct Args {
     /// Items of the visit in progress, first to last, for a model that learnt from sessions
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',', conflicts_with_all = ["user", "items", "explain"])]
     session: Vec<String>,
+    /// Write a file of the lists of all users
+    #[arg(long, requires = "output", conflicts_with_all = ["user", "items", "profile", "session", "explain", "json"])]
+    all_users: bool,
+    /// Write a file of the lists of the users whose ids are the lines of this file
+    #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["all_users", "user", "items", "profile", "session", "explain", "json"])]
+    users_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: all_lists::Output,
     /// Number of items to list
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
@@ -74,6 +82,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return for_session(&args);
     }
     let model = offline::read_model(&args.model)?;
+    if args.all_users || args.users_file.is_some() {
+        let users = match &args.users_file {
+            Some(path) => all_lists::users_of_file(&model, path)?,
+            None => (0..model.users.len() as u32).collect(),
+        };
+        return all_lists::write(&model, Subjects::Users(&users), &args.wanted(), &args.output);
+    }
     if let Some(profile) = &args.profile {
         return for_profile(&args, &model, profile);
     }

@@ -70,6 +70,9 @@ pub mod webhooks;
 /// Tables of other servers that projects read by themselves.
 pub mod data_sources;
 
+/// The lists of all users or items, delivered on request or by the clock.
+pub mod destinations;
+
 /// From files to an endpoint in one call.
 pub mod studio;
 
@@ -104,6 +107,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         off_policy::Docs::openapi(),
         webhooks::Docs::openapi(),
         data_sources::Docs::openapi(),
+        destinations::Docs::openapi(),
         studio::Docs::openapi(),
         studio::airec::Docs::openapi(),
     ]

@@ -47,8 +47,9 @@ const ML: [&str; 32] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 25] = [
+const PLATFORM: [&str; 26] = [
     "words",
+    "whole_file",
     "children",
     "clock",
     "nearest",

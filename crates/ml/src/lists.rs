@@ -73,6 +73,11 @@ pub(crate) struct WantedNumbers<'a> {
 }
 
 impl WantedNumbers<'_> {
+    /// Returns the requested length of a list.
+    pub fn length(&self) -> usize {
+        self.cutoff
+    }
+
     /// Returns how many of the best items to find first.
     pub fn depth(&self) -> usize {
         if self.diversity > 0.0 { diversity::candidates_for(self.cutoff) } else { self.cutoff }

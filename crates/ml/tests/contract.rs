@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use recotem_ml::algorithms::{
     AlgorithmInfo, Base, ColdMap, Control, NewItems, ParameterKind, Recommender, TrainInput, TrainShape, extend,
 };
-use recotem_ml::artifact::{Described, TrainedModel, Wanted};
+use recotem_ml::artifact::{Described, ListBlock, Subjects, TrainedModel, Wanted};
 use recotem_ml::context::Context;
 use recotem_ml::error::{MlError, MlResult};
 use recotem_ml::features::{FeatureSpec, FeatureTableBuilder, Field, FieldKind};
@@ -183,6 +183,73 @@ fn lists_are_those_of_the_scores_however_many_are_asked_for() {
         assert_eq!(model.model.user_vector(&[0, 2]).unwrap().is_some(), model.model.factors().is_some(), "{}", info.name);
         assert!(!model.model.user_vector(&[ITEMS as u32]).is_ok_and(|vector| vector.is_some()), "{}", info.name);
     }
+}
+
+/// Returns the lists of a batch, in its order.
+fn lists(model: &TrainedModel, of: Subjects<'_>, wanted: &Wanted<'_>, ctx: &Context) -> MlResult<Vec<(u32, Vec<(u32, f32)>)>> {
+    let mut all = Vec::new();
+    let shape = |block: ListBlock<'_>| Ok(block.subjects.iter().copied().zip(block.lists).collect::<Vec<_>>());
+    let take = |some: Vec<(u32, Vec<(u32, f32)>)>| {
+        all.extend(some);
+        Ok::<_, MlError>(())
+    };
+    model.list_in_blocks(of, wanted, ctx, shape, take)?;
+    Ok(all)
+}
+
+#[test]
+fn lists_of_all_users_and_items_are_those_of_each() {
+    let users: Vec<u32> = (0..USERS as u32).rev().cycle().take(3 * USERS).collect();
+    let items: Vec<u32> = (0..ITEMS as u32).collect();
+    let ids = |items: &[usize]| -> Vec<String> { items.iter().map(|item| format!("Sigur Rós/{item:03}")).collect() };
+    let (allow, deny) = (ids(&[1, 3, 5, 7, 9, 11, 12, 14]), ids(&[1, 14]));
+    for info in matrix_algorithms() {
+        let model = trained(info, 2);
+        // Networks score several users in other steps than one.
+        let same = |list: &[(u32, f32)], single: &[(u32, f32)]| match info.short {
+            "MultVAE" => {
+                let close = |(a, b): (&(u32, f32), &(u32, f32))| (a.1 - b.1).abs() <= 1e-5 * a.1.abs().max(1e-3);
+                list.len() == single.len() && list.iter().zip(single).all(close)
+            }
+            _ => list == single,
+        };
+        for (allow, diversity, exclude_seen) in [(None, 0.0, true), (Some(&allow[..]), 0.0, true), (None, 0.4, false)] {
+            let wanted = Wanted { allow, deny: &deny, diversity, exclude_seen, ..Wanted::best(3) };
+            for threads in [1, 3] {
+                let context = Context::new(0, threads);
+                let of_users = lists(&model, Subjects::Users(&users), &wanted, &context).unwrap();
+                assert!(of_users.iter().map(|(user, _)| user).eq(&users), "{}: all users in order", info.name);
+                for (user, list) in of_users {
+                    let single = model.rank_for_user(user, &wanted).unwrap();
+                    assert!(same(&list, &single), "{} for user {user}: {list:?} {single:?}", info.name);
+                }
+                for (item, list) in lists(&model, Subjects::Items(&items), &wanted, &context).unwrap() {
+                    let single = model.rank_related(&[model.items.get(item).to_owned()], &wanted).unwrap();
+                    assert_eq!(list, single, "{} for item {item}", info.name);
+                }
+            }
+        }
+        let cancelled = Context::new(0, 1).with_cancel(Arc::new(AtomicBool::new(true)));
+        let ended = lists(&model, Subjects::Users(&users), &Wanted::best(3), &cancelled);
+        assert_eq!(ended.err(), Some(MlError::Cancelled), "{}", info.name);
+        assert_eq!(lists(&model, Subjects::Users(&[]), &Wanted::best(3), &Context::new(0, 2)), Ok(Vec::new()));
+    }
+}
+
+#[test]
+fn blocks_arrive_in_order_and_an_error_ends_them() {
+    let info = find("TopPop").unwrap();
+    let model = trained(info, 1);
+    let users: Vec<u32> = (0..20_000).map(|at| at % USERS as u32).collect();
+    let mut firsts = Vec::new();
+    let shape = |block: ListBlock<'_>| Ok::<_, MlError>(block.subjects.len());
+    let take = |n: usize| {
+        firsts.push(n);
+        if firsts.len() == 2 { Err(MlError::TimedOut) } else { Ok(()) }
+    };
+    let ended = model.list_in_blocks(Subjects::Users(&users), &Wanted::best(1), &Context::new(0, 2), shape, take);
+    assert_eq!((ended, firsts.len()), (Err(MlError::TimedOut), 2));
+    assert!(firsts[0] < users.len(), "several blocks");
 }
 
 #[test]

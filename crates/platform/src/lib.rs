@@ -25,4 +25,5 @@ pub mod shares;
 pub use recotem_tabular as tabular;
 pub mod telemetry;
 pub mod vault;
+pub mod whole_file;
 pub mod words;

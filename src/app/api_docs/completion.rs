@@ -38,6 +38,7 @@ const TAGS: &[(&str, &str)] = &[
     ("conversion_event", "What visitors did with recommendations."),
     ("retraining_schedule", "Retraining on a schedule."),
     ("retraining_run", "The runs of schedules."),
+    ("destination", "The lists of all users or items, delivered on request or by the clock."),
     ("app", "Other programs that use the predictions of a project, and how much."),
     ("webhook_endpoint", "Addresses that are told what happens in a project."),
     ("notification", "What happened in the projects of the caller."),

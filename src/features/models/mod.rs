@@ -25,6 +25,7 @@ pub use cache::{Items, ModelCache};
 pub use engine::{engine_context, training_deadline};
 pub use error::ModelError;
 pub use model::{ModelStatus, TrainModel, TrainedModel};
+pub use opening::{Patience, open_with_items};
 pub use ready::ReadyModel;
 pub use recommend::{LARGEST_CUTOFF, Scored};
 pub use resigning::{Resigned, resign};

@@ -29,6 +29,9 @@ wire_enum! {
         RetrainingRefusedByGate = "retraining.refused_by_gate",
         DataReady = "data.ready",
         DataFailed = "data.failed",
+        /// The lists of a destination were delivered.
+        DeliverySucceeded = "delivery.succeeded",
+        DeliveryFailed = "delivery.failed",
         /// Sent on request, to one endpoint.
         WebhookTest = "webhook.test",
         /// An endpoint was switched off because its deliveries fail.

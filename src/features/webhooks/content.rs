@@ -45,6 +45,7 @@ pub fn link_path(topic: Topic, project: i64, data: &Value) -> Option<String> {
         Topic::AbTestSignificant | Topic::AbTestEnded => page_of("ab-tests", "ab_test"),
         Topic::RetrainingCompleted | Topic::RetrainingSkipped | Topic::RetrainingRefusedByGate => page("retraining"),
         Topic::DataReady | Topic::DataFailed => page_of("data", "training_data"),
+        Topic::DeliverySucceeded | Topic::DeliveryFailed => page("destinations"),
         Topic::WebhookDisabled => page("integrations"),
         Topic::StudioReady | Topic::StudioFailed => {
             Some(number("studio").map_or_else(|| "/studio".to_owned(), |id| format!("/studio/{id}")))

@@ -101,6 +101,8 @@ async fn a_key_reaches_nothing_beyond_its_project() {
             "feature_sets",
             "feature_measurements",
             "studio_runs",
+            "destinations",
+            "deliveries",
             "api_keys",
             "split_configs",
             "evaluation_configs",

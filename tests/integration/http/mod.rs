@@ -27,6 +27,7 @@ mod data_connections;
 mod data_sources;
 mod datasets;
 mod deletions;
+mod destinations;
 mod disk;
 mod events;
 mod fairness;

@@ -11,6 +11,7 @@ use recotem::features::audit::Action;
 use recotem::features::data_sources::{Cause, FollowUp, Mode, NullCursor, RunState, Target};
 use recotem::features::datasets::{Standing, TrainingDataStatus};
 use recotem::features::deployments::SlotChangeAction;
+use recotem::features::destinations::{DeliveryCause, DeliveryState, ListFormat, ListKind};
 use recotem::features::evaluation::{Scheme, TargetMetric};
 use recotem::features::events::EventType;
 use recotem::features::feature_measurements::MeasurementStatus;
@@ -41,6 +42,12 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("data_sources.mode", Mode::words()),
         ("data_sources.null_cursor", NullCursor::words()),
         ("data_sources.target", Target::words()),
+        ("deliveries.cause", DeliveryCause::words()),
+        ("deliveries.format", ListFormat::words()),
+        ("deliveries.lists", ListKind::words()),
+        ("deliveries.state", DeliveryState::words()),
+        ("destinations.format", ListFormat::words()),
+        ("destinations.lists", ListKind::words()),
         ("evaluation_configs.target_metric", TargetMetric::words()),
         ("feature_measurements.status", MeasurementStatus::words()),
         ("event_daily_counts.event_type", EventType::words()),

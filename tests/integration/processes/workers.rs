@@ -114,6 +114,48 @@ async fn a_measurement_outlives_the_worker_that_runs_it() {
     assert_eq!(ended["progress"]["done"], ended["progress"]["total"], "{ended}");
 }
 
+/// Returns the rows of a delivered file of CSV in the order of the file, without the scores.
+fn entries(csv: &[u8]) -> Vec<String> {
+    let rows = std::str::from_utf8(csv).expect("text").lines().skip(1);
+    rows.map(|row| row.rsplit_once(',').expect("columns").0.to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_outlives_the_worker_that_runs_it() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let url = Some(database.db.url());
+    let (_server, address) = Process::serve(&["--no-worker"], folder.path(), url);
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    let (project, data) = project_with_data(&admin).await;
+    let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "CosineKNNRecommender" });
+    let configuration = admin.post("model_configuration/", configuration).await.expect(201).id();
+    let model = json!({ "configuration": configuration, "data_loc": data });
+    let model = admin.post("trained_model/", model).await.expect(201).id();
+    let first = Process::start(&["worker"], folder.path(), url);
+    admin.wait_for(&format!("trained_model/{model}/"), |model| model["status"] == "COMPLETED").await;
+    let destination = json!({ "project": project, "name": "d", "model": model, "format": "csv" });
+    let destination = admin.post("destination/", destination).await.expect(201).id();
+    // Parts of one list, and so slow that it can be killed between them.
+    let mut connection = database.db.conn().await.expect("a connection");
+    let small = "CREATE FUNCTION one_list() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.part_lists := 1; RETURN NEW; END';
+        CREATE TRIGGER one_list BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION one_list()";
+    connection.batch_execute(small).await.expect("a trigger");
+    let delivery = admin.post(&format!("destination/{destination}/run/"), json!({})).await.expect(201).id();
+    let delivery = format!("delivery/{delivery}/");
+    admin.wait_for(&delivery, |delivery| delivery["lists"].as_i64() > Some(5)).await;
+    first.kill();
+    queue::give_up_leases(&mut connection, None).await.expect("the queue answers");
+    let _second = Process::start(&["worker"], folder.path(), url);
+    let ended = admin.wait_for(&delivery, |delivery| delivery["state"] == "succeeded").await;
+    assert_eq!((&ended["lists"], &ended["rows"]), (&json!(400), &json!(4_000)), "{ended}");
+    let interrupted = admin.get(&format!("{delivery}download/")).await.expect(200).bytes;
+    let again = admin.post(&format!("destination/{destination}/run/"), json!({})).await.expect(201).id();
+    admin.wait_for(&format!("delivery/{again}/"), |delivery| delivery["state"] == "succeeded").await;
+    let at_once = admin.get(&format!("delivery/{again}/download/")).await.expect(200).bytes;
+    assert_eq!(entries(&interrupted), entries(&at_once));
+    assert_eq!(entries(&interrupted).len(), 4_000);
+}
+
 /// Returns the number of statements that wait for another transaction.
 async fn n_locked_out(database: &TestDatabase) -> i64 {
     #[derive(diesel::QueryableByName)]

@@ -71,6 +71,7 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     .await;
     ids.insert("studio", owner.get("studio/").await.expect(200).body["results"][0]["id"].as_i64().expect("a run"));
     ids.extend(traffic(owner, &ids).await);
+    ids.extend(deliveries(app, owner, &ids).await);
     ids.extend(people(app, owner, project).await);
     ids.extend(other_programs(app, owner, project).await);
     ids.extend(sources(app, owner, &ids).await);
@@ -127,6 +128,25 @@ async fn traffic(owner: &Caller, ids: &Ids) -> Ids {
         ("retraining_schedule", schedule),
         ("retraining_run", newest("retraining_run/").await),
     ])
+}
+
+/// Creates a destination whose lists were delivered. Its file is stored as the job would have.
+async fn deliveries(app: &TestApp, owner: &Caller, ids: &Ids) -> Ids {
+    let (model, destination) =
+        (ids["trained_model"], json!({ "project": ids["project"], "name": "d", "slot": ids["deployment_slot"] }));
+    let destination = owner.post("destination/", destination).await.expect(201).id();
+    app.execute(&format!(
+        "INSERT INTO deliveries (project_id, destination_id, cause, state, lists, cutoff, exclude_seen, diversity, format,
+            trained_model_id, part_lists)
+         SELECT project_id, id, 'manual', 'succeeded', lists, cutoff, exclude_seen, diversity, format, {model}, 1
+         FROM destinations WHERE id = {destination};
+         UPDATE deliveries SET storage_key = 'deliveries/' || id || '.parquet', bytes = 5, done = 1, total = 1
+         WHERE destination_id = {destination}"
+    ))
+    .await;
+    let delivery = owner.get("delivery/").await.expect(200).body["results"][0]["id"].as_i64().expect("a delivery");
+    app.services.blobs.write(&format!("deliveries/{delivery}.parquet"), b"lists").expect("a file");
+    BTreeMap::from([("destination", destination), ("delivery", delivery)])
 }
 
 /// Creates a guest in the organisation of the project, an invitation to it, and the session of its owner.

@@ -244,6 +244,8 @@ export const people = {
     feature_sets: 'Feature set',
     feature_measurements: 'Feature measurement',
     studio: 'Studio run',
+    destination: 'Destination',
+    delivery: 'Delivery',
   },
   blocked: {
     title: 'Still in use',

@@ -261,6 +261,8 @@ export const people: Pick<
     feature_sets: '特徴量セット',
     feature_measurements: '特徴量の効果測定',
     studio: 'スタジオの実行',
+    destination: '配信先',
+    delivery: '配信',
   },
   blocked: {
     title: '使用中です',

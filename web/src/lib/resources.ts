@@ -27,6 +27,8 @@ export const RESOURCES = [
   'feature_sets',
   'feature_measurements',
   'studio',
+  'destination',
+  'delivery',
 ] as const
 
 export function useResourceName() {

@@ -16,6 +16,7 @@ export const TOPIC_GROUPS: { key: string; icon: string; topics: Topic[] }[] = [
   },
   { key: 'data', icon: 'pi-database', topics: ['data.ready', 'data.failed'] },
   { key: 'sources', icon: 'pi-link', topics: ['source.succeeded', 'source.held', 'source.failed'] },
+  { key: 'deliveries', icon: 'pi-upload', topics: ['delivery.succeeded', 'delivery.failed'] },
   { key: 'studio', icon: 'pi-bolt', topics: ['studio.ready', 'studio.failed'] },
   { key: 'webhooks', icon: 'pi-send', topics: ['webhook.disabled'] },
   { key: 'recommendations', icon: 'pi-list', topics: ['recommendation.served'] },
@@ -40,5 +41,5 @@ export type Tone = 'good' | 'bad' | 'plain'
 /** Returns whether a topic is good news, bad news or neither. */
 export function toneOf(topic: string): Tone {
   if (/\.(failed|disabled|held|refused_by_gate)$/.test(topic)) return 'bad'
-  return /\.(trained|completed|ready|significant)$/.test(topic) ? 'good' : 'plain'
+  return /\.(trained|completed|ready|significant|succeeded)$/.test(topic) ? 'good' : 'plain'
 }

@@ -1,5 +1,7 @@
 //! Models whose scores are products of fixed factors: truncated SVD and NMF.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::padding::{compact, pad};
@@ -31,6 +33,8 @@ pub(super) struct FactorModel {
     items: Vec<f32>,
     /// itemsᵀ · items, padded; only where folding in needs it.
     gram: Vec<f32>,
+    /// The length of each item, computed when similar items are first requested.
+    lengths: OnceLock<Vec<f32>>,
 }
 
 /// Most sweeps of coordinate descent for one unseen user.
@@ -45,7 +49,7 @@ impl FactorModel {
             FoldIn::Projection => Vec::new(),
             FoldIn::NonNegative { .. } => narrow(&linalg::gram(&items, padded(k))),
         };
-        FactorModel { k, fold_in, users, items, gram }
+        FactorModel { k, fold_in, users, items, gram, lengths: OnceLock::new() }
     }
 
     /// Reads back a model that folds in by projection.
@@ -122,10 +126,9 @@ impl Recommender for FactorModel {
         check_items(self, &[item], out)?;
         self.as_factors().score(self.item(item), out);
         let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
-        let own = length(self.item(item));
-        for (score, row) in out.iter_mut().zip(self.items.chunks_exact(self.width())) {
-            *score /= (own * length(row)).max(f32::MIN_POSITIVE);
-        }
+        let lengths = self.lengths.get_or_init(|| self.items.chunks_exact(self.width()).map(length).collect());
+        let own = lengths[item as usize];
+        out.iter_mut().zip(lengths).for_each(|(score, length)| *score /= (own * length).max(f32::MIN_POSITIVE));
         Ok(())
     }
 

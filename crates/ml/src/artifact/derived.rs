@@ -23,6 +23,8 @@ pub(super) struct Working {
     pub search: item_index::Scratch,
     /// Of users who are searched for together.
     pub searches: Vec<item_index::Scratch>,
+    /// Of many users.
+    pub tiles: item_index::Tiles,
     pub scores: Vec<f32>,
 }
 

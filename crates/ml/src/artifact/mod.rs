@@ -1,5 +1,6 @@
 //! A trained model as one safetensors file with a detached signature.
 
+mod batch;
 mod cold_start;
 mod derived;
 mod explain;
@@ -21,6 +22,7 @@ use crate::registry;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
+pub use self::batch::{BATCH_BYTES_PER_THREAD, ListBlock, Subjects, in_blocks};
 pub use self::cold_start::{Addition, ColdStart, Described, NewItems, NewRows, item_encoder};
 pub use self::derived::Derived;
 pub use self::hybrid::{Anchors, Person};

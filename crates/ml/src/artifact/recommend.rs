@@ -28,6 +28,8 @@ const BLOCK: usize = 1 << 20;
 const MOST_AT_ONCE: usize = 32;
 /// Most users searched for at once. More would save little, and each has buffers.
 const MOST_SEARCHED_AT_ONCE: usize = 8;
+/// The same by tiles, of which the items are read once for all.
+const MOST_IN_TILES: usize = 96;
 
 impl TrainedModel {
     /// Recommends the best items to a known user; `None` when the user is not known.
@@ -57,17 +59,26 @@ impl TrainedModel {
     /// Returns the numbers of the items that [`Self::recommend_users_as`] lists for users of given numbers, with their scores.
     pub fn rank_for_users(&self, users: &[Option<u32>], wanted: &Wanted<'_>) -> Vec<Option<Vec<(u32, f32)>>> {
         let wanted = wanted.in_numbers(&self.items);
-        self.with_working(|working| {
-            if let Some(factors) = self.model.factors() {
-                let of_block = |users: &[Option<u32>]| self.search_for_block(users, &factors, &wanted, working);
-                return users.chunks(MOST_SEARCHED_AT_ONCE).flat_map(of_block).collect();
-            }
-            if self.model.scores_one_by_one() {
-                return users.iter().map(|user| self.list(For::User((*user)?), &wanted, working)).collect();
-            }
-            let at_once = (BLOCK / self.items.len().max(1)).clamp(1, MOST_AT_ONCE);
-            users.chunks(at_once).flat_map(|users| self.lists_of_block(users, &wanted, working)).collect()
-        })
+        self.with_working(|working| self.lists_for_users(users, &wanted, working))
+    }
+
+    /// Computes the lists of some users on the calling thread.
+    pub(super) fn lists_for_users(
+        &self,
+        users: &[Option<u32>],
+        wanted: &WantedNumbers<'_>,
+        working: &mut Working,
+    ) -> Vec<Option<Vec<(u32, f32)>>> {
+        if let Some(factors) = self.model.factors() {
+            let of_block = |users: &[Option<u32>]| self.search_for_block(users, &factors, wanted, working);
+            let at_once = if self.index(&factors).searches_by_tiles() { MOST_IN_TILES } else { MOST_SEARCHED_AT_ONCE };
+            return users.chunks(at_once).flat_map(of_block).collect();
+        }
+        if self.model.scores_one_by_one() {
+            return users.iter().map(|user| self.list(For::User((*user)?), wanted, working)).collect();
+        }
+        let at_once = (BLOCK / self.items.len().max(1)).clamp(1, MOST_AT_ONCE);
+        users.chunks(at_once).flat_map(|users| self.lists_of_block(users, wanted, working)).collect()
     }
 
     fn search_for_block(
@@ -83,9 +94,14 @@ impl TrainedModel {
         };
         let asked: Vec<Option<(&[f32], Candidates<'_>)>> = users.iter().copied().map(asked).collect();
         let known: Vec<(&[f32], Candidates<'_>)> = asked.iter().copied().flatten().collect();
-        working.searches.resize_with(known.len().max(working.searches.len()), Scratch::default);
         let index = self.index(factors);
-        let mut lists = index.best_of_each(factors.items, &known, wanted.depth(), &mut working.searches).into_iter();
+        let best = if index.searches_by_tiles() {
+            index.best_of_many(factors.items, &known, wanted.depth(), &mut working.tiles)
+        } else {
+            working.searches.resize_with(known.len().max(working.searches.len()), Scratch::default);
+            index.best_of_each(factors.items, &known, wanted.depth(), &mut working.searches)
+        };
+        let mut lists = best.into_iter();
         let list = |asked: Option<_>| asked.and_then(|_| lists.next()).map(|best| wanted.finish(best, || self.by_item()));
         asked.into_iter().map(list).collect()
     }
@@ -148,11 +164,19 @@ impl TrainedModel {
             return None;
         }
         let wanted = Wanted { exclude_seen: true, ..*wanted }.in_numbers(&self.items);
-        self.with_working(|working| {
-            self.add_likenesses(&group, &mut working.scores)?;
-            let best = top_k(&working.scores, wanted.depth(), &wanted.candidates(&group));
-            Some(wanted.finish(best, || self.by_item()))
-        })
+        self.with_working(|working| self.list_related(&group, &wanted, working))
+    }
+
+    /// Computes the list of a group on the calling thread; `wanted` excludes what is seen.
+    pub(super) fn list_related(
+        &self,
+        group: &[u32],
+        wanted: &WantedNumbers<'_>,
+        working: &mut Working,
+    ) -> Option<Vec<(u32, f32)>> {
+        self.add_likenesses(group, &mut working.scores)?;
+        let best = top_k(&working.scores, wanted.depth(), &wanted.candidates(group));
+        Some(wanted.finish(best, || self.by_item()))
     }
 
     /// Computes the sum of the similarities of each item to those of a group.

@@ -15,8 +15,10 @@ mod bytes;
 mod search;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub use search::Scratch;
+pub use tiles::Tiles;
 
 use crate::algorithms::Factors;
 use crate::simd::{Aligned, BYTE_GROUP, BYTE_PANEL, BYTE_ZERO, Kernels};
@@ -30,6 +32,8 @@ pub struct ItemIndex {
     width: usize,
     /// Item at each place.
     order: Vec<u32>,
+    /// Place of each item.
+    places: Vec<u32>,
     /// Length of the longest row; infinite when some number is not finite.
     longest: f32,
     /// Bytes of the items, in the layout of [`crate::simd::BytePanels`]; places beyond the last item are zero.
@@ -49,6 +53,8 @@ impl ItemIndex {
         let lengths: Vec<f32> = (0..n_items as u32).map(|item| round_up(bytes::length(row(item)))).collect();
         let mut order: Vec<u32> = (0..n_items as u32).collect();
         order.sort_by(|&a, &b| lengths[b as usize].total_cmp(&lengths[a as usize]));
+        let mut places = vec![0u32; n_items];
+        order.iter().enumerate().for_each(|(place, &item)| places[item as usize] = place as u32);
         let n_panels = n_items.div_ceil(BYTE_PANEL);
         let mut index = ItemIndex {
             kernels: Kernels::detect(),
@@ -59,6 +65,7 @@ impl ItemIndex {
             lengths: order.iter().step_by(BYTE_PANEL).map(|&item| lengths[item as usize]).collect(),
             blurs: vec![0.0; n_panels],
             order,
+            places,
         };
         let all: &mut [u8] = bytemuck::cast_slice_mut(&mut index.bytes);
         all.fill(BYTE_ZERO);
@@ -78,6 +85,7 @@ impl ItemIndex {
 
     /// Returns the bytes held on the heap.
     pub fn heap_bytes(&self) -> u64 {
-        (self.bytes.len() + self.scales.len() + self.order.len() + self.lengths.len() + self.blurs.len()) as u64 * 4
+        let numbers = [&self.scales, &self.lengths, &self.blurs].map(Vec::len).iter().sum::<usize>();
+        (self.bytes.len() + numbers + self.order.len() + self.places.len()) as u64 * 4
     }
 }

@@ -91,7 +91,7 @@ impl ItemIndex {
         searched.map(list).collect()
     }
 
-    fn is_worth_searching(&self, user: &[f32], k: usize, candidates: &Candidates<'_>) -> bool {
+    pub(super) fn is_worth_searching(&self, user: &[f32], k: usize, candidates: &Candidates<'_>) -> bool {
         let n_allowed = candidates.allow.map_or(self.order.len(), <[u32]>::len);
         let longest = f64::from(self.longest);
         // Comparisons with NaN are false.
@@ -171,7 +171,7 @@ impl ItemIndex {
     /// For factors `u` and `x` that bytes approximate up to `δu` and `δx`, the products of the factors and of their
     /// approximations differ by at most ‖u‖ ‖δx‖ + ‖δu‖ (‖x‖ + ‖δx‖). Rounding adds no more than `slack` times the product of the
     /// lengths: a sum of `width` products in 16 lanes, and a few steps in comparing.
-    fn panels<'a>(&'a self, length: f64, user: Rounded, rounded: &[i8], groups: &'a [ByteGroup]) -> BytePanels<'a> {
+    pub(super) fn panels<'a>(&'a self, length: f64, user: Rounded, rounded: &[i8], groups: &'a [ByteGroup]) -> BytePanels<'a> {
         let slack = (self.width / 16 + 32) as f64 * f64::from(f32::EPSILON);
         let scale = f64::from(user.scale);
         let length = length + user.off;

@@ -21,7 +21,7 @@ fn bits(list: Vec<(u32, f32)>) -> Vec<(u32, u32)> {
 /// Searches with every instruction set, with the same scratch, and compares the lists.
 fn check(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) {
     let wanted = naive(items, user, k, candidates);
-    let mut scratch = Scratch::default();
+    let (mut scratch, mut tiles) = (Scratch::default(), Tiles::default());
     for kernels in Kernels::all() {
         let index = ItemIndex { kernels, ..ItemIndex::new(&Factors { users: &[], items, width: user.len() }) };
         for _ in 0..2 {
@@ -36,6 +36,11 @@ fn check(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) {
         let lists = index.best_of_each(items, &users, k, &mut scratches);
         for ((user, candidates), list) in users.iter().zip(lists) {
             assert_eq!(bits(list), naive(items, user, k, candidates), "{kernels:?}, several users at once");
+        }
+        let many: Vec<_> = users.iter().copied().cycle().take(20).collect();
+        let lists = index.best_of_many(items, &many, k, &mut tiles);
+        for ((user, candidates), list) in many.iter().zip(lists) {
+            assert_eq!(bits(list), naive(items, user, k, candidates), "{kernels:?}, many users at once");
         }
     }
 }

@@ -12,6 +12,7 @@
 mod aligned;
 mod bfloat_panels;
 mod byte_panels;
+mod byte_tiles;
 mod coordinate_descent;
 mod descent;
 mod elementwise;
@@ -30,6 +31,7 @@ mod x86;
 pub use aligned::Aligned;
 pub use bfloat_panels::{BfloatKernels, Words, round_to_bfloat};
 pub use byte_panels::{BYTE_GROUP, BYTE_PANEL, BYTE_ZERO, ByteGroup, BytePanels, Near};
+pub use byte_tiles::{BYTE_TILE, ByteTile, NearTile};
 pub use coordinate_descent::Penalty;
 pub use descent::Descent;
 pub use elementwise::AdamStep;

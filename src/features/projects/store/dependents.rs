@@ -186,6 +186,7 @@ pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     dependents.extend(measurements(connection, kind, id, LIVE).await?);
     dependents.extend(studio_runs(connection, kind, id).await?);
     dependents.extend(source_runs(connection, kind, id).await?);
+    dependents.extend(deliveries(connection, kind, id).await?);
     Ok(dependents)
 }
 
@@ -204,6 +205,16 @@ async fn studio_runs(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     let runs = kind.studio_runs();
     let sql = format!("SELECT r.id, r.name FROM studio_runs r WHERE r.state = 'running' AND {runs} ORDER BY r.id");
     found(connection, "studio", sql, id).await
+}
+
+/// Lists the deliveries in progress whose lists are those of a model which would be deleted.
+async fn deliveries(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let sql = format!(
+        "SELECT v.id, d.name FROM deliveries v JOIN destinations d ON d.id = v.destination_id \
+         JOIN trained_models m ON m.id = v.trained_model_id WHERE v.state IN ('queued', 'running') AND {} ORDER BY v.id",
+        kind.models()
+    );
+    found(connection, "delivery", sql, id).await
 }
 
 /// Lists tuning jobs in one of the states.

@@ -8,7 +8,7 @@ use super::dependents::Kind;
 use crate::features::projects::shares::Usage;
 
 /// Folders of the file store whose files are named by rows; files of other folders are never swept.
-pub const FOLDERS: [&str; 6] = ["uploads", "unpacked", "prepared", "rejected", "metadata", "models"];
+pub const FOLDERS: [&str; 7] = ["uploads", "unpacked", "prepared", "rejected", "metadata", "models", "deliveries"];
 
 /// The files of an upload `d`: the prepared form, the rejected rows and the decompressed copy have the name of the original.
 const OF_DATA: &str = "SELECT f.key FROM training_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key),
@@ -24,6 +24,13 @@ const OF_METADATA: &str = "SELECT f.key FROM item_meta_data d, LATERAL (VALUES (
 const OF_MODELS: &str =
     "SELECT f.key FROM trained_models m, LATERAL (VALUES (m.storage_key), (m.storage_key || '.sig')) AS f (key)";
 
+/// The files of deliveries `v`.
+const OF_DELIVERIES: &str = "SELECT v.storage_key AS key FROM deliveries v";
+
+/// Those of the keys in `$1` that are parts of deliveries in progress.
+const PARTS: &str = "SELECT p.key FROM unnest($1) AS p (key) JOIN deliveries v
+    ON v.state IN ('queued', 'running') AND p.key LIKE 'deliveries/' || v.id || '.part-%'";
+
 #[derive(QueryableByName)]
 struct File {
     #[diesel(sql_type = Text)]
@@ -32,15 +39,15 @@ struct File {
 
 /// Lists the files to delete with the object, with those of everything that is deleted with it.
 pub async fn files_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<String>> {
-    let (data, metadata) = match kind {
-        Kind::Project => ("d.project_id = $1", "d.project_id = $1"),
-        Kind::TrainingData => ("d.id = $1", "false"),
-        Kind::ItemMetaData => ("false", "d.id = $1"),
-        _ => ("false", "false"),
+    let (data, metadata, deliveries) = match kind {
+        Kind::Project => ("d.project_id = $1", "d.project_id = $1", "v.project_id = $1"),
+        Kind::TrainingData => ("d.id = $1", "false", "false"),
+        Kind::ItemMetaData => ("false", "d.id = $1", "false"),
+        _ => ("false", "false", "false"),
     };
     let sql = format!(
-        "SELECT key FROM ({OF_DATA} WHERE {data} UNION {OF_METADATA} WHERE {metadata} UNION {OF_MODELS} WHERE {}) AS files \
-         WHERE key IS NOT NULL",
+        "SELECT key FROM ({OF_DATA} WHERE {data} UNION {OF_METADATA} WHERE {metadata} UNION {OF_DELIVERIES} WHERE {deliveries} \
+         UNION {OF_MODELS} WHERE {}) AS files WHERE key IS NOT NULL",
         kind.models()
     );
     let files: Vec<File> = diesel::sql_query(sql).bind::<BigInt, _>(id).load(connection).await?;
@@ -79,7 +86,7 @@ pub async fn lock_stored_bytes(connection: &mut AsyncPgConnection, tenant: &str)
 pub async fn unnamed(connection: &mut AsyncPgConnection, keys: Vec<String>) -> QueryResult<Vec<String>> {
     let sql = format!(
         "SELECT key FROM unnest($1) AS known (key) \
-         EXCEPT ({OF_DATA} UNION ALL {OF_METADATA} UNION ALL {OF_MODELS})"
+         EXCEPT ({OF_DATA} UNION ALL {OF_METADATA} UNION ALL {OF_MODELS} UNION ALL {OF_DELIVERIES} UNION ALL {PARTS})"
     );
     let files: Vec<File> = diesel::sql_query(sql).bind::<Array<Text>, _>(keys).load(connection).await?;
     Ok(files.into_iter().map(|file| file.key).collect())

@@ -159,6 +159,11 @@ fn looking() -> Vec<Row> {
         row("GET", "/airec/project/{id}/recommendations", Object(viewer), 200).query("user_id=u1"),
         row("GET", "/airec/api/apps", List, 200),
         row("GET", "/airec/api/apps/usage", List, 200),
+        row("GET", "destination/", List, 200),
+        row("GET", "destination/{id}/", Object(viewer), 200),
+        row("GET", "delivery/", List, 200),
+        row("GET", "delivery/{id}/", Object(viewer), 200),
+        row("GET", "delivery/{id}/download/", Object(viewer), 200),
         row("GET", "studio/", List, 200),
         row("GET", "studio/{id}/", Object(viewer), 200),
         row("GET", "item/{item}/", Object(viewer), 200).query("project={project}"),
@@ -370,6 +375,10 @@ fn source(ids: &Ids) -> Value {
         "cursor_column": "written" })
 }
 
+fn destination(ids: &Ids) -> Value {
+    json!({ "project": ids["project"], "name": "d", "slot": ids["deployment_slot"] })
+}
+
 fn endpoint(ids: &Ids) -> Value {
     json!({ "project": ids["project"], "url": "https://receiver.example/hook" })
 }
@@ -414,6 +423,11 @@ fn changing() -> Vec<Row> {
         // The run has not begun.
         row("POST", "studio/{id}/demo_key/", ObjectForPeople(admin), 409),
         row("POST", "studio/{id}/cancel/", Object(editor), 200),
+        // The delivery has succeeded.
+        row("POST", "delivery/{id}/cancel/", Object(editor), 409),
+        row("POST", "delivery/{id}/retry/", Object(editor), 409),
+        row("PUT", "destination/{id}/", Object(editor), 200).json(destination),
+        row("PATCH", "destination/{id}/", Object(editor), 200).json(|_| json!({ "cutoff": 3 })),
     ]
 }
 
@@ -433,6 +447,7 @@ fn making() -> Vec<Row> {
         row("POST", "feature_sets/", Below(editor), 201).json(feature_set),
         row("POST", "feature_measurements/", Below(editor), 201)
             .json(|ids| json!({ "feature_set": ids["feature_sets"], "data": ids["training_data"] })),
+        row("POST", "destination/", Below(editor), 201).json(destination),
         row("POST", "training_data/", Below(editor), 201).file(),
         row("POST", "item_meta_data/", Below(editor), 201).file(),
         row("POST", "user_meta_data/", Below(editor), 201).file(),
@@ -466,6 +481,9 @@ fn removing() -> Vec<Row> {
         row("DELETE", "data_source/{id}/", ObjectForPeople(editor), 204),
         // Another source uses it.
         row("DELETE", "data_connection/{id}/", Rule::Organisation(admin), 409),
+        // Its slot is gone.
+        row("POST", "destination/{id}/run/", Object(editor), 409),
+        row("DELETE", "destination/{id}/", Object(editor), 204),
         row("DELETE", "feature_measurements/{id}/", Object(editor), 204),
         row("DELETE", "feature_sets/{id}/", Object(editor), 204),
         // A finished search refers to them.

@@ -1,0 +1,19 @@
+//! Destinations: the lists of all users of a project, or the related items of all its items, computed together and delivered as a
+//! file, on request or by the clock. Each time is a delivery, which a job computes in parts, so that one that is interrupted
+//! continues where it was.
+
+mod delivering;
+mod error;
+mod files;
+mod jobs;
+mod model;
+mod parts;
+mod routes;
+mod scheduler;
+mod service;
+mod store;
+
+pub use files::{Encoded, Entries, ListEncoder, ListFile, ListFormat, Naming, WriteError, Written};
+pub use model::{DeliverLists, DeliveryCause, DeliveryState, ListKind};
+pub use routes::{Docs, routes};
+pub use scheduler::{fire_due, keep_firing};
