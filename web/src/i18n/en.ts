@@ -4,6 +4,7 @@ import { integrations } from './en-integrations'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
+import { sources } from './en-sources'
 import { studio } from './en-studio'
 import { traffic } from './en-traffic'
 
@@ -56,10 +57,12 @@ export const en = {
     allProjects: 'All projects',
     overview: 'Overview',
     data: 'Data',
+    sources: 'Sources',
     features: 'Features',
     tuning: 'Tuning',
     models: 'Models',
     deployments: 'Deployments',
+    destinations: 'Destinations',
     abTests: 'A/B tests',
     retraining: 'Retraining',
     keys: 'API keys',
@@ -370,6 +373,7 @@ export const en = {
   ...people,
   ...reading,
   ...search,
+  ...sources,
   ...studio,
   ...traffic,
 }

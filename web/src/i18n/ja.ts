@@ -5,6 +5,7 @@ import { integrations } from './ja-integrations'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
+import { sources } from './ja-sources'
 import { studio } from './ja-studio'
 import { traffic } from './ja-traffic'
 
@@ -57,10 +58,12 @@ export const ja: Messages = {
     allProjects: 'プロジェクト一覧',
     overview: '概要',
     data: '学習データ',
+    sources: 'データソース',
     features: '特徴量',
     tuning: 'チューニング',
     models: 'モデル',
     deployments: 'デプロイ',
+    destinations: '出力先',
     abTests: 'A/B テスト',
     retraining: '再学習',
     keys: 'API キー',
@@ -376,6 +379,7 @@ export const ja: Messages = {
   ...people,
   ...reading,
   ...search,
+  ...sources,
   ...studio,
   ...traffic,
 }
