@@ -101,14 +101,7 @@ export interface Source extends SourceFields {
 }
 
 export type RunState =
-  | 'queued'
-  | 'running'
-  | 'succeeded'
-  | 'held'
-  | 'failed'
-  | 'cancelled'
-  | 'discarded'
-  | 'nothing_new'
+  'queued' | 'running' | 'succeeded' | 'held' | 'failed' | 'cancelled' | 'discarded' | 'nothing_new'
 /** The stages of a run in their order. */
 export const STAGES: StageName[] = ['counting', 'reading', 'preparing', 'checking', 'training']
 export type StageName = 'counting' | 'reading' | 'preparing' | 'checking' | 'training'

@@ -4,7 +4,8 @@ export const sources = {
     title: 'Sources',
     lead: 'Tables from which new interactions arrive automatically. Every run is checked before its rows are used.',
     connections: 'Connections',
-    connectionsLead: 'Servers of this organisation that can be read. Passwords are stored encrypted and never shown.',
+    connectionsLead:
+      'Servers of this organisation that can be read. Passwords are stored encrypted and never shown.',
     newConnection: 'New connection',
     noConnections: 'No connections yet',
     noConnectionsLead:
@@ -14,7 +15,6 @@ export const sources = {
     actionsOf: 'Actions for “{name}”',
     edit: 'Edit',
     test: 'Test',
-    testNow: 'Test connection',
     testing: 'Testing…',
     kinds: {
       postgresql: 'PostgreSQL',
@@ -108,7 +108,8 @@ export const sources = {
     rowsAbout: 'Rows (estimate)',
     size: 'Size',
     view: 'view',
-    noTables: 'There are no tables here that this user may read. Check its permissions, or choose another schema.',
+    noTables:
+      'There are no tables here that this user may read. Check its permissions, or choose another schema.',
     noTableMatch: 'No table matches.',
     tableRange: '{from}–{to} of {total}',
     sortBy: 'Sort by',
@@ -117,7 +118,8 @@ export const sources = {
     sql: 'Query',
     sqlHint:
       'One SELECT or WITH statement, without a semicolon. It runs in a read-only transaction with a time limit. New rows are filtered around it.',
-    sqlPlaceholder: 'SELECT customer_id, product_id, created_at FROM orders JOIN order_lines USING (order_id)',
+    sqlPlaceholder:
+      'SELECT customer_id, product_id, created_at FROM orders JOIN order_lines USING (order_id)',
     sqlNeeded: 'Enter a query that begins with SELECT or WITH.',
     columnsTitle: 'What the columns mean',
     columnsLead: 'The choices are guesses from names and types. Check them against the rows below.',
@@ -144,7 +146,8 @@ export const sources = {
     newRows: 'How new rows are found',
     modes: { incremental: 'By a column that grows', snapshot: 'Read everything each time' },
     modeHints: {
-      incremental: 'Each run reads only the rows since the run before, so it is fast and easy on your database.',
+      incremental:
+        'Each run reads only the rows since the run before, so it is fast and easy on your database.',
       snapshot: 'For small tables, or tables in which rows change. It is skipped while nothing has changed.',
     },
     cursor: 'Column',
@@ -169,20 +172,23 @@ export const sources = {
       'Rows younger than this wait for the next run, so that transactions that commit late are not missed. The clock is that of your database.',
     settleRange: 'Enter 0 to 10,080 minutes (a week).',
     checks: 'Checks',
-    checksLead: 'A run that breaks one of them is held: its rows are stored, but not used until a member accepts them.',
-    minRows: 'Hold if there are fewer rows than',
+    checksLead:
+      'A run that breaks one of them is held: its rows are stored, but not used until a member accepts them.',
+    minRows: 'Hold if rows are fewer than',
     maxDrop: 'Hold if rows drop by more than (%)',
     maxDropHint: 'Compared with the median of the last seven runs.',
-    maxNull: 'Hold if IDs or times are missing in more than (%)',
+    maxNull: 'Hold if missing IDs or times exceed (%)',
     unchecked: 'Empty: not checked.',
     percentRange: 'Enter a number from 0 to 100.',
     acceptsColumns: 'Accept new columns',
-    acceptsColumnsHint: 'Otherwise a run is held when columns are added. Removed columns and changed types always hold it.',
+    acceptsColumnsHint:
+      'Otherwise a run is held when columns are added. Removed columns and changed types always hold it.',
     withNullCursor: 'Read rows without a value in the growing column',
     withNullCursorHint: 'With every run. Otherwise they are skipped; each run says how many there are.',
     then: 'Then',
     retrains: 'Train a new model',
-    retrainsHint: 'Starts the retraining of this project with the new rows. Its gate decides whether the model is deployed.',
+    retrainsHint:
+      'Starts the retraining of this project with the new rows. Its gate decides whether the model is deployed.',
     learnsFromOne:
       'The retraining of this project learns from one upload only, which would be the rows of one run. Let it use all uploads.',
     noRetraining: 'This project has no retraining schedule yet.',
@@ -195,8 +201,7 @@ export const sources = {
 
     ready: 'Ready for the first run',
     tryTitle: 'Try it out',
-    readyLead:
-      'A dry run reads up to 10,000 rows through all checks and stores nothing.',
+    readyLead: 'A dry run reads up to 10,000 rows through all checks and stores nothing.',
     dryRun: 'Dry run',
     dryRunning: 'Reading up to 10,000 rows…',
     dryRunTitle: 'Dry run',
@@ -228,7 +233,8 @@ export const sources = {
     resume: 'Resume',
     resumed: 'Source resumed',
     deleteTitle: 'Delete this source?',
-    deleteText: '“{name}” will no longer read new rows. Data that has arrived, and models trained on it, are kept.',
+    deleteText:
+      '“{name}” will no longer read new rows. Data that has arrived, and models trained on it, are kept.',
     deleted: 'Source “{name}” deleted',
     settings: 'Settings',
     reads: 'Reads',
@@ -266,7 +272,12 @@ export const sources = {
       discarded: 'Discarded',
       nothing_new: 'Nothing new',
     },
-    causes: { manual: 'On request', schedule: 'Scheduled', backfill: 'Backfill', recheck: 'Late rows recovered' },
+    causes: {
+      manual: 'On request',
+      schedule: 'Scheduled',
+      backfill: 'Backfill',
+      recheck: 'Late rows recovered',
+    },
     window: 'Period',
     wholeTable: 'The whole table',
     upTo: '{from} – {to}',
@@ -289,7 +300,8 @@ export const sources = {
     noStages: 'Not started yet.',
     quality: 'Beside earlier runs',
     qualityLead: 'Compared with the median of the last seven runs.',
-    nullCursors: '{n} row has no value in the growing column. | {n} rows have no value in the growing column.',
+    nullCursors:
+      '{n} row has no value in the growing column. | {n} rows have no value in the growing column.',
     measure: 'Measure',
     thisRun: 'This run',
     median: 'Median',
@@ -306,7 +318,8 @@ export const sources = {
     noMedian: 'too few runs',
     unusual: 'unusual',
     heldTitle: 'This run is held. Its rows are stored, but not used.',
-    heldHelp: 'Accept them if the change is intended. Discard them if something is broken, and run again once it is fixed.',
+    heldHelp:
+      'Accept them if the change is intended. Discard them if something is broken, and run again once it is fixed.',
     accept: 'Accept',
     accepted: 'Run accepted',
     discard: 'Discard',
@@ -363,14 +376,16 @@ export const sources = {
     download: 'A file to download',
     downloadHint: 'The file of the last runs is kept here.',
     toTable: 'A table in a database',
-    toTableHint: 'The table is filled beside the old one and swapped in one step: readers never see half of it.',
+    toTableHint:
+      'The table is filled beside the old one and swapped in one step: readers never see half of it.',
     format: 'Format',
     formats: { parquet: 'Parquet', jsonl: 'JSON Lines', csv: 'CSV' },
     connection: 'Connection',
     chooseConnection: 'Choose a connection.',
     noConnections: 'There are no connections yet. Create one on the page Sources.',
     table: 'Table',
-    tableHint: 'Such as public.recommendations, with user_id, rank, item_id and score. It is created if it is missing and replaced on each run.',
+    tableHint:
+      'Such as public.recommendations, with user_id, rank, item_id and score. It is created if it is missing and replaced on each run.',
     tableNeeded: 'Enter a table such as public.recommendations.',
     when: 'When',
     scheduled: 'By a schedule',
@@ -410,7 +425,7 @@ export const sources = {
     cancelOf: 'Cancel the run of {when}',
     cancelled: 'Run cancelled',
     retry: 'Run again',
-    retryOf: 'Run the run of {when} again',
+    retryOf: 'Run again: {when}',
     retried: 'Run started again',
     expired: 'File removed',
     inTable: 'In {table}',

@@ -16,7 +16,6 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
     actionsOf: '「{name}」の操作',
     edit: '編集',
     test: 'テスト',
-    testNow: '接続をテスト',
     testing: 'テスト中…',
     kinds: {
       postgresql: 'PostgreSQL データベース',
@@ -58,8 +57,7 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
     portRange: '1 から 65535 までのポート番号を入力してください。',
     connectionDeleted: '接続「{name}」を削除しました',
     deleteConnectionTitle: '接続を削除しますか？',
-    deleteConnectionText:
-      '「{name}」とそのパスワードを削除します。接続先のデータベースは変更されません。',
+    deleteConnectionText: '「{name}」とそのパスワードを削除します。接続先のデータベースは変更されません。',
     standing: {
       untested: '未テスト',
       usable: '接続可能',
@@ -203,7 +201,8 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
 
     ready: '取り込みの準備ができました',
     tryTitle: '取り込みの確認',
-    readyLead: 'ドライランでは、最大 10,000 行を読み取ってすべてのチェックを行います。データは保存されません。',
+    readyLead:
+      'ドライランでは、最大 10,000 行を読み取ってすべてのチェックを行います。データは保存されません。',
     dryRun: 'ドライラン',
     dryRunning: '最大 10,000 行を読み取っています…',
     dryRunTitle: 'ドライランの結果',
@@ -426,7 +425,7 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
     cancelOf: '{when} の実行を中止',
     cancelled: '実行を中止しました',
     retry: '再実行',
-    retryOf: '{when} の実行をやり直す',
+    retryOf: '再実行：{when}',
     retried: '実行を再開しました',
     expired: 'ファイルは削除済み',
     inTable: '{table} に出力済み',

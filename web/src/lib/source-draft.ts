@@ -195,7 +195,8 @@ const NAMES: Record<ColumnRole, RegExp[]> = {
   event: [/^(event|event_?type|action|kind|type)$/i],
 }
 const isTime = ({ data_type: type }: Entry) => /time|date/i.test(type ?? '')
-const isInteger = ({ data_type: type }: Entry) => /^(big|small|medium|tiny)?int|serial|integer/i.test(type ?? '')
+const isInteger = ({ data_type: type }: Entry) =>
+  /^(big|small|medium|tiny)?int|serial|integer/i.test(type ?? '')
 
 /** Guesses what the columns of a table are, by their names and types. */
 export function guessColumns(target: Target, entries: Entry[]): Partial<Record<ColumnRole, string>> {
@@ -217,14 +218,15 @@ export function guessColumns(target: Target, entries: Entry[]): Partial<Record<C
 }
 
 /** Returns the columns by which new rows can be found. */
-export const cursorsOf = (entries: Entry[]) =>
-  entries.filter((entry) => isTime(entry) || isInteger(entry))
+export const cursorsOf = (entries: Entry[]) => entries.filter((entry) => isTime(entry) || isInteger(entry))
 export const cursorKindOf = (entry: Entry | undefined) => (entry && isInteger(entry) ? 'integer' : 'time')
 
 /** Guesses by which column new rows are found: one that says when a row was written, otherwise the time. */
 export function guessCursor(entries: Entry[], time: string | undefined): string {
   const cursors = cursorsOf(entries)
-  const written = cursors.find((entry) => isTime(entry) && /^(created|inserted|updated)_?(at|on)$/i.test(entry.name))
+  const written = cursors.find(
+    (entry) => isTime(entry) && /^(created|inserted|updated)_?(at|on)$/i.test(entry.name),
+  )
   return (
     (written ?? cursors.find((entry) => entry.name === time) ?? cursors.find(isTime))?.name ??
     cursors.find((entry) => /^id$|_id$|^seq/i.test(entry.name))?.name ??

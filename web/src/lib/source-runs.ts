@@ -12,11 +12,22 @@ export const LOOKS: Record<RunState, { tone: string; fill: string; icon: string 
   nothing_new: { tone: 'text-faint', fill: 'var(--line-strong)', icon: 'pi-minus' },
 }
 
-/** Returns the height of a bar, from 0 to 1. A run with few rows is still seen beside one with many. */
+/** So many times the usual rows make a bar that is cut off, such as that of the first run, which reads all that there is. */
+const TALLEST = 4
 const LEAST = 0.06
-export function heightOf(run: Pick<SourceRun, 'rows_read'>, top: number): number {
+type Rows = Pick<SourceRun, 'rows_read'>
+
+/** Returns the rows of a bar of full height: the most of all runs but those that are far from usual. */
+export function topOf(runs: Rows[]): number {
+  const rows = runs.map((run) => run.rows_read ?? 0).filter((count) => count > 0)
+  rows.sort((a, b) => a - b)
+  const usual = rows[Math.floor((rows.length - 1) / 2)] ?? 1
+  return Math.max(1, ...rows.filter((count) => count <= usual * TALLEST))
+}
+/** Returns the height of a bar, from 0 to 1. A run with few rows is still seen beside one with many. */
+export function heightOf(run: Rows, top: number): number {
   const rows = run.rows_read ?? 0
-  return rows === 0 ? LEAST : Math.max(LEAST * 1.5, rows / Math.max(1, top))
+  return rows === 0 ? LEAST : Math.min(1, Math.max(LEAST * 1.5, rows / top))
 }
 
 /** Returns how long a run took, in seconds; up to now while it goes on. */
