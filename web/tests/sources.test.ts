@@ -1,7 +1,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from '@/api/client'
 import type { Connection, Entry, Source, SourceRun } from '@/api/sources'
-import { changesRecipient, connectionFields, connectionForm, settingFault, standingOf } from '@/lib/connections'
+import {
+  changesRecipient,
+  connectionFields,
+  connectionForm,
+  settingFault,
+  standingOf,
+} from '@/lib/connections'
 import {
   changedFields,
   draftOf,
@@ -34,11 +40,23 @@ const reading: Answers = {
 
 describe('the form of a connection', () => {
   it('sends only what concerns its kind, and a password only if one is entered', () => {
-    const form = { ...connectionForm(null), name: ' Shop ', host: ' db.example.com ', database: 'shop', username: 'reader' }
+    const form = {
+      ...connectionForm(null),
+      name: ' Shop ',
+      host: ' db.example.com ',
+      database: 'shop',
+      username: 'reader',
+    }
     expect(connectionFields(form)).toEqual({
       name: 'Shop',
       kind: 'postgresql',
-      settings: { host: 'db.example.com', port: 5432, database: 'shop', username: 'reader', tls: 'verify_full' },
+      settings: {
+        host: 'db.example.com',
+        port: 5432,
+        database: 'shop',
+        username: 'reader',
+        tls: 'verify_full',
+      },
     })
     const other = connectionFields({ ...form, kind: 'mysql', password: ' p ', tls: 'off', certificate: 'x' })
     expect(other.settings).toMatchObject({ time_zone: 'UTC', tls: 'off' })
@@ -50,8 +68,15 @@ describe('the form of a connection', () => {
     const form = connectionForm(CONNECTION as Connection)
     expect(changesRecipient(CONNECTION as Connection, form)).toBe(false)
     expect(changesRecipient(CONNECTION as Connection, { ...form, database: 'other' })).toBe(false)
-    for (const change of [{ host: 'evil.example' }, { port: 1 }, { tls: 'off' as const }, { certificate: 'x' }])
-      expect(changesRecipient(CONNECTION as Connection, { ...form, ...change }), JSON.stringify(change)).toBe(true)
+    for (const change of [
+      { host: 'evil.example' },
+      { port: 1 },
+      { tls: 'off' as const },
+      { certificate: 'x' },
+    ])
+      expect(changesRecipient(CONNECTION as Connection, { ...form, ...change }), JSON.stringify(change)).toBe(
+        true,
+      )
   })
 
   it('finds the setting that the server names', () => {
@@ -96,7 +121,7 @@ describe('the draft of a source', () => {
   })
 
   it('becomes the body that it was read from', () => {
-    const source = SOURCE as Source
+    const source = SOURCE as unknown as Source
     const fields = sourceFields(draftOf(source), source.retraining_schedule)
     expect(changedFields(source, fields)).toEqual({})
     const other = sourceFields({ ...draftOf(source), settleMinutes: 2, minRows: 5 }, null)
@@ -147,10 +172,10 @@ describe('runs of a source', () => {
   })
 
   it('are drawn by their rows; one that reads everything does not flatten the others', () => {
-    const rows = (...counts: (number | null)[]) => counts.map((rows_read) => ({ rows_read }))
+    const rows = (...counts: number[]) => counts.map((rows_read) => ({ rows_read }))
     expect(topOf(rows(100, 120, 90, 1_000_000))).toBe(120)
     expect(topOf(rows(100, 390))).toBe(390)
-    expect(topOf(rows(0, null))).toBe(1)
+    expect(topOf(rows(0))).toBe(1)
     expect(heightOf({ rows_read: 1_000_000 }, 120)).toBe(1)
     expect(heightOf({ rows_read: 60 }, 120)).toBe(0.5)
     expect(heightOf({ rows_read: 0 }, 120)).toBeLessThan(heightOf({ rows_read: 1 }, 120))
@@ -187,7 +212,10 @@ describe('the page of sources', () => {
     const { page, id, sent } = await open({
       'GET data_connection/': list([]),
       'POST data_connection/': (body: object) => [201, { ...CONNECTION, ...body, secret: CONNECTION.secret }],
-      'PATCH data_connection/1/': (body: object) => [200, { ...CONNECTION, ...body, secret: CONNECTION.secret }],
+      'PATCH data_connection/1/': (body: object) => [
+        200,
+        { ...CONNECTION, ...body, secret: CONNECTION.secret },
+      ],
       'POST data_connection/1/test/': () => {
         const isUsable = answers.shift()
         const steps = isUsable ? STEPS : [{ step: 'log_in', state: 'failed', text: 'The log-in failed.' }]
@@ -253,7 +281,10 @@ describe('a new source', () => {
       user: ADMIN,
       answers: {
         ...reading,
-        'GET data_connection/1/browse/': { path: '', entries: [{ ...ENTRIES[0], name: 'public', kind: 'schema' }] },
+        'GET data_connection/1/browse/': {
+          path: '',
+          entries: [{ ...ENTRIES[0], name: 'public', kind: 'schema' }],
+        },
         'GET data_connection/1/sample/': { columns: ['customer_id'], rows: [['c1']] },
         'POST data_source/': (body: object) => [201, { ...SOURCE, ...body, id: 12 }],
       },
@@ -347,12 +378,25 @@ describe('a source', () => {
       'POST data_source/9/dry_run/': {
         estimate: { rows: 812_345, bytes: 1_000 },
         rows_read: 10_000,
-        report: { rows_kept: 9_983, rows_rejected: 17, users: 4 },
+        report: {
+          rows_total: 10_000,
+          rows_kept: 9_983,
+          rejected: 17,
+          users: 4,
+          items: 3,
+          density: 0.5,
+          duplicates: 0,
+          blank_ids: 0,
+          time_min: null,
+          time_max: null,
+          rejected_examples: [],
+        },
       },
     })
     await id('dry-run').trigger('click')
     await settle()
     expect(id('dry-run-result').text()).toMatch(/812,345.*10,000.*9,983.*17/s)
+    expect(id('report-users').text()).toContain('4')
     expect(sent.map(({ url }) => url)).toEqual(['data_source/9/dry_run/'])
     page.unmount()
   })

@@ -65,7 +65,7 @@ export interface SourceQuery {
   table?: string | null
   sql?: string | null
   columns: Record<string, string>
-  aggregate: { pairs: boolean; last_days: number | null } | null
+  aggregate?: { pairs: boolean; last_days: number | null } | null
 }
 export interface Guards {
   min_rows: number | null
@@ -93,9 +93,10 @@ export interface SourceFields {
 export interface Source extends SourceFields {
   id: number
   project: number
-  position: Record<string, unknown> | null
+  /** Where the next window begins; null if the next run reads everything. */
+  position: { next_from: string | null }
   next_run_at: string | null
-  last_run: { id: number; state: RunState; finished_at?: string | null; ins_datetime?: string } | null
+  last_run: SourceRun | null
   ins_datetime: string
   updated_at: string
 }
@@ -141,10 +142,10 @@ export interface SourceRun {
   state: RunState
   window_from: string | null
   window_to: string | null
-  rows_read: number | null
-  rows_kept: number | null
-  rows_rejected: number | null
-  bytes: number | null
+  rows_read: number
+  rows_kept: number
+  rows_rejected: number
+  bytes: number
   stages: RunStage[]
   report: RunReport | null
   problems: string[]
@@ -154,13 +155,16 @@ export interface SourceRun {
   error_code: string | null
   error: string | null
   attempt: number
+  scheduled_for: string | null
   ins_datetime: string
+  started_at: string | null
   finished_at: string | null
 }
 export interface DryRun {
   estimate: { rows: number | null; bytes: number | null }
   rows_read: number
-  report: Partial<RunReport> | null
+  /** That of an upload of these rows: `DataReport` of interactions, `MetaDataReport` of the others. */
+  report: unknown
 }
 
 const RUN_POLL_MS = 2_000

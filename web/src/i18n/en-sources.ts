@@ -216,8 +216,9 @@ export const sources = {
     backfill: 'Backfill',
     backfillTitle: 'Read a period again',
     backfillLead:
-      'Reads the rows of this period and replaces what arrived from it before. The position of scheduled runs stays.',
-    backfillNumbers: 'Reads the rows with these numbers, and replaces what arrived from them before.',
+      'Reads the rows of a period again that has been read before, and replaces them. Whole runs are read again, so it may begin earlier and end later. The position of scheduled runs stays.',
+    backfillNumbers:
+      'Reads rows again that have been read before, by their numbers, and replaces them. Whole runs are read again.',
     backfillFrom: 'From',
     backfillTo: 'Up to (exclusive)',
     backfillOrder: 'The end must be after the beginning.',
@@ -252,6 +253,7 @@ export const sources = {
     thenNothing: 'Nothing',
     thenRetrain: 'Train a new model',
     after: 'Afterwards',
+    position: 'Read up to',
 
     runs: 'Runs',
     runsLead: 'The newest is on the right. A bar is as high as the rows it read.',

@@ -217,8 +217,9 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
     backfill: '期間を指定して取り込み',
     backfillTitle: '期間を指定して取り込み',
     backfillLead:
-      '指定した期間の行を読み取り、以前に取り込んだ同じ期間のデータと置き換えます。次回の実行の開始位置は変わりません。',
-    backfillNumbers: '指定した番号の行を読み取り、以前に取り込んだ同じ範囲のデータと置き換えます。',
+      '取り込み済みの期間をもう一度読み取り、以前のデータと置き換えます。実行の単位で読み取るため、対象が指定より広くなる場合があります。次回の実行の開始位置は変わりません。',
+    backfillNumbers:
+      '取り込み済みの行を番号で指定してもう一度読み取り、以前のデータと置き換えます。対象が指定より広くなる場合があります。',
     backfillFrom: '開始',
     backfillTo: '終了（この値は含まない）',
     backfillOrder: '終了には、開始より後の値を指定してください。',
@@ -252,6 +253,7 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
     thenNothing: '何もしない',
     thenRetrain: '新しいモデルを学習',
     after: '取り込み後',
+    position: '取り込み済みの範囲',
 
     runs: '実行履歴',
     runsLead: '右端が最新です。棒の高さは読み取った行数を表します。',

@@ -15,30 +15,31 @@ export const LOOKS: Record<RunState, { tone: string; fill: string; icon: string 
 /** So many times the usual rows make a bar that is cut off, such as that of the first run, which reads all that there is. */
 const TALLEST = 4
 const LEAST = 0.06
-type Rows = Pick<SourceRun, 'rows_read'>
+interface Rows {
+  rows_read: number
+}
 
 /** Returns the rows of a bar of full height: the most of all runs but those that are far from usual. */
 export function topOf(runs: Rows[]): number {
-  const rows = runs.map((run) => run.rows_read ?? 0).filter((count) => count > 0)
+  const rows = runs.map((run) => run.rows_read).filter((count) => count > 0)
   rows.sort((a, b) => a - b)
   const usual = rows[Math.floor((rows.length - 1) / 2)] ?? 1
   return Math.max(1, ...rows.filter((count) => count <= usual * TALLEST))
 }
 /** Returns the height of a bar, from 0 to 1. A run with few rows is still seen beside one with many. */
 export function heightOf(run: Rows, top: number): number {
-  const rows = run.rows_read ?? 0
+  const rows = run.rows_read
   return rows === 0 ? LEAST : Math.min(1, Math.max(LEAST * 1.5, rows / top))
 }
 
 /** Returns how long a run took, in seconds; up to now while it goes on. */
 export function secondsOf(
-  run: Pick<SourceRun, 'state' | 'ins_datetime' | 'finished_at' | 'stages'>,
+  run: Pick<SourceRun, 'state' | 'started_at' | 'finished_at'>,
   now: number,
 ): number | null {
-  if (run.state === 'queued') return null
-  const started = run.stages.map((stage) => stage.started_at).find(Boolean) ?? run.ins_datetime
+  if (!run.started_at) return null
   const end = run.finished_at ? Date.parse(run.finished_at) : run.state === 'running' ? now : NaN
-  const taken = (end - Date.parse(started)) / 1000
+  const taken = (end - Date.parse(run.started_at)) / 1000
   return Number.isFinite(taken) ? Math.max(0, taken) : null
 }
 
@@ -69,5 +70,5 @@ const ratioOf = ({ value, median }: Compared) => (median ? value / median - 1 : 
 export function actionsOf(state: RunState): ('accept' | 'discard' | 'cancel' | 'retry')[] {
   if (state === 'held') return ['accept', 'discard']
   if (state === 'queued' || state === 'running') return ['cancel']
-  return state === 'failed' || state === 'cancelled' || state === 'discarded' ? ['retry'] : []
+  return state === 'failed' || state === 'cancelled' ? ['retry'] : []
 }
