@@ -88,7 +88,7 @@ describe('the form of a connection', () => {
   it('says how a test went', () => {
     expect(standingOf(null)).toBe('untested')
     expect(standingOf(STEPS)).toBe('usable')
-    expect(standingOf([...STEPS, { step: 'rights', state: 'warning', text: '' }])).toBe('may_write')
+    expect(standingOf([...STEPS, { step: 'rights', state: 'warning', text: '' }])).toBe('warned')
     expect(standingOf([{ step: 'tls', state: 'failed', text: '' }])).toBe('unusable')
   })
 })

@@ -60,7 +60,7 @@ export const sources = {
     standing: {
       untested: 'Not tested',
       usable: 'Works',
-      may_write: 'Works, may write',
+      warned: 'Works, with a warning',
       unusable: 'Does not work',
     },
     testedAt: 'tested {when}',

@@ -61,7 +61,7 @@ export const sources: Pick<Messages, 'sources' | 'destinations'> = {
     standing: {
       untested: '未テスト',
       usable: '接続可能',
-      may_write: '接続可能（書き込み権限あり）',
+      warned: '接続可能（警告あり）',
       unusable: '接続できません',
     },
     testedAt: '{when} にテスト',

@@ -9,13 +9,13 @@ export const TLS_CHOICES: Tls[] = ['verify_full', 'require', 'off']
 const PORTS: Partial<Record<ConnectionKind, number>> = { postgresql: 5432, mysql: 3306 }
 export const portOf = (kind: ConnectionKind) => PORTS[kind] ?? null
 
-export type Standing = 'untested' | 'usable' | 'may_write' | 'unusable'
+export type Standing = 'untested' | 'usable' | 'warned' | 'unusable'
 
-/** Returns how the last test went. A role that may write is usable, with a warning. */
+/** Returns how the last test went. A role that may write is usable, with a warning, as is a server without encryption. */
 export function standingOf(steps: TestStep[] | null): Standing {
   if (!steps?.length) return 'untested'
   if (steps.some((step) => step.state === 'failed')) return 'unusable'
-  return steps.some((step) => step.state === 'warning') ? 'may_write' : 'usable'
+  return steps.some((step) => step.state === 'warning') ? 'warned' : 'usable'
 }
 
 export interface ConnectionForm {
