@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod features;
+pub use recotem_connectors as connectors;
 pub use recotem_ml as ml;
 pub use recotem_platform as platform;
 pub mod schema;

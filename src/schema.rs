@@ -170,6 +170,8 @@ table! {
         sources -> Nullable<Jsonb>,
         stored_at -> Timestamptz,
         stored_bytes -> BigInt,
+        origin -> Nullable<Jsonb>,
+        standing -> Text,
     }
 }
 
@@ -192,6 +194,8 @@ table! {
         subject -> Text,
         superseded_changes -> BigInt,
         id_column -> Nullable<Text>,
+        origin -> Nullable<Jsonb>,
+        standing -> Text,
     }
 }
 
@@ -521,6 +525,82 @@ table! {
 }
 
 table! {
+    data_connections (id) {
+        id -> BigInt,
+        organisation_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        name -> Text,
+        kind -> Text,
+        settings -> Jsonb,
+        secret_sealed -> Nullable<Binary>,
+        secret_changed_at -> Nullable<Timestamptz>,
+        last_test_at -> Nullable<Timestamptz>,
+        last_test -> Nullable<Jsonb>,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    data_sources (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        connection_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        name -> Text,
+        target -> Text,
+        query -> Jsonb,
+        mode -> Text,
+        cursor_column -> Nullable<Text>,
+        cursor_kind -> Text,
+        settle_seconds -> Integer,
+        null_cursor -> Text,
+        guards -> Jsonb,
+        cron_expression -> Nullable<Text>,
+        time_zone -> Text,
+        is_enabled -> Bool,
+        follow_up -> Text,
+        retraining_schedule_id -> Nullable<BigInt>,
+        position -> Nullable<BigInt>,
+        next_run_at -> Nullable<Timestamptz>,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    source_runs (id) {
+        id -> BigInt,
+        data_source_id -> BigInt,
+        project_id -> BigInt,
+        cause -> Text,
+        state -> Text,
+        triggered_by -> Nullable<BigInt>,
+        scheduled_for -> Nullable<Timestamptz>,
+        cursor_kind -> Text,
+        window_lo -> Nullable<BigInt>,
+        window_hi -> Nullable<BigInt>,
+        rows_read -> BigInt,
+        rows_kept -> BigInt,
+        rows_rejected -> BigInt,
+        null_cursors -> BigInt,
+        bytes -> BigInt,
+        stages -> Jsonb,
+        report -> Nullable<Jsonb>,
+        problems -> Jsonb,
+        training_data_id -> Nullable<BigInt>,
+        item_meta_data_id -> Nullable<BigInt>,
+        retraining_run_id -> Nullable<BigInt>,
+        error_code -> Nullable<Text>,
+        error -> Nullable<Text>,
+        attempt -> Integer,
+        ins_datetime -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     studio_runs (id) {
         id -> BigInt,
         project_id -> BigInt,
@@ -697,6 +777,10 @@ joinable!(slot_changes -> projects (project_id));
 joinable!(conversion_events -> projects (project_id));
 joinable!(retraining_schedules -> projects (project_id));
 joinable!(retraining_runs -> projects (project_id));
+joinable!(data_sources -> projects (project_id));
+joinable!(data_sources -> data_connections (connection_id));
+joinable!(source_runs -> projects (project_id));
+joinable!(source_runs -> data_sources (data_source_id));
 joinable!(studio_runs -> projects (project_id));
 joinable!(apps -> projects (project_id));
 joinable!(apps -> api_keys (api_key_id));
@@ -739,6 +823,9 @@ allow_tables_to_appear_in_same_query!(
     recommendation_log,
     retraining_schedules,
     retraining_runs,
+    data_connections,
+    data_sources,
+    source_runs,
     studio_runs,
     task_logs,
     apps,

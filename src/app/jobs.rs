@@ -1,6 +1,6 @@
 //! All kinds of background jobs.
 
-use crate::features::{datasets, feature_measurements, item_metadata, models, retraining, studio, tuning};
+use crate::features::{data_sources, datasets, feature_measurements, item_metadata, models, retraining, studio, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
@@ -16,5 +16,7 @@ pub fn registry() -> Registry<Services> {
         .register::<retraining::RunRetraining>()
         .register::<retraining::JudgeRun>()
         .register::<retraining::CombineData>()
+        .register::<data_sources::PullSource>()
+        .register::<data_sources::RecheckWindows>()
         .register::<studio::RunStudio>()
 }

@@ -22,7 +22,7 @@ use crate::features::events::{EventWriter, KnownSlots};
 use crate::features::inference::Inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
-use crate::features::{ab_tests, events, projects, recommendation_log, retraining, webhooks};
+use crate::features::{ab_tests, data_sources, events, projects, recommendation_log, retraining, webhooks};
 use crate::platform::http::bodies::{self, BodyLimits};
 use crate::platform::http::connections::Connections;
 use crate::platform::http::pace;
@@ -300,8 +300,9 @@ pub async fn schedule(services: Services, stop: CancellationToken) {
     let logging = recommendation_log::keep_in_bounds(services.clone(), stop.clone());
     let watching = ab_tests::keep_watching(services.clone(), stop.clone());
     let telling = tell(services.clone(), stop.clone());
+    let pulling = data_sources::keep_firing(services.clone(), stop.clone());
     let firing = retraining::keep_firing(services, stop);
-    tokio::join!(tidying, sweeping, partitioning, expiring, logging, watching, telling, firing);
+    tokio::join!(tidying, sweeping, partitioning, expiring, logging, watching, telling, pulling, firing);
 }
 
 /// Hands what happened to its subscribers, and delivers messages to endpoints.

@@ -4,7 +4,8 @@ use anyhow::bail;
 
 use super::server_options::{ServerOptions, on_database};
 use crate::features::models::{self, Resigned};
-use crate::features::webhooks::{self, Resealed};
+use crate::features::{data_sources, webhooks};
+use crate::platform::vault::VaultError;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,24 +19,27 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     on_database(&args.server, async |services| {
         let secrets = webhooks::reseal(services, args.dry_run).await?;
-        report_secrets(&secrets, args.dry_run);
+        report_secrets("webhook endpoint", (secrets.present, secrets.renewed), &secrets.refused, args.dry_run);
+        let passwords = data_sources::reseal(services, args.dry_run).await?;
+        report_secrets("data connection", (passwords.present, passwords.renewed), &passwords.refused, args.dry_run);
         report(&models::resign(services, args.dry_run).await?, args.dry_run)?;
-        match secrets.refused.len() {
-            0 => Ok(()),
-            refused => bail!("The secrets of {refused} webhook endpoints cannot be opened. Create new ones."),
+        match (secrets.refused.len(), passwords.refused.len()) {
+            (0, 0) => Ok(()),
+            (refused, 0) => bail!("The secrets of {refused} webhook endpoints cannot be opened. Create new ones."),
+            (_, refused) => bail!("The passwords of {refused} data connections cannot be opened. Enter them again."),
         }
     })
 }
 
-/// Reports about secrets, if there are any.
-fn report_secrets(resealed: &Resealed, dry_run: bool) {
-    let Resealed { present, renewed, refused } = resealed;
-    if *renewed > 0 {
+/// Reports about secrets of a kind of objects, if there are any.
+fn report_secrets(kind: &str, (present, renewed): (usize, usize), refused: &[(i64, VaultError)], dry_run: bool) {
+    if renewed > 0 {
         let verb = if dry_run { "would be sealed" } else { "sealed" };
-        println!("Secrets of webhook endpoints: {renewed} {verb} again, {present} were already");
+        println!("Secrets of {kind}s: {renewed} {verb} again, {present} were already");
     }
     for (id, error) in refused {
-        eprintln!("Webhook endpoint {id} was left alone: {error}");
+        let (first, rest) = kind.split_at(1);
+        eprintln!("{}{rest} {id} was left alone: {error}", first.to_uppercase());
     }
 }
 

@@ -67,6 +67,9 @@ pub mod off_policy;
 /// Other programs: apps with a key, and endpoints that are told what happens in a project.
 pub mod webhooks;
 
+/// Tables of other servers that projects read by themselves.
+pub mod data_sources;
+
 /// From files to an endpoint in one call.
 pub mod studio;
 
@@ -100,6 +103,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         inference::Docs::openapi(),
         off_policy::Docs::openapi(),
         webhooks::Docs::openapi(),
+        data_sources::Docs::openapi(),
         studio::Docs::openapi(),
         studio::airec::Docs::openapi(),
     ]

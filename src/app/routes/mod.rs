@@ -8,9 +8,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{addresses, api_docs, authentication, full_disk, meta, spa};
 use crate::features::{
-    ab_tests, accounts, api_keys, audit, catalogue, datasets, deployments, evaluation, events, feature_measurements,
-    feature_sets, inference, item_metadata, live_updates, model_configs, models, off_policy, projects, recommendation_log,
-    retraining, studio, task_logs, tuning, webhooks,
+    ab_tests, accounts, api_keys, audit, catalogue, data_sources, datasets, deployments, evaluation, events,
+    feature_measurements, feature_sets, inference, item_metadata, live_updates, model_configs, models, off_policy, projects,
+    recommendation_log, retraining, studio, task_logs, tuning, webhooks,
 };
 use crate::platform::http::ApiError;
 use crate::platform::services::Services;
@@ -105,6 +105,7 @@ fn operations(config: &mut web::ServiceConfig) {
         .configure(off_policy::routes)
         .configure(retraining::routes)
         .configure(webhooks::routes)
+        .configure(data_sources::routes)
         .configure(studio::routes)
         .app_data(api_docs::description())
         .route("/", web::get().to(meta::root))

@@ -6,12 +6,14 @@ use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use super::error::DataError;
-use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
+use super::model::{FileKeys, Origin, PrepareData, Stored, TrainingData, TrainingDataStatus};
 use super::service::{Upload, blocking, stored_bytes};
 use super::store;
+use crate::features::projects;
 use crate::ml::ids::Ids;
 use crate::ml::interactions::InteractionLog;
 use crate::platform::blobs::Blobs;
+use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
 /// An upload whose file is stored under its key. Its row has to be written, or its files removed.
@@ -69,6 +71,23 @@ pub async fn add_kept(
     kept: KeptUpload,
 ) -> QueryResult<TrainingData> {
     store::insert(connection, kept.id, project, Some(maker), kept.stored).await
+}
+
+/// Writes the row of an upload that was read from a source, in the caller's transaction, and enqueues its preparation. It is held
+/// until its standing is set otherwise.
+pub async fn add_pulled(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    maker: Option<i64>,
+    kept: KeptUpload,
+    origin: &Origin,
+) -> QueryResult<TrainingData> {
+    let data = store::insert(connection, kept.id, project, maker, kept.stored).await?;
+    store::set_origin(connection, data.id, json!(origin)).await?;
+    let (group_key, turn) = (Some(PrepareData::group(data.id)), projects::turn_of(connection, project).await?);
+    let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
+    queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
+    Ok(data)
 }
 
 /// Stores data that has items and no interactions, for models of what items have in common. Its row has to be written.

@@ -18,6 +18,7 @@ mod report;
 mod routes;
 mod service;
 mod store;
+mod trial;
 mod turns;
 mod under_way;
 pub mod unpacked;
@@ -25,9 +26,10 @@ pub mod unpacked;
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use deferred::{give_up, prepare_later};
 pub use error::{DataError, sentence};
-pub use kept::{KeptUpload, add_kept, keep_items_only, keep_upload};
+pub use intake::{Checked, Received};
+pub use kept::{KeptUpload, add_kept, add_pulled, keep_items_only, keep_upload};
 pub use memory::ask_for;
-pub use model::{PrepareData, TrainingData, TrainingDataStatus};
+pub use model::{Origin, PrepareData, Standing, TrainingData, TrainingDataStatus};
 pub use preparation::{LARGEST_RATIO, largest_honest, no_row_kept};
 pub use report::EXAMPLES_IN_REPORT;
 pub use routes::{
@@ -35,5 +37,6 @@ pub use routes::{
     project_for_upload, routes,
 };
 pub use service::{PREVIEWS, Upload, blocking, in_turn, is_prepared_at_once, load_log, remove_files, stoppable};
-pub use store::{find, newest_ready};
+pub use store::{find, newest_ready, set_standing};
+pub use trial::report_on;
 pub use under_way::UploadsUnderWay;

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::unpacked;
 use crate::platform::wire_enum;
@@ -16,6 +17,31 @@ wire_enum! {
         Ready = "ready",
         Failed = "failed",
     }
+}
+
+wire_enum! {
+    /// Whether an upload is used where none is named.
+    #[schema(as = UploadStanding)]
+    pub enum Standing {
+        InUse = "in_use",
+        /// A source brought it, and it waits for a user to accept it.
+        Held = "held",
+        /// Its source was read again.
+        Superseded = "superseded",
+    }
+}
+
+/// The source that an upload was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = UploadOrigin)]
+pub struct Origin {
+    pub source: i64,
+    /// The run of the source.
+    pub run: i64,
+    /// The beginning of the window that was read, a moment or a number; null for all rows before its end.
+    pub from: Option<String>,
+    /// The end of the window; null if all rows were read.
+    pub to: Option<String>,
 }
 
 /// An uploaded file of interactions.
@@ -44,6 +70,9 @@ pub struct TrainingData {
     pub stored_at: DateTime<Utc>,
     /// What its files take up.
     pub stored_bytes: i64,
+    /// The [`Origin`] of one that was read from a source.
+    pub origin: Option<Value>,
+    pub standing: Standing,
 }
 
 /// Times in a file may lack a time zone; no zone is further from UTC than this.
@@ -157,6 +186,13 @@ pub struct PrepareData {
     pub training_data_id: i64,
 }
 
+impl PrepareData {
+    /// Returns the group of the jobs of an upload.
+    pub fn group(id: i64) -> String {
+        format!("training_data:{id}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +213,8 @@ mod tests {
             sources: None,
             stored_at: DateTime::UNIX_EPOCH + TimeDelta::days(30),
             stored_bytes: 0,
+            origin: None,
+            standing: Standing::InUse,
         }
     }
 

@@ -8,9 +8,12 @@ use super::store;
 use crate::features::projects::{self, Topic};
 use crate::platform::db::QueryError;
 
-/// Records that an upload is ready or cannot be used. What was combined for a run of a schedule is a part of that run.
+/// Records that an upload is ready or cannot be used. What was combined for a run of a schedule, or read by a run of a source, is a
+/// part of that run.
 pub async fn tell_end(connection: &mut AsyncPgConnection, id: i64) -> Result<(), QueryError> {
-    let Some(data) = store::find(connection, id).await?.filter(|data| data.sources.is_none()) else { return Ok(()) };
+    let Some(data) = store::find(connection, id).await?.filter(|data| data.sources.is_none() && data.origin.is_none()) else {
+        return Ok(());
+    };
     let topic = match data.status {
         TrainingDataStatus::Ready => Topic::DataReady,
         TrainingDataStatus::Failed => Topic::DataFailed,

@@ -220,7 +220,7 @@ pub fn keep_prepared(blobs: &Blobs, keys: &FileKeys, prepared: Prepared) -> Resu
 async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, data: &TrainingData, most_waiting: u32) -> Result<(), DataError> {
     if data.status == TrainingDataStatus::Preparing {
         let turn = projects::turn_of(connection, data.project_id).await?;
-        let group_key = Some(format!("training_data:{}", data.id));
+        let group_key = Some(PrepareData::group(data.id));
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
         queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
         projects::admit_jobs(connection, data.project_id, 1, most_waiting).await??;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Stored, TrainingData, TrainingDataStatus};
+use super::model::{Standing, Stored, TrainingData, TrainingDataStatus};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::projects::page_of_project;
 use crate::platform::db;
@@ -29,6 +29,7 @@ pub async fn newest_ready(connection: &mut AsyncPgConnection, project: i64) -> Q
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::status.eq(TrainingDataStatus::Ready)))
         .filter(training_data::storage_key.is_not_null().and(training_data::prepared_key.is_not_null()))
+        .filter(training_data::standing.eq(Standing::InUse))
         .order((training_data::stored_at.desc(), training_data::id.desc()))
         .select(TrainingData::as_select())
         .first(connection)
@@ -81,6 +82,20 @@ pub async fn insert(
         .returning(TrainingData::as_returning())
         .get_result(connection)
         .await
+}
+
+/// Records where an upload was read from, and holds it.
+pub async fn set_origin(connection: &mut AsyncPgConnection, id: i64, origin: serde_json::Value) -> QueryResult<()> {
+    diesel::update(training_data::table.find(id))
+        .set((training_data::origin.eq(origin), training_data::standing.eq(Standing::Held)))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Sets whether an upload is used where none is named.
+pub async fn set_standing(connection: &mut AsyncPgConnection, id: i64, standing: Standing) -> QueryResult<()> {
+    diesel::update(training_data::table.find(id)).set(training_data::standing.eq(standing)).execute(connection).await.map(drop)
 }
 
 /// Replaces the upload of training data.

@@ -16,11 +16,12 @@ mod service;
 mod size;
 mod store;
 mod table;
+mod trial;
 
 pub use cells::{boolean_of, number_of};
 pub use changes::{ItemRow, MergeItemChanges, read_row};
 pub use columns::{ColumnKind, ColumnReport, Columns};
-pub use kept::{KeptMetadata, add_kept, keep_metadata};
+pub use kept::{KeptMetadata, add_kept, add_pulled, keep_metadata, set_standing};
 #[cfg(test)]
 pub use lookup::tests::{prepared_bytes, prepared_rows};
 pub use lookup::{Rows, each_row};
@@ -30,3 +31,4 @@ pub use routes::{Docs, routes};
 pub use service::{LARGEST_METADATA, give_up, prepare_later};
 pub use store::{find, newest, newest_upload};
 pub use table::ItemTable;
+pub use trial::report_on;

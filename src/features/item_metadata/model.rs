@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::features::datasets::{TrainingDataStatus, unpacked};
+use crate::features::datasets::{Standing, TrainingDataStatus, unpacked};
 use crate::features::projects::ProjectFields;
 use crate::platform::wire_enum;
 use crate::schema::item_meta_data;
@@ -102,6 +102,9 @@ pub struct ItemMetaData {
     pub superseded_changes: i64,
     /// The column of ids; `None` if it is that of the project.
     pub id_column: Option<String>,
+    /// The origin of one that was read from a source.
+    pub origin: Option<Value>,
+    pub standing: Standing,
 }
 
 /// The columns of a stored upload: all but id, project, creator and prepared form.

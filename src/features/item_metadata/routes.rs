@@ -13,8 +13,8 @@ use super::preparation::MetaDataReport;
 use super::{changes, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::datasets::{
-    DataPreview, PartialUpload, PreviewRefused, Replaced, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed,
-    preview_of, project_for_upload,
+    DataPreview, Origin, PartialUpload, PreviewRefused, Replaced, Standing, TrainingDataStatus, Upload, UploadForm,
+    UploadRequest, file_removed, preview_of, project_for_upload,
 };
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
@@ -98,6 +98,11 @@ pub struct ItemMetaDataBody {
     status: TrainingDataStatus,
     /// Why the preparation failed.
     error: Option<String>,
+    /// The source that it was read from; null for an upload.
+    #[schema(value_type = Option<Origin>)]
+    origin: Option<Value>,
+    /// Whether it is used where it is the newest.
+    standing: Standing,
 }
 
 impl From<ItemMetaData> for ItemMetaDataBody {
@@ -116,6 +121,8 @@ impl From<ItemMetaData> for ItemMetaDataBody {
             download_url: url,
             status: metadata.status,
             error: metadata.error,
+            origin: metadata.origin,
+            standing: metadata.standing,
         }
     }
 }

@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{About, Form, ItemMetaData, Metadata, Stored, Subject};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
-use crate::features::datasets::TrainingDataStatus;
+use crate::features::datasets::{Standing, TrainingDataStatus};
 use crate::features::projects::page_of_project;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{item_changes, item_meta_data};
@@ -50,6 +50,7 @@ fn usable(project: i64, subject: Subject) -> item_meta_data::BoxedQuery<'static,
     item_meta_data::table
         .filter(item_meta_data::project_id.eq(project).and(item_meta_data::subject.eq(subject)))
         .filter(item_meta_data::storage_key.is_not_null().and(item_meta_data::prepared_key.is_not_null()))
+        .filter(item_meta_data::standing.eq(Standing::InUse))
         .order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc()))
         .into_boxed()
 }
@@ -83,7 +84,7 @@ pub async fn is_preparing(connection: &mut AsyncPgConnection, project: i64) -> Q
 fn in_preparation(project: i64) -> item_meta_data::BoxedQuery<'static, Pg> {
     item_meta_data::table
         .filter(item_meta_data::project_id.eq(project).and(item_meta_data::subject.eq(Subject::Item)))
-        .filter(item_meta_data::storage_key.is_not_null())
+        .filter(item_meta_data::storage_key.is_not_null().and(item_meta_data::standing.eq(Standing::InUse)))
         .filter(item_meta_data::status.eq(TrainingDataStatus::Preparing))
         .into_boxed()
 }
@@ -126,6 +127,20 @@ pub async fn forget(connection: &mut AsyncPgConnection, project: i64, sequences:
     let forgotten =
         item_changes::table.filter(item_changes::project_id.eq(project).and(item_changes::sequence.eq_any(sequences)));
     diesel::delete(forgotten).execute(connection).await.map(drop)
+}
+
+/// Records where an upload was read from, and holds it.
+pub async fn set_origin(connection: &mut AsyncPgConnection, id: i64, origin: serde_json::Value) -> QueryResult<()> {
+    diesel::update(item_meta_data::table.find(id))
+        .set((item_meta_data::origin.eq(origin), item_meta_data::standing.eq(Standing::Held)))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Sets whether an upload is used where none is named.
+pub async fn set_standing(connection: &mut AsyncPgConnection, id: i64, standing: Standing) -> QueryResult<()> {
+    diesel::update(item_meta_data::table.find(id)).set(item_meta_data::standing.eq(standing)).execute(connection).await.map(drop)
 }
 
 pub async fn insert(

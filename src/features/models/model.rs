@@ -166,6 +166,8 @@ mod tests {
             sources: None,
             stored_at,
             stored_bytes: 0,
+            origin: None,
+            standing: crate::features::datasets::Standing::InUse,
         }
     }
 

@@ -35,6 +35,11 @@ wire_enum! {
         WebhookDisabled = "webhook.disabled",
         StudioReady = "studio.ready",
         StudioFailed = "studio.failed",
+        /// A run of a source brought rows, or found that there are none.
+        SourceSucceeded = "source.succeeded",
+        /// A run of a source breaks a guard: what it brought waits for a user to accept it.
+        SourceHeld = "source.held",
+        SourceFailed = "source.failed",
     }
 }
 

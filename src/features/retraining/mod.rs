@@ -13,9 +13,13 @@ mod runner;
 mod scheduler;
 mod service;
 mod sources;
+mod starting;
 mod store;
 
+pub use cadence::Cadence;
+pub use error::RetrainingError;
 pub use gate::slot_name;
-pub use model::{CatchUp, CombineData, DataSource, JudgeRun, RunCause, RunRetraining, RunStatus};
+pub use model::{CatchUp, CombineData, DataSource, JudgeRun, RunCause, RunRetraining, RunStatus, Schedule};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};
+pub use starting::after_data;

@@ -44,6 +44,8 @@ wire_enum! {
         /// A user.
         Manual = "manual",
         Schedule = "schedule",
+        /// A source that brought rows.
+        Source = "source",
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::cadence::Cadence;
 use super::error::RetrainingError;
 use super::model::{CatchUp, NewRun, RunCause, Schedule};
-use super::{runner, service, store};
+use super::{starting, store};
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
@@ -66,8 +66,7 @@ async fn fire_some(services: &Services) -> anyhow::Result<(usize, usize)> {
     Ok(fired)
 }
 
-/// Creates a run of a schedule that is due, unless it was missed and is to be skipped. A run that its organisation may not have
-/// waiting is recorded as skipped. Returns whether there is a run.
+/// Creates a run of a schedule that is due, unless it was missed and is to be skipped. Returns whether there is a run.
 async fn fire(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
@@ -85,12 +84,6 @@ async fn fire(
     let (schedule_id, project_id) = (schedule.id, schedule.project_id);
     let (cause, scheduled_for) = (RunCause::Schedule, schedule.next_run_at);
     let run = NewRun { schedule_id, project_id, cause, triggered_by: None, scheduled_for };
-    match service::start(connection, schedule, run.clone(), most_waiting).await {
-        Err(RetrainingError::TooManyWaitingJobs(refusal)) => {
-            let run = store::insert_run(connection, run).await?;
-            runner::skip(connection, &run, &refusal.to_string(), now).await?;
-        }
-        started => drop(started?),
-    }
+    starting::start_or_skip(connection, schedule, run, most_waiting, now).await?;
     Ok(true)
 }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, RunStatus, Schedule, ScheduleFields};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
-use crate::features::datasets::{TrainingData, TrainingDataStatus};
+use crate::features::datasets::{Standing, TrainingData, TrainingDataStatus};
 use crate::features::projects::page_of_project;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{retraining_runs, retraining_schedules, training_data};
@@ -213,6 +213,7 @@ pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> Qu
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
         .filter(training_data::status.eq_any(USABLE).and(training_data::sources.is_null()))
+        .filter(training_data::standing.eq(Standing::InUse))
         // "ready" comes after "preparing" in the alphabet.
         .order((training_data::status.desc(), training_data::ins_datetime.desc(), training_data::id.desc()))
         .select(TrainingData::as_select())
@@ -226,6 +227,7 @@ pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> Qu
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
         .filter(training_data::status.eq_any(USABLE).and(training_data::sources.is_null()))
+        .filter(training_data::standing.eq(Standing::InUse))
         .order((training_data::ins_datetime, training_data::id))
         .select(TrainingData::as_select())
         .load(connection)

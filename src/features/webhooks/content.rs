@@ -49,6 +49,7 @@ pub fn link_path(topic: Topic, project: i64, data: &Value) -> Option<String> {
         Topic::StudioReady | Topic::StudioFailed => {
             Some(number("studio").map_or_else(|| "/studio".to_owned(), |id| format!("/studio/{id}")))
         }
+        Topic::SourceSucceeded | Topic::SourceHeld | Topic::SourceFailed => page("sources"),
         Topic::RecommendationServed | Topic::WebhookTest => None,
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
+use recotem::connectors::{ConnectionKind, CursorKind};
 use recotem::features::ab_tests::{TestMetric, TestStatus};
 use recotem::features::accounts::{Guarded, Role};
 use recotem::features::audit::Action;
-use recotem::features::datasets::TrainingDataStatus;
+use recotem::features::data_sources::{Cause, FollowUp, Mode, NullCursor, RunState, Target};
+use recotem::features::datasets::{Standing, TrainingDataStatus};
 use recotem::features::deployments::SlotChangeAction;
 use recotem::features::evaluation::{Scheme, TargetMetric};
 use recotem::features::events::EventType;
@@ -33,10 +35,17 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("ab_tests.target_metric_name", TestMetric::words()),
         ("audit_log.action", Action::words()),
         ("conversion_events.event_type", EventType::words()),
+        ("data_connections.kind", ConnectionKind::words()),
+        ("data_sources.cursor_kind", CursorKind::words()),
+        ("data_sources.follow_up", FollowUp::words()),
+        ("data_sources.mode", Mode::words()),
+        ("data_sources.null_cursor", NullCursor::words()),
+        ("data_sources.target", Target::words()),
         ("evaluation_configs.target_metric", TargetMetric::words()),
         ("feature_measurements.status", MeasurementStatus::words()),
         ("event_daily_counts.event_type", EventType::words()),
         ("invitations.role", Role::words()),
+        ("item_meta_data.standing", Standing::words()),
         ("item_meta_data.status", TrainingDataStatus::words()),
         ("item_meta_data.subject", Subject::words()),
         ("jobs.state", JobState::words()),
@@ -47,11 +56,15 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("retraining_schedules.catch_up", CatchUp::words()),
         ("retraining_schedules.data_source", DataSource::words()),
         ("slot_changes.action", SlotChangeAction::words()),
+        ("source_runs.cause", Cause::words()),
+        ("source_runs.cursor_kind", CursorKind::words()),
+        ("source_runs.state", RunState::words()),
         ("split_configs.scheme", Scheme::words()),
         ("studio_runs.goal", Goal::words()),
         ("studio_runs.stage", Stage::words()),
         ("studio_runs.state", StudioState::words()),
         ("trained_models.status", ModelStatus::words()),
+        ("training_data.standing", Standing::words()),
         ("training_data.status", TrainingDataStatus::words()),
         ("trials.state", TrialStatus::words()),
         ("tuning_jobs.status", SearchStatus::words()),

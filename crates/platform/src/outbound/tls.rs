@@ -16,8 +16,8 @@ pub fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Returns the TLS settings of all outbound connections: Mozilla's roots, and the operator's own.
-pub fn client_config(settings: &OutboundSettings) -> Result<ClientConfig, OutboundError> {
+/// Returns the authorities whose certificates are trusted: Mozilla's, and the operator's own.
+pub fn authorities(settings: &OutboundSettings) -> Result<RootCertStore, OutboundError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = &settings.ca_file {
         let fault = |cause: String| OutboundError::Settings(format!("outbound.ca_file: {} {cause}", path.display()));
@@ -27,8 +27,13 @@ pub fn client_config(settings: &OutboundSettings) -> Result<ClientConfig, Outbou
             return Err(fault("contains no certificate".to_owned()));
         }
     }
+    Ok(roots)
+}
+
+/// Returns the TLS settings of HTTP connections.
+pub fn client_config(authorities: Arc<RootCertStore>) -> Result<ClientConfig, OutboundError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| OutboundError::Settings(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    Ok(config.with_root_certificates(authorities).with_no_client_auth())
 }

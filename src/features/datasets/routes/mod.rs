@@ -12,7 +12,7 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::combined::Source;
-use super::model::{TrainingData, TrainingDataStatus};
+use super::model::{Origin, Standing, TrainingData, TrainingDataStatus};
 use super::report::DataReport;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
@@ -66,6 +66,11 @@ pub struct TrainingDataBody {
     /// The sources of combined data; null for an upload.
     #[schema(value_type = Option<Vec<Source>>)]
     sources: Option<Value>,
+    /// The source that it was read from; null for an upload.
+    #[schema(value_type = Option<Origin>)]
+    origin: Option<Value>,
+    /// Whether retraining uses it.
+    standing: Standing,
 }
 
 impl From<TrainingData> for TrainingDataBody {
@@ -86,6 +91,8 @@ impl From<TrainingData> for TrainingDataBody {
             error: data.error,
             report: data.report,
             sources: data.sources,
+            origin: data.origin,
+            standing: data.standing,
         }
     }
 }

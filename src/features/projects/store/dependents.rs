@@ -115,6 +115,20 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Returns an SQL condition on a row `r` of `source_runs`: whether it works on the object.
+    fn source_runs(self) -> &'static str {
+        match self {
+            Self::Project => "r.project_id = $1",
+            Self::TrainingData => "r.training_data_id = $1",
+            Self::ItemMetaData => "r.item_meta_data_id = $1",
+            Self::FeatureSet | Self::SplitConfig | Self::EvaluationConfig | Self::ModelConfiguration | Self::TrainedModel => {
+                "false AND r.id = $1"
+            }
+        }
+    }
+}
+
 #[derive(QueryableByName)]
 struct Found {
     #[diesel(sql_type = BigInt)]
@@ -171,7 +185,18 @@ pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     }
     dependents.extend(measurements(connection, kind, id, LIVE).await?);
     dependents.extend(studio_runs(connection, kind, id).await?);
+    dependents.extend(source_runs(connection, kind, id).await?);
     Ok(dependents)
+}
+
+/// Lists the runs of sources that wait or run.
+async fn source_runs(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let runs = kind.source_runs();
+    let sql = format!(
+        "SELECT r.id, s.name FROM source_runs r JOIN data_sources s ON s.id = r.data_source_id \
+         WHERE r.state IN ('queued', 'running') AND {runs} ORDER BY r.id"
+    );
+    found(connection, "source_run", sql, id).await
 }
 
 /// Lists the studio runs that are not over.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, StatusCode, redirect};
+use rustls::RootCertStore;
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -48,6 +49,7 @@ pub struct Answer {
 pub struct Outbound {
     pub(super) policy: Arc<Policy>,
     pub(super) lookup: Lookup,
+    authorities: Arc<RootCertStore>,
     client: Client,
     /// For ports that this server or its database listens on: refuses their addresses even in allowed networks.
     client_of_own_ports: Client,
@@ -67,7 +69,8 @@ impl Outbound {
 
     pub(super) fn with_lookup(settings: &OutboundSettings, policy: Policy, lookup: Lookup) -> Result<Self, OutboundError> {
         let policy = Arc::new(policy);
-        let tls = tls::client_config(settings)?;
+        let authorities = Arc::new(tls::authorities(settings)?);
+        let tls = tls::client_config(authorities.clone())?;
         let client = |is_own_port| {
             let resolver = JudgingResolver { policy: policy.clone(), lookup: lookup.clone(), is_own_port };
             Client::builder()
@@ -80,12 +83,17 @@ impl Outbound {
                 .build()
                 .map_err(|error| OutboundError::Settings(in_words(&error)))
         };
-        Ok(Self { client: client(false)?, client_of_own_ports: client(true)?, policy, lookup })
+        Ok(Self { client: client(false)?, client_of_own_ports: client(true)?, policy, lookup, authorities })
     }
 
     /// Returns the policy of connections.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Returns the authorities whose certificates are trusted, for protocols other than HTTP.
+    pub fn authorities(&self) -> Arc<RootCertStore> {
+        self.authorities.clone()
     }
 
     /// Sends a request and reads its answer, of any status; a redirect is an answer like any other.

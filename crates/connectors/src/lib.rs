@@ -1,0 +1,35 @@
+//! Servers that tables are read from: what they hold, and their rows by window of a cursor.
+//!
+//! ```text
+//! Settings ──► Connector ──► test, browse, sample, estimate, count, now, newest, pull
+//!                  │
+//!                  └─► outbound ─► TLS ─► the server, in read-only transactions
+//! ```
+//!
+//! Every connection goes through [`Outbound`](recotem_platform::outbound::Outbound), which refuses addresses that the operator
+//! has not allowed. Nothing is written to a server. Rows are streamed into a compressed file in bounded memory.
+
+mod answers;
+mod bounds;
+mod certificates;
+mod connector;
+mod error;
+mod kind;
+mod output;
+mod postgresql;
+mod query;
+mod settings;
+mod statements;
+mod tls;
+mod window;
+
+pub use answers::{
+    Count, Entry, EntryKind, Estimate, Listing, PullLimits, Pulled, Sample, StepState, TestStep, TestStepName, is_usable,
+};
+pub use connector::Connector;
+pub use error::ConnectorError;
+pub use kind::ConnectionKind;
+pub use query::{Aggregate, Cursor, CursorKind, Mapped, Query, Source, Table};
+pub use recotem_tabular::Stop;
+pub use settings::{ServerSettings, Settings, SettingsFault, Tls};
+pub use window::Window;

@@ -1,0 +1,72 @@
+//! The steps of a test: address, encryption, log-in, rights.
+
+use super::super::answers::{StepState, TestStep, TestStepName};
+use super::super::error::ConnectorError;
+use super::super::settings::Tls;
+use super::Postgresql;
+use super::session::{SHORT, Session, within};
+
+/// What a role may do beside reading, and whether it can read anything.
+const RIGHTS: &str = "
+    SELECT r.rolsuper,
+           EXISTS (SELECT FROM tables WHERE has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')),
+           EXISTS (SELECT FROM tables WHERE has_table_privilege(oid, 'SELECT')) FROM pg_roles r WHERE rolname = current_user";
+
+/// Tables of users, in schemas that the role can see.
+const TABLES: &str = "
+    WITH tables AS (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+           AND has_schema_privilege(n.oid, 'USAGE'))";
+
+impl Postgresql {
+    pub async fn test(&self) -> Vec<TestStep> {
+        let mut steps = Vec::new();
+        if let Err((step, error)) = self.test_into(&mut steps).await {
+            let (text, code) = (error.to_string(), Some(error.code().to_owned()));
+            steps.push(TestStep { step, state: StepState::Failed, text, code });
+        }
+        for step in &TestStepName::ALL[steps.len()..] {
+            let text = "Not tested, because of the step before.".to_owned();
+            steps.push(TestStep { step: *step, state: StepState::Skipped, text, code: None });
+        }
+        steps
+    }
+
+    async fn test_into(&self, steps: &mut Vec<TestStep>) -> Result<(), (TestStepName, ConnectorError)> {
+        let during = |step| move |error| (step, error);
+        let mut add = |step, state, text: String| steps.push(TestStep { step, state, text, code: None });
+        let stream = self.dial().await.map_err(during(TestStepName::Address))?;
+        add(TestStepName::Address, StepState::Passed, "The server can be reached.".to_owned());
+        let wire = self.encrypted(stream).await.map_err(during(TestStepName::Tls))?;
+        let (state, text) = match self.settings.tls {
+            Tls::VerifyFull => (StepState::Passed, "The connection is encrypted, and the certificate is valid."),
+            Tls::Require => {
+                (StepState::Warning, "The connection is encrypted, but nothing proves who answers. Set tls to verify_full.")
+            }
+            Tls::Off => {
+                (StepState::Warning, "The connection is not encrypted: others on the way can read the password and the rows.")
+            }
+        };
+        add(TestStepName::Tls, state, text.to_owned());
+        let session = self.log_in_on(wire).await.map_err(during(TestStepName::LogIn))?;
+        session.begin(SHORT).await.map_err(during(TestStepName::LogIn))?;
+        add(TestStepName::LogIn, StepState::Passed, format!("{} is logged in.", self.settings.username));
+        let (state, text) = rights(&session).await.map_err(during(TestStepName::Rights))?;
+        add(TestStepName::Rights, state, text.to_owned());
+        Ok(())
+    }
+}
+
+async fn rights(session: &Session) -> Result<(StepState, &'static str), ConnectorError> {
+    let row = within(SHORT, session.client.query_one(&format!("{TABLES}{RIGHTS}"), &[])).await?;
+    let [is_superuser, may_write, may_read]: [bool; 3] = std::array::from_fn(|at| row.get(at));
+    Ok(match (is_superuser, may_write, may_read) {
+        (true, ..) => (StepState::Warning, "The role is a superuser and may do everything. Use one that may only read (SELECT)."),
+        (_, true, _) => {
+            (StepState::Warning, "The role may change tables. Recotem only reads; use one that may only read (SELECT).")
+        }
+        (_, _, false) => (StepState::Warning, "The role cannot read any table. Grant it the right to read (SELECT)."),
+        _ => (StepState::Passed, "The role may read and not write."),
+    })
+}

@@ -1,0 +1,29 @@
+//! Data sources: tables of other servers that a project reads by itself. A connection says how to reach a server, a source which
+//! rows to read and when, and a run is one time that it was read. What a run brings becomes an upload; it is held if it breaks a
+//! guard of its source.
+
+mod error;
+mod files;
+mod jobs;
+mod judging;
+mod mapping;
+mod model;
+mod opening;
+mod pulling;
+mod quality;
+mod recheck;
+mod resealing;
+mod routes;
+mod scheduler;
+mod secrets;
+mod service;
+mod store;
+mod uploads;
+mod windows;
+
+pub use model::{Cause, FollowUp, Mode, NullCursor, PullSource, RecheckWindows, RunState, Target};
+pub use resealing::{Resealed, reseal};
+pub use routes::{Docs, routes};
+pub use scheduler::{fire_due, keep_firing};
+pub use service::connections::MOST_CONNECTIONS;
+pub use service::sources::MOST_SOURCES;

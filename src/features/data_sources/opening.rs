@@ -1,0 +1,59 @@
+//! Opens the server of a connection, with its secret.
+
+use super::error::SourceError;
+use super::model::{DataConnection, DataSource};
+use super::store::connections;
+use super::{secrets, windows};
+use crate::connectors::{Connector, ConnectorError, CursorKind, Query, Settings};
+use crate::features::accounts::Guarded;
+use crate::features::projects::Project;
+use crate::platform::services::Services;
+
+/// A source that is about to be read.
+pub struct Opened {
+    pub project: Project,
+    pub connector: Connector,
+    pub query: Query,
+}
+
+impl Opened {
+    /// Returns where the next window of a source ends: a settle time before the server's clock, or after its newest row.
+    pub async fn end_of_window(&self, source: &DataSource) -> Result<i64, SourceError> {
+        Ok(match source.fields.cursor_kind {
+            CursorKind::Time => windows::end_of_times(self.connector.now().await?, source.fields.settle_seconds),
+            CursorKind::Integer => windows::end_of_numbers(self.connector.newest(&self.query).await?, source.position),
+        })
+    }
+}
+
+/// Opens the server of a connection.
+pub async fn of_connection(services: &Services, row: &DataConnection) -> Result<Connector, SourceError> {
+    let sealed = connections::sealed(&mut *services.db.conn().await?, row.id).await?;
+    let secret = match sealed {
+        Some(sealed) => Some(secrets::open(&services.vault()?, &sealed, row.id, row.organisation_id)?),
+        None => None,
+    };
+    let settings = Settings::read(row.fields.kind, &row.fields.settings);
+    let settings = settings.map_err(|fault| ConnectorError::InvalidSettings(fault.to_string()))?;
+    Ok(Connector::open(&settings, secret.as_ref(), &services.outbound)?)
+}
+
+/// Opens the server of a source, and says what is read.
+pub async fn of_source(services: &Services, source: &DataSource) -> Result<Opened, SourceError> {
+    let gone = |what: &str| SourceError::NotUsable(format!("The {what} of this source has been deleted."));
+    let mut connection = services.db.conn().await?;
+    let (project, _) = Project::load(&mut connection, source.project_id).await?.ok_or_else(|| gone("project"))?;
+    let row = connections::find(&mut connection, source.fields.connection_id).await?.ok_or_else(|| gone("connection"))?;
+    drop(connection);
+    if row.organisation_id != project.organisation_id {
+        let text = "The connection of this source belongs to another organisation than its project. Choose another connection.";
+        return Err(SourceError::NotUsable(text.to_owned()));
+    }
+    let query = source.fields.query();
+    if let Some(problem) = query.problem(&source.fields, &project.fields) {
+        return Err(SourceError::NotUsable(problem));
+    }
+    let query = query.to_connector(row.fields.kind, &source.fields, &project.fields).map_err(SourceError::NotUsable)?;
+    let connector = of_connection(services, &row).await?;
+    Ok(Opened { project, connector, query })
+}
