@@ -315,7 +315,7 @@ export const traffic = {
     skipHint: 'The same data produces the same model.',
     catchUp: 'Catch up on missed runs',
     catchUpHint: 'Runs once after the server was down at the scheduled time.',
-    cause: { manual: 'manual', schedule: 'scheduled' },
+    cause: { manual: 'manual', schedule: 'scheduled', source: 'data source' },
     deploy: 'Deploy new models automatically',
     deployHint:
       'The model is deployed to its own slot and serves requests immediately. Otherwise it is only added to your models.',

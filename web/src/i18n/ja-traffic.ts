@@ -308,7 +308,7 @@ export const traffic: Pick<Messages, 'deployments' | 'comparison' | 'past' | 'ab
     skipHint: '同じデータからは同じモデルが作成されます。',
     catchUp: '実行できなかった分を後で実行',
     catchUpHint: '予定の時刻にサーバーが停止していた場合、復旧後に 1 回だけ実行します。',
-    cause: { manual: '手動', schedule: 'スケジュール' },
+    cause: { manual: '手動', schedule: 'スケジュール', source: 'データソース' },
     deploy: '新しいモデルを自動的にデプロイ',
     deployHint:
       '専用のスロットにデプロイし、すぐにリクエストの処理を始めます。オフの場合は、モデルの一覧にのみ追加します。',
