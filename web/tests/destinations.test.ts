@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Destination } from '@/api/destinations'
-import { destinationFields, destinationForm, isTable } from '@/lib/destination-form'
+import { destinationFields, destinationForm } from '@/lib/destination-form'
 import DestinationPage from '@/pages/DestinationPage.vue'
 import DestinationsPage from '@/pages/DestinationsPage.vue'
 import { ADMIN, list, MEMBER, openPage, settle, type Answers } from './support'
-import { CONNECTION, PROJECT } from './source-fixtures'
+import { PROJECT } from './source-fixtures'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -19,8 +19,6 @@ const DESTINATION = {
   exclude_seen: true,
   diversity: 0.2,
   format: 'parquet',
-  connection: null,
-  target: null,
   cron_expression: '0 5 * * *',
   time_zone: 'UTC',
   is_enabled: true,
@@ -50,7 +48,6 @@ const DELIVERY = {
 const reading: Answers = {
   'GET project/3/': PROJECT,
   'GET organisation/': list([{ id: 5, name: 'Books', role: 'owner', is_personal: false }]),
-  'GET data_connection/': list([CONNECTION]),
   'GET destination/': list([DESTINATION]),
   'GET destination/4/': DESTINATION,
   'GET delivery/': list([DELIVERY]),
@@ -64,11 +61,6 @@ describe('the form of a destination', () => {
     const fields = destinationFields(destinationForm(row))
     for (const [name, value] of Object.entries(fields))
       expect(value, name).toEqual(row[name as keyof Destination])
-  })
-
-  it('names a table with or without its schema', () => {
-    for (const name of ['lists', 'public.lists', ' 推薦.一覧 ']) expect(isTable(name), name).toBe(true)
-    for (const name of ['', 'a.b.c', 'a b', '.a', '"a"']) expect(isTable(name), name).toBe(false)
   })
 })
 

@@ -19,9 +19,6 @@ export interface DestinationFields {
   /** From 0, best items first, to 1. */
   diversity: number
   format: ListFormat
-  /** Without a connection the lists are a file to download. */
-  connection: number | null
-  target: { table: string } | null
   cron_expression: string | null
   time_zone: string
   is_enabled: boolean

@@ -10,10 +10,7 @@ export interface DestinationForm {
   cutoff: number | null
   excludeSeen: boolean
   diversity: number | null
-  to: 'download' | 'table'
   format: ListFormat
-  connection: number | null
-  table: string
   scheduled: boolean
   cron: string
   zone: string
@@ -34,10 +31,7 @@ export function destinationForm(
       cutoff: 20,
       excludeSeen: true,
       diversity: 0,
-      to: 'download',
       format: 'parquet',
-      connection: null,
-      table: '',
       scheduled: false,
       cron: '0 5 * * *',
       zone: ownTimeZone(),
@@ -52,21 +46,15 @@ export function destinationForm(
     cutoff: row.cutoff,
     excludeSeen: row.exclude_seen,
     diversity: row.diversity,
-    to: row.connection === null ? 'download' : 'table',
     format: row.format,
-    connection: row.connection,
-    table: row.target?.table ?? '',
     scheduled: row.cron_expression !== null,
     cron: row.cron_expression ?? '0 5 * * *',
     zone: row.time_zone,
   }
 }
 
-export const isTable = (text: string) => /^[^.\s"]+(\.[^.\s"]+)?$/.test(text.trim())
-
-/** Returns the body of a form. What does not concern the choice is left empty. */
+/** Returns the body of a form. Either the model or the slot is empty. */
 export function destinationFields(form: DestinationForm): Omit<DestinationFields, 'is_enabled'> {
-  const toTable = form.to === 'table'
   return {
     name: form.name.trim(),
     lists: form.lists,
@@ -76,8 +64,6 @@ export function destinationFields(form: DestinationForm): Omit<DestinationFields
     exclude_seen: form.lists === 'users' && form.excludeSeen,
     diversity: form.diversity ?? 0,
     format: form.format,
-    connection: toTable ? form.connection : null,
-    target: toTable ? { table: form.table.trim() } : null,
     cron_expression: form.scheduled ? form.cron : null,
     time_zone: form.zone,
   }
