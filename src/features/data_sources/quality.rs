@@ -147,7 +147,9 @@ impl Usual {
         }
         let rate = median_of(bounded.iter().map(|(rows, length)| rows / length).collect())?;
         let usual_length = median_of(bounded.iter().map(|(_, length)| *length).collect())?;
-        Some(Self { rows: rate * own, is_comparable: own >= usual_length * SHORTEST })
+        // To a hundredth: the lengths are large.
+        let rows = (rate * own * 100.0).round() / 100.0;
+        Some(Self { rows, is_comparable: own >= usual_length * SHORTEST })
     }
 }
 

@@ -15,6 +15,7 @@ mod proxy;
 pub mod receiver;
 pub mod retraining;
 pub mod searches;
+pub mod shop;
 pub mod slots;
 pub mod sockets;
 pub mod tastes;

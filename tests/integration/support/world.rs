@@ -73,6 +73,7 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     ids.extend(traffic(owner, &ids).await);
     ids.extend(people(app, owner, project).await);
     ids.extend(other_programs(app, owner, project).await);
+    ids.extend(sources(app, owner, &ids).await);
     ids
 }
 
@@ -165,6 +166,25 @@ async fn other_programs(app: &TestApp, owner: &Caller, project: i64) -> Ids {
     let notification = owner.get("notification/").await.expect(200).body["results"][0]["id"].as_i64().expect("a row");
     owner.post("notification/mark_read/", json!({ "until": notification })).await.expect(204);
     BTreeMap::from([("app", shop), ("webhook_endpoint", endpoint), ("message_id", endpoint), ("notification", notification)])
+}
+
+/// Creates a connection whose address may not be reached, and a source with a backfill that failed.
+async fn sources(app: &TestApp, owner: &Caller, ids: &Ids) -> Ids {
+    let settings = json!({ "host": "127.0.0.1", "database": "d", "username": "u" });
+    let connection = json!({ "organisation": ids["organisation"], "name": "shop", "kind": "postgresql", "settings": settings });
+    let connection = owner.post("data_connection/", connection).await.expect(201).id();
+    let query = json!({ "table": "shop.orders", "columns": { "user": "customer", "item": "sku" } });
+    let source = json!({ "project": ids["project"], "connection": connection, "name": "Orders", "query": query,
+        "cursor_column": "written" });
+    let source = owner.post("data_source/", source).await.expect(201).id();
+    app.execute(&format!(
+        "INSERT INTO source_runs (data_source_id, project_id, cause, state, cursor_kind, window_lo, window_hi)
+         VALUES ({source}, {}, 'backfill', 'failed', 'time', 1, 2)",
+        ids["project"]
+    ))
+    .await;
+    let run = owner.get("source_run/").await.expect(200).body["results"][0]["id"].as_i64().expect("a run");
+    BTreeMap::from([("data_connection", connection), ("data_source", source), ("source_run", run)])
 }
 
 /// Creates the same with its jobs finished, and with rows to spare for the calls that delete one.

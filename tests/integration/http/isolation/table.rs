@@ -82,8 +82,18 @@ impl Row {
 
 /// Returns every route, in an order in which an authorised caller can call them all: deletions come last.
 pub fn table() -> Vec<Row> {
-    let groups =
-        [open(), looking(), predicting(), of_traffic(), of_people(), of_other_programs(), changing(), making(), removing()];
+    let groups = [
+        open(),
+        looking(),
+        predicting(),
+        of_traffic(),
+        of_people(),
+        of_other_programs(),
+        of_sources(),
+        changing(),
+        making(),
+        removing(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
@@ -312,6 +322,54 @@ fn of_other_programs() -> Vec<Row> {
     ]
 }
 
+/// Returns the routes about connections and sources. Nothing can be reached: the address of the connection is refused.
+fn of_sources() -> Vec<Row> {
+    use Rule::{BelowForPeople, List, ListForPeople, Object, ObjectForPeople, Organisation};
+    let (viewer, editor, admin) = (Role::Viewer, Role::Editor, Role::Admin);
+    vec![
+        row("GET", "data_connection/", ListForPeople, 200),
+        row("GET", "data_connection/{id}/", Organisation(editor), 200),
+        row("POST", "data_connection/", BelowForPeople(admin), 201).json(connection),
+        row("PUT", "data_connection/{id}/", Organisation(admin), 200).json(|ids| {
+            let mut body = connection(ids);
+            body["name"] = json!("replaced");
+            body
+        }),
+        row("PATCH", "data_connection/{id}/", Organisation(admin), 200).json(|_| json!({ "name": "shop" })),
+        row("POST", "data_connection/{id}/test/", Organisation(editor), 200),
+        row("GET", "data_connection/{id}/browse/", Organisation(editor), 400),
+        row("GET", "data_connection/{id}/sample/", Organisation(editor), 400).query("path=shop/orders"),
+        row("GET", "data_source/", List, 200),
+        row("GET", "data_source/{id}/", Object(viewer), 200),
+        row("POST", "data_source/", BelowForPeople(editor), 201).json(source),
+        row("PUT", "data_source/{id}/", ObjectForPeople(editor), 200).json(source),
+        row("PATCH", "data_source/{id}/", ObjectForPeople(editor), 200).json(|_| json!({ "name": "renamed" })),
+        row("POST", "data_source/{id}/preview/", Object(editor), 400),
+        row("POST", "data_source/{id}/dry_run/", Object(editor), 400),
+        row("POST", "data_source/{id}/reset/", Object(editor), 204),
+        row("POST", "data_source/{id}/backfill/", Object(editor), 409)
+            .json(|_| json!({ "from": "2026-01-01", "to": "2026-01-02" })),
+        row("GET", "source_run/", List, 200),
+        row("GET", "source_run/{id}/", Object(viewer), 200),
+        row("POST", "source_run/{id}/accept/", Object(editor), 409),
+        row("POST", "source_run/{id}/discard/", Object(editor), 409),
+        row("POST", "source_run/{id}/cancel/", Object(editor), 409),
+        row("POST", "source_run/{id}/retry/", Object(editor), 200),
+        row("POST", "data_source/{id}/run/", Object(editor), 201),
+    ]
+}
+
+fn connection(ids: &Ids) -> Value {
+    let settings = json!({ "host": "127.0.0.1", "database": "d", "username": "u" });
+    json!({ "organisation": ids["organisation"], "name": "new", "kind": "postgresql", "settings": settings })
+}
+
+fn source(ids: &Ids) -> Value {
+    let query = json!({ "table": "shop.orders", "columns": { "user": "customer", "item": "sku" } });
+    json!({ "project": ids["project"], "connection": ids["data_connection"], "name": "new", "query": query,
+        "cursor_column": "written" })
+}
+
 fn endpoint(ids: &Ids) -> Value {
     json!({ "project": ids["project"], "url": "https://receiver.example/hook" })
 }
@@ -405,6 +463,9 @@ fn removing() -> Vec<Row> {
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("DELETE", "deployment_slot/{id}/", Object(editor), 204),
+        row("DELETE", "data_source/{id}/", ObjectForPeople(editor), 204),
+        // Another source uses it.
+        row("DELETE", "data_connection/{id}/", Rule::Organisation(admin), 409),
         row("DELETE", "feature_measurements/{id}/", Object(editor), 204),
         row("DELETE", "feature_sets/{id}/", Object(editor), 204),
         // A finished search refers to them.
