@@ -15,6 +15,7 @@ import { journey } from './journey.mjs'
 import { people } from './people.mjs'
 import { predictions } from './predictions.mjs'
 import { FOLDER, photographAll } from './screenshots.mjs'
+import { sources } from './sources.mjs'
 import { studio } from './studio.mjs'
 import { traffic } from './traffic.mjs'
 
@@ -52,6 +53,19 @@ const PICTURED_STEPS = [
   'webhook-failing',
   'webhook-off',
   'bell',
+  'sources-empty',
+  'connection-failed',
+  'connection-tested',
+  'source-connection',
+  'source-table',
+  'source-columns',
+  'source-schedule',
+  'source-dry-run',
+  'source-run',
+  'source-held',
+  'destinations-empty',
+  'new-destination',
+  'delivery',
   'studio-empty',
   'studio-mapping',
   'studio-running',
@@ -90,6 +104,7 @@ export async function run(baseUrl, password) {
     Object.assign(seen, await predictions(page, baseUrl, project, key, onStep))
     Object.assign(seen, await features(page, baseUrl, project, key, onStep))
     Object.assign(seen, await integrations(page, baseUrl, project, onStep))
+    Object.assign(seen, await sources(page, baseUrl, project, onStep))
     Object.assign(seen, await studio(page, baseUrl, onStep))
     if (process.env.PICTURES !== '0') {
       const paths = {

@@ -54,8 +54,23 @@ export type DataSource =
   | With<Extract<Schemas['TrainingDataSource'], { kind: 'events' }>, { event_types: EventType[] }>
 export type TrainingData = With<
   Sent<Schemas['TrainingData']>,
-  { status: DataStatus; report: DataReport | null; sources?: DataSource[] | null; sha256?: string | null }
+  {
+    status: DataStatus
+    report: DataReport | null
+    sources?: DataSource[] | null
+    sha256?: string | null
+    origin?: DataOrigin | null
+    standing?: DataStanding
+  }
 >
+/** The source that data was read from, with the bounds of its window. */
+export interface DataOrigin {
+  source: number
+  run: number
+  from?: string | null
+  to?: string | null
+}
+export type DataStanding = 'in_use' | 'held' | 'superseded'
 
 export type DataPreview = Answer<'get', '/training_data/{id}/preview/'>
 

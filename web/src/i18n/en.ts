@@ -4,6 +4,7 @@ import { integrations } from './en-integrations'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
+import { sources } from './en-sources'
 import { studio } from './en-studio'
 import { traffic } from './en-traffic'
 
@@ -56,10 +57,12 @@ export const en = {
     allProjects: 'All projects',
     overview: 'Overview',
     data: 'Data',
+    sources: 'Sources',
     features: 'Features',
     tuning: 'Tuning',
     models: 'Models',
     deployments: 'Deployments',
+    destinations: 'Destinations',
     abTests: 'A/B tests',
     retraining: 'Retraining',
     keys: 'API keys',
@@ -175,6 +178,14 @@ export const en = {
     uploadedAt: 'Uploaded {when}',
     combined: 'Combined for retraining',
     combinedAt: 'Combined for retraining on {when}',
+    readAt: 'Read from a source on {when}',
+    fromSource: 'Read from the source {source}',
+    fromSources: 'Read from a source',
+    deletedSource: '#{id}, which has been deleted',
+    standing: {
+      held: 'Held: not used until a member accepts the run.',
+      superseded: 'Replaced: its period has been read again.',
+    },
     sources: 'Combined from',
     eventTypes: { impression: 'Impressions', click: 'Clicks', purchase: 'Purchases' },
     and: ' and ',
@@ -370,6 +381,7 @@ export const en = {
   ...people,
   ...reading,
   ...search,
+  ...sources,
   ...studio,
   ...traffic,
 }

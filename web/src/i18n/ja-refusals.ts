@@ -1,3 +1,4 @@
+import { sourceRefusals } from './ja-source-refusals'
 import { studioRefusals } from './ja-studio-refusals'
 import type { Refusals } from './refusals'
 
@@ -46,6 +47,7 @@ export const refusalsInJapanese: Refusals = {
   },
   sentences: {
     ...studioRefusals,
+    ...sourceRefusals,
     'no row has a value': 'すべての行が空です',
     'all rows have the same value, so it tells none from another':
       'すべての行が同じ値のため、アイテムを区別できません',
@@ -245,6 +247,10 @@ export const refusalsInJapanese: Refusals = {
     owner: '所有者',
     columns: '列',
     rows: '行',
+    user: 'ユーザー ID',
+    item: 'アイテム ID',
+    time: '日時',
+    event: 'イベントの種類',
   },
   files: { interactions: '行動履歴', items: 'アイテム情報', users: 'ユーザー情報' },
 }

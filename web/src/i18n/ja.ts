@@ -5,6 +5,7 @@ import { integrations } from './ja-integrations'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
+import { sources } from './ja-sources'
 import { studio } from './ja-studio'
 import { traffic } from './ja-traffic'
 
@@ -57,10 +58,12 @@ export const ja: Messages = {
     allProjects: 'プロジェクト一覧',
     overview: '概要',
     data: '学習データ',
+    sources: 'データソース',
     features: '特徴量',
     tuning: 'チューニング',
     models: 'モデル',
     deployments: 'デプロイ',
+    destinations: '出力先',
     abTests: 'A/B テスト',
     retraining: '再学習',
     keys: 'API キー',
@@ -176,6 +179,14 @@ export const ja: Messages = {
     uploadedAt: '{when} にアップロード',
     combined: '再学習のために結合',
     combinedAt: '{when} に再学習のために結合',
+    readAt: '{when} にデータソースから取り込み',
+    fromSource: 'データソース「{source}」から取り込み',
+    fromSources: 'データソースから取り込み',
+    deletedSource: '{id}（削除済み）',
+    standing: {
+      held: '保留中：メンバーが採用するまで使用されません。',
+      superseded: '置き換え済み：同じ期間が取り込み直されています。',
+    },
     sources: '結合元',
     eventTypes: { impression: '表示', click: 'クリック', purchase: '購入' },
     and: 'と',
@@ -376,6 +387,7 @@ export const ja: Messages = {
   ...people,
   ...reading,
   ...search,
+  ...sources,
   ...studio,
   ...traffic,
 }
