@@ -5,8 +5,6 @@ Usage: check_sources.py RECOTEM FOLDER
 
 import csv
 import io
-import os
-import signal
 import socketserver
 import subprocess
 import sys
@@ -78,7 +76,7 @@ def check_reading(server):
     assert len(read(server, *EVENTS, "--cursor", "amount", "--since", "2", "--until", "3")[1]) == 1
     pairs = read(server, "--table", "events", *COLUMNS, "--column", "amount", "--pairs")[1]
     assert len(pairs) == 1003, len(pairs)
-    (FOLDER / "query.sql").write_text("SELECT who, what, at FROM events WHERE amount = 3; -- the end")
+    (FOLDER / "query.sql").write_text("SELECT who, what, at FROM events WHERE amount = 3 -- the end;")
     assert len(read(server, "--sql-file", FOLDER / "query.sql", *COLUMNS)[1]) == 1
     berlin = ["--table", "events", "--user-column", "who", "--item-column", "what", "--time-column", "place_time"]
     rows = read(server, *berlin, zone="Europe/Berlin")[1]

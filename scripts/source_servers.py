@@ -13,7 +13,7 @@ CERTIFICATES = Path(__file__).resolve().parent.parent / "tests/integration/suppo
 PASSWORD = "the password of a reader"
 PATIENCE = 60
 # Servers refuse to run as root.
-UNPRIVILEGED = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []
+UNPRIVILEGED = {"user": "nobody"} if os.getuid() == 0 else {}
 
 
 def free_port():
@@ -35,15 +35,18 @@ class Server:
 
     def spawn(self, command):
         log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(UNPRIVILEGED + command, stdout=log, stderr=log, start_new_session=True)
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True, **UNPRIVILEGED)
 
-    def wait(self, command):
-        """Waits until a client command succeeds."""
+    def run(self, command, client):
+        """Starts the server, again if what a crash left behind is in its way, and waits until a client command succeeds."""
         deadline = time.monotonic() + PATIENCE
-        while subprocess.run(command, capture_output=True).returncode != 0:
-            if time.monotonic() > deadline or self.process.poll() is not None:
+        self.spawn(command)
+        while subprocess.run(client, capture_output=True).returncode != 0:
+            if time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "log").read_text())
             time.sleep(0.1)
+            if self.process.poll() is not None:
+                self.spawn(command)
 
     def kill(self):
         """Ends it at once, as a crash does."""
@@ -67,7 +70,7 @@ class Postgresql(Server):
         (self.folder / "log").touch()
         give_away(self.folder)
         data = str(self.folder / "data")
-        subprocess.run(UNPRIVILEGED + [str(self.programs / "initdb"), "-D", data, "-U", "owner", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--no-sync"], check=True, capture_output=True, cwd=self.folder)
+        subprocess.run([str(self.programs / "initdb"), "-D", data, "-U", "owner", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--no-sync"], check=True, capture_output=True, cwd=self.folder, **UNPRIVILEGED)
         self.start()
         self.sql(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
         self.sql("CREATE DATABASE shop", "postgres")
@@ -75,8 +78,8 @@ class Postgresql(Server):
     def start(self):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "ssl": "on", "ssl_cert_file": self.folder / "server.pem", "ssl_key_file": self.folder / "server.key", "fsync": "off", "max_wal_size": "8GB"}
         options = [f"-c{name}={value}" for name, value in settings.items()]
-        self.spawn([str(self.programs / "postgres"), "-D", str(self.folder / "data")] + options)
-        self.wait(self.client("postgres") + ["-c", "SELECT 1"])
+        command = [str(self.programs / "postgres"), "-D", str(self.folder / "data")] + options
+        self.run(command, self.client("postgres") + ["-c", "SELECT 1"])
 
     def client(self, database):
         return ["psql", "-h", str(self.folder), "-p", str(self.port), "-U", "owner", "-d", database, "-qAt", "-v", "ON_ERROR_STOP=1"]
@@ -100,15 +103,15 @@ class Mariadb(Server):
             shutil.copy(CERTIFICATES / name, self.folder / name)
         (self.folder / "log").touch()
         give_away(self.folder)
-        subprocess.run(UNPRIVILEGED + ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, capture_output=True, cwd=self.folder)
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, capture_output=True, cwd=self.folder, **UNPRIVILEGED)
         self.start()
         self.sql("CREATE DATABASE shop CHARACTER SET utf8mb4")
         self.sql(f"CREATE USER reader@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; CREATE USER reader@localhost IDENTIFIED BY '{PASSWORD}'")
 
     def start(self):
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
-        self.spawn([program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.folder}/socket", f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", f"--ssl-cert={self.folder}/server.pem", f"--ssl-key={self.folder}/server.key", f"--ssl-ca={self.folder}/ca.pem", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=512M"])
-        self.wait(self.client() + ["-e", "SELECT 1"])
+        command = [program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.folder}/socket", f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", f"--ssl-cert={self.folder}/server.pem", f"--ssl-key={self.folder}/server.key", f"--ssl-ca={self.folder}/ca.pem", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=512M"]
+        self.run(command, self.client() + ["-e", "SELECT 1"])
 
     def client(self, database=None):
         return ["mariadb", "--no-defaults", f"--socket={self.folder}/socket", "-u", "root", "-N", "-B", "--default-character-set=utf8mb4"] + ([database] if database else [])

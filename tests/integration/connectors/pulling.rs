@@ -67,7 +67,7 @@ async fn statements_only_read_and_cannot_leave_their_brackets() {
     let (database, source) = shop(TWO).await;
     let connector = source.connector(json!({}));
     let (_, lines) =
-        pull(&connector, &sql("WITH x AS (SELECT who FROM shop.events) SELECT upper(who) AS \"USER\" FROM x; -- done"), None)
+        pull(&connector, &sql("WITH x AS (SELECT who FROM shop.events) SELECT upper(who) AS \"USER\" FROM x -- done; one"), None)
             .await
             .unwrap();
     assert_eq!(lines.len(), 2);
