@@ -176,8 +176,8 @@ async fn a_slot_gives_its_present_model_and_old_files_make_room() {
     user.get(&format!("delivery/{}/download/", first["id"])).await.expect(404);
     let stored = || app.files().iter().filter(|key| key.starts_with("deliveries/")).count();
     assert_eq!(stored(), 3);
-    let told = "SELECT count(*) FROM notifications WHERE topic = 'delivery.succeeded'";
-    app.soon("people are told", async || app.count(told).await == 4).await;
+    let told = "SELECT count(*) FROM outbox WHERE topic = 'delivery.succeeded'";
+    assert_eq!(app.count(told).await, 4);
     user.delete(&format!("destination/{nightly}/")).await.expect(204);
     assert_eq!(stored(), 0, "the files go with the destination");
     user.get(&format!("delivery/{}/", first["id"])).await.expect(404);
