@@ -14,6 +14,11 @@ export const TOPIC_GROUPS: { key: string; icon: string; topics: Topic[] }[] = [
     icon: 'pi-replay',
     topics: ['retraining.completed', 'retraining.skipped', 'retraining.refused_by_gate'],
   },
+  {
+    key: 'sources',
+    icon: 'pi-cloud-download',
+    topics: ['source.succeeded', 'source.held', 'source.failed'],
+  },
   { key: 'data', icon: 'pi-database', topics: ['data.ready', 'data.failed'] },
   { key: 'studio', icon: 'pi-bolt', topics: ['studio.ready', 'studio.failed'] },
   { key: 'webhooks', icon: 'pi-send', topics: ['webhook.disabled'] },
@@ -38,6 +43,6 @@ export const topicIcon = (topic: string) => iconOf.get(topic) ?? 'pi-send'
 export type Tone = 'good' | 'bad' | 'plain'
 /** Returns whether a topic is good news, bad news or neither. */
 export function toneOf(topic: string): Tone {
-  if (/\.(failed|disabled|refused_by_gate)$/.test(topic)) return 'bad'
-  return /\.(trained|completed|ready|significant)$/.test(topic) ? 'good' : 'plain'
+  if (/\.(failed|held|disabled|refused_by_gate)$/.test(topic)) return 'bad'
+  return /\.(trained|completed|ready|significant|succeeded)$/.test(topic) ? 'good' : 'plain'
 }
