@@ -13,12 +13,13 @@ DEMO_ARGS ?=
 DATA ?= ../shared/data
 SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
+ROWS ?= 10000000
 DEMO_DATA_DIR ?= data/demo
 
 # Most integration tests wait for processes and databases rather than compute.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-airec test-snippets test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets bench-webhooks ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-webhooks test-sources test-airec test-snippets test-rust test-docs test-web test-e2e lint bench-build bench-cold bench-features bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets bench-sources bench-webhooks ui openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,7 +37,7 @@ test: lint test-rust test-web test-e2e ## Run every check: lints, unit, integrat
 	@echo "All tests passed."
 
 test-full: export PICTURES := all
-test-full: test test-dates test-artifact test-writers test-webhooks test-airec test-snippets test-api ## Run the same, and the test targets below except test-docs
+test-full: test test-dates test-artifact test-writers test-webhooks test-sources test-airec test-snippets test-api ## Run the same, and the test targets below except test-docs
 	@echo "All tests passed, and the server does what its document says."
 
 test-dates: ui ## Run the integration tests on awkward days and in other time zones; about twenty minutes
@@ -57,6 +58,11 @@ test-webhooks: ui ## Check that webhook messages are verified by the packages of
 	scripts/install-tools rust postgresql python node
 	$(TESTED)
 	scripts/check-webhooks $(TARGET)/$(PROFILE)/recotem
+
+test-sources: ui ## Read from a PostgreSQL and a MariaDB that are started for it, in good and in bad times
+	scripts/install-tools rust postgresql mariadb zstd python
+	$(TESTED)
+	scripts/check-sources $(TARGET)/$(PROFILE)/recotem
 
 test-airec: ui ## Check that a client that was written for AiREC gets everything from the addresses below /airec
 	scripts/install-tools rust postgresql curl node python
@@ -135,6 +141,11 @@ bench-events: ## Measure events over HTTP, one by one and in batches, with predi
 bench-sockets: ## Measure the memory of SOCKETS idle live sockets, and the time a change takes to reach them
 	cargo build --profile $(BENCH_PROFILE) --locked
 	benches/sockets/measure $(TARGET)/$(BENCH_PROFILE)/recotem $(SOCKETS)
+
+bench-sources: ## Measure rows a second and memory of reading ROWS rows from a PostgreSQL and a MariaDB on this machine
+	scripts/install-tools rust postgresql mariadb python
+	cargo build --profile $(BENCH_PROFILE) --locked
+	benches/sources/measure $(TARGET)/$(BENCH_PROFILE)/recotem $(ROWS)
 
 bench-webhooks: ## Measure deliveries of webhook messages to a receiver on this machine, and the time from an event to its first attempt
 	cargo build --profile $(BENCH_PROFILE) --locked

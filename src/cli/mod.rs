@@ -16,6 +16,7 @@ mod log_options;
 mod migrate;
 mod offline;
 mod openapi;
+mod pull;
 mod recommend;
 mod resign_models;
 mod scheduler;
@@ -97,6 +98,8 @@ enum Command {
     Similar(similar::Args),
     /// Show how a file is read: its columns, the decisions about them, and its first rows
     Inspect(inspect::Args),
+    /// Read a table or query of a database into a file; no server needed
+    Pull(pull::Args),
     /// Generate synthetic interactions for benchmarks
     Synthesize(synthesize::Args),
 }
@@ -126,6 +129,7 @@ pub fn run() -> ExitCode {
         Command::Recommend(args) => recommend::run(args),
         Command::Similar(args) => similar::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Pull(args) => pull::run(args),
         Command::Synthesize(args) => synthesize::run(args),
     };
     match result {

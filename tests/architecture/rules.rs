@@ -76,7 +76,7 @@ const PLATFORM: [&str; 25] = [
 ];
 
 /// Modules of the connectors in import order.
-const CONNECTORS: [&str; 13] = [
+const CONNECTORS: [&str; 17] = [
     "kind",
     "window",
     "error",
@@ -87,8 +87,12 @@ const CONNECTORS: [&str; 13] = [
     "tls",
     "query",
     "statements",
+    "prepared",
     "output",
+    "rows",
+    "testing",
     "postgresql",
+    "mysql",
     "connector",
 ];
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 mod commands;
+mod connectors;
 mod db;
 mod embedded_postgres;
 mod http;

@@ -5,6 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The most entries of a listing.
+pub const MOST_ENTRIES: usize = 10_000;
+
+/// The longest cell of a sample, in characters.
+pub const LONGEST_CELL: usize = 200;
+
 recotem_platform::wire_enum! {
     /// A step of a test of a connection.
     pub enum TestStepName {

@@ -29,6 +29,15 @@ pub fn local_bound(moment: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
     set_back.with_timezone(&zone).naive_local()
 }
 
+/// Returns the moment of a local time, of the two that it may be the later one.
+///
+/// A time that clocks skip counts as so long after the change as it is after its beginning.
+pub fn moment_of(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    let skipped = TimeDelta::seconds(LONGEST_FOLD);
+    let moment = zone.from_local_datetime(&local).latest().map(|moment| moment.to_utc());
+    moment.or_else(|| Some(zone.from_local_datetime(&(local - skipped)).latest()?.to_utc() + skipped))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +66,20 @@ mod tests {
         }
         assert_eq!(bound("2026-10-25T01:30:00Z"), "2026-10-25 02:30:00");
         assert_eq!(bound("2026-10-25T02:00:00Z"), "2026-10-25 03:00:00");
+    }
+
+    #[test]
+    fn a_local_time_is_at_or_after_the_bound_of_its_moment() {
+        let moment = |text: &str| moment_of(text.parse().unwrap(), Tz::Europe__Berlin).unwrap().to_rfc3339();
+        assert_eq!(moment("2026-11-28T11:00:00"), "2026-11-28T10:00:00+00:00");
+        assert_eq!(moment("2026-10-25T02:30:00"), "2026-10-25T01:30:00+00:00", "the second of two");
+        assert_eq!(moment("2026-03-29T02:30:00"), "2026-03-29T01:30:00+00:00", "skipped");
+        for minutes in 0..600 {
+            let local = at("2026-10-24T22:00:00Z").naive_utc() + TimeDelta::minutes(minutes);
+            let own = moment_of(local, Tz::Europe__Berlin).unwrap();
+            assert!(local_bound(own, Tz::Europe__Berlin) <= local);
+            assert!(local_bound(own + TimeDelta::microseconds(1), Tz::Europe__Berlin) > local, "{local}");
+        }
     }
 
     #[test]

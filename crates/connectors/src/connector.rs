@@ -9,8 +9,10 @@ use secrecy::SecretString;
 
 use super::answers::{Count, Estimate, Listing, PullLimits, Pulled, Sample, TestStep};
 use super::error::ConnectorError;
+use super::mysql::Mysql;
 use super::postgresql::Postgresql;
 use super::query::Query;
+use super::rows::Task;
 use super::settings::Settings;
 use super::window::Window;
 
@@ -21,6 +23,7 @@ pub struct Connector {
 
 enum Server {
     Postgresql(Postgresql),
+    Mysql(Mysql),
 }
 
 impl Connector {
@@ -28,6 +31,7 @@ impl Connector {
     pub fn open(settings: &Settings, secret: Option<&SecretString>, outbound: &Outbound) -> Result<Self, ConnectorError> {
         let server = match settings {
             Settings::Postgresql(settings) => Server::Postgresql(Postgresql::open(settings, secret, outbound)?),
+            Settings::Mysql(settings) => Server::Mysql(Mysql::open(settings, secret, outbound)?),
         };
         Ok(Self { server })
     }
@@ -36,6 +40,7 @@ impl Connector {
     pub async fn test(&self) -> Vec<TestStep> {
         match &self.server {
             Server::Postgresql(server) => server.test().await,
+            Server::Mysql(server) => server.test().await,
         }
     }
 
@@ -43,6 +48,7 @@ impl Connector {
     pub async fn now(&self) -> Result<DateTime<Utc>, ConnectorError> {
         match &self.server {
             Server::Postgresql(server) => server.now().await,
+            Server::Mysql(server) => server.now().await,
         }
     }
 
@@ -50,6 +56,7 @@ impl Connector {
     pub async fn browse(&self, path: &[String]) -> Result<Listing, ConnectorError> {
         match &self.server {
             Server::Postgresql(server) => server.browse(path).await,
+            Server::Mysql(server) => server.browse(path).await,
         }
     }
 
@@ -58,6 +65,7 @@ impl Connector {
         query.check()?;
         match &self.server {
             Server::Postgresql(server) => server.sample(query, rows).await,
+            Server::Mysql(server) => server.sample(query, rows).await,
         }
     }
 
@@ -66,6 +74,7 @@ impl Connector {
         query.check()?;
         match &self.server {
             Server::Postgresql(server) => server.newest(query).await,
+            Server::Mysql(server) => server.newest(query).await,
         }
     }
 
@@ -74,6 +83,7 @@ impl Connector {
         query.check()?;
         match &self.server {
             Server::Postgresql(server) => server.estimate(query, window).await,
+            Server::Mysql(server) => server.estimate(query, window).await,
         }
     }
 
@@ -82,6 +92,7 @@ impl Connector {
         query.check()?;
         match &self.server {
             Server::Postgresql(server) => server.count(query, window).await,
+            Server::Mysql(server) => server.count(query, window).await,
         }
     }
 
@@ -99,8 +110,10 @@ impl Connector {
         stop: &Stop,
     ) -> Result<Pulled, ConnectorError> {
         query.check()?;
+        let task = Task { limits, progress, stop };
         match &self.server {
-            Server::Postgresql(server) => server.pull(query, window, into, limits, progress, stop).await,
+            Server::Postgresql(server) => server.pull(query, window, into, &task).await,
+            Server::Mysql(server) => server.pull(query, window, into, &task).await,
         }
     }
 }

@@ -108,3 +108,28 @@ impl From<OutboundError> for ConnectorError {
         }
     }
 }
+
+/// The longest text of a server that is shown, in characters.
+const LONGEST: usize = 300;
+
+/// Cuts a text of a server, on one line and without a full stop at its end.
+pub fn cut(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.trim_end_matches('.');
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_servers_are_short_and_on_one_line() {
+        assert_eq!(cut("syntax error\n  at \"x\"."), "syntax error at \"x\"");
+        assert_eq!(cut(&"é".repeat(LONGEST)).chars().count(), LONGEST);
+        assert_eq!(cut(&"é".repeat(LONGEST + 1)).chars().count(), LONGEST + 1, "with a sign that it is cut");
+    }
+}

@@ -21,5 +21,5 @@ impl ConnectionKind {
     }
 
     /// The kinds that this version reads from.
-    pub const AVAILABLE: &'static [Self] = &[Self::Postgresql];
+    pub const AVAILABLE: &'static [Self] = &[Self::Postgresql, Self::Mysql];
 }

@@ -15,11 +15,15 @@ mod certificates;
 mod connector;
 mod error;
 mod kind;
+mod mysql;
 mod output;
 mod postgresql;
+mod prepared;
 mod query;
+mod rows;
 mod settings;
 mod statements;
+mod testing;
 mod tls;
 mod window;
 

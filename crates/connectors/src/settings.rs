@@ -33,6 +33,7 @@ const LONGEST_CERTIFICATE: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settings {
     Postgresql(ServerSettings),
+    Mysql(ServerSettings),
 }
 
 /// How to reach a database server.
@@ -52,7 +53,8 @@ pub struct ServerSettings {
     /// Certificates (PEM) of the authorities to trust instead of the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_certificate: Option<String>,
-    /// Time zone of times that are stored without one, such as Asia/Tokyo; UTC by default.
+    /// Time zone of times that are stored without one, such as Asia/Tokyo. UTC by default for PostgreSQL; for MySQL, such columns
+    /// cannot be read without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
@@ -79,6 +81,7 @@ impl Settings {
     pub fn read(kind: ConnectionKind, value: &Value) -> Result<Self, SettingsFault> {
         match kind {
             ConnectionKind::Postgresql => ServerSettings::read(value).map(Self::Postgresql),
+            ConnectionKind::Mysql => ServerSettings::read(value).map(Self::Mysql),
             other => {
                 let known: Vec<&str> = ConnectionKind::AVAILABLE.iter().map(|kind| kind.wire()).collect();
                 let message = format!("This version cannot read from {other} yet; it can from {}.", known.join(", "));
@@ -91,13 +94,14 @@ impl Settings {
     pub fn kind(&self) -> ConnectionKind {
         match self {
             Self::Postgresql(_) => ConnectionKind::Postgresql,
+            Self::Mysql(_) => ConnectionKind::Mysql,
         }
     }
 
     /// Returns the settings as they are stored and shown.
     pub fn to_value(&self) -> Value {
         let value = match self {
-            Self::Postgresql(settings) => serde_json::to_value(settings),
+            Self::Postgresql(settings) | Self::Mysql(settings) => serde_json::to_value(settings),
         };
         value.unwrap_or_default()
     }
@@ -202,6 +206,6 @@ mod tests {
     #[test]
     fn a_kind_without_a_reader_is_refused() {
         let fault = Settings::read(ConnectionKind::Bigquery, &json!({})).unwrap_err();
-        assert!(fault.to_string().contains("it can from postgresql"), "{fault}");
+        assert!(fault.to_string().contains("it can from postgresql, mysql."), "{fault}");
     }
 }

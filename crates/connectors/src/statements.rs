@@ -16,11 +16,12 @@ const YEARS: std::ops::RangeInclusive<i32> = 1000..=9999;
 pub struct Dialect {
     /// The mark around names.
     pub quote: char,
-    /// Words before a literal of a time.
-    pub time_literal: &'static str,
+    /// Whether an expression tells the moment of a local time.
+    pub has_zones: bool,
 }
 
-pub const POSTGRESQL: Dialect = Dialect { quote: '"', time_literal: "TIMESTAMP " };
+pub const POSTGRESQL: Dialect = Dialect { quote: '"', has_zones: true };
+pub const MYSQL: Dialect = Dialect { quote: '`', has_zones: false };
 
 /// How a column stores times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,7 +71,7 @@ impl Dialect {
         if !YEARS.contains(&local.year()) {
             return Err(ConnectorError::BadQuery(format!("{moment} is outside the years {} to {}.", YEARS.start(), YEARS.end())));
         }
-        Ok(format!("{}'{}'", self.time_literal, local.format("%Y-%m-%d %H:%M:%S%.6f")))
+        Ok(format!("TIMESTAMP '{}'", local.format("%Y-%m-%d %H:%M:%S%.6f")))
     }
 }
 
@@ -254,6 +255,15 @@ mod tests {
              count(*) AS \"times\" {FROM} WHERE \"at\" >= TIMESTAMP '1970-01-01 00:00:00.000000' GROUP BY \"we\"\"ird\", \"sku\""
         );
         assert_eq!(sql, wanted);
+    }
+
+    #[test]
+    fn names_of_mysql_are_quoted_in_its_way() {
+        let mut query = query(false, CursorKind::Integer);
+        query.columns.truncate(1);
+        query.columns[0].column = "we`ird\"".to_owned();
+        let sql = Statements { dialect: MYSQL, ..statements(&query, Clock::Utc) }.select(Some(Window { lo: None, hi: 5 }), None);
+        assert_eq!(sql.unwrap(), "SELECT `we``ird\"` AS `user_id` FROM `shop`.`events` WHERE `at` < 5");
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub async fn encrypt(stream: TcpStream, host: &str, config: Arc<ClientConfig>) -
     })
 }
 
-fn words_for(error: &CertificateError) -> String {
+/// Returns what is wrong with a certificate.
+pub fn words_for(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => "no trusted authority has issued it".to_owned(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

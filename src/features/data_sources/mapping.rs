@@ -1,7 +1,7 @@
 //! What a source asks of its server: the columns of the source under the names that the project's files have.
 
 use super::model::{Mode, SourceAggregate, SourceFields, SourceQuery, Target};
-use crate::connectors::{Aggregate, ConnectionKind, Cursor, Mapped, Query, Source, Table};
+use crate::connectors::{Aggregate, Cursor, Mapped, Query, Source, Table};
 use crate::features::projects::ProjectFields;
 
 /// The roles whose meaning the program knows.
@@ -70,10 +70,10 @@ impl SourceQuery {
         (named != of_project).then(|| named.clone())
     }
 
-    /// Returns what is asked of the source.
-    pub fn to_connector(&self, kind: ConnectionKind, fields: &SourceFields, project: &ProjectFields) -> Result<Query, String> {
+    /// Returns what is asked of the source. Tables that are named without a schema are in `default_schema`.
+    pub fn to_connector(&self, default_schema: &str, fields: &SourceFields, project: &ProjectFields) -> Result<Query, String> {
         let from = match (&self.table, &self.sql) {
-            (Some(table), _) => Source::Table(Table::parse(table, default_schema(kind)).map_err(|error| error.to_string())?),
+            (Some(table), _) => Source::Table(Table::parse(table, default_schema).map_err(|error| error.to_string())?),
             (None, Some(sql)) => Source::Sql(sql.clone()),
             (None, None) => return Err("Name either a table or a statement (sql).".to_owned()),
         };
@@ -116,11 +116,6 @@ fn needed_roles(target: Target, project: &ProjectFields) -> Vec<&'static str> {
     }
 }
 
-/// Returns the schema of tables that are named without one.
-fn default_schema(kind: ConnectionKind) -> &'static str {
-    if kind == ConnectionKind::Postgresql { "public" } else { "" }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -160,7 +155,7 @@ mod tests {
         let columns = json!({ "user": "customer", "item": "sku", "time": "at", "rating": "stars" });
         let fields = source(json!({ "connection": 1, "name": "s", "query": { "table": "shop.orders", "columns": columns },
             "cursor_column": "at", "null_cursor": "with_every_run" }));
-        let query = fields.query().to_connector(ConnectionKind::Postgresql, &fields, &project(Some("when"))).unwrap();
+        let query = fields.query().to_connector("public", &fields, &project(Some("when"))).unwrap();
         let mut named: Vec<(&str, &str)> = query.columns.iter().map(|one| (one.column.as_str(), one.named.as_str())).collect();
         named.sort_unstable();
         assert_eq!(named, [("at", "when"), ("customer", "user_id"), ("sku", "item_id"), ("stars", "rating")]);
@@ -190,11 +185,11 @@ mod tests {
                 "query": { "table": "products", "columns": columns } }))
         };
         let all = items(json!({ "item": "sku" }));
-        let query = all.query().to_connector(ConnectionKind::Postgresql, &all, &project(None)).unwrap();
+        let query = all.query().to_connector("public", &all, &project(None)).unwrap();
         assert!(query.columns.is_empty());
         assert_eq!(all.query().id_column(Target::Items, &project(None)).as_deref(), Some("sku"));
         let some = items(json!({ "item": "sku", "title": "name" }));
-        let query = some.query().to_connector(ConnectionKind::Postgresql, &some, &project(None)).unwrap();
+        let query = some.query().to_connector("public", &some, &project(None)).unwrap();
         assert_eq!(query.columns.len(), 2);
         assert_eq!(some.query().id_column(Target::Items, &project(None)), None);
     }

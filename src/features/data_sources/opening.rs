@@ -4,7 +4,7 @@ use super::error::SourceError;
 use super::model::{DataConnection, DataSource};
 use super::store::connections;
 use super::{secrets, windows};
-use crate::connectors::{Connector, ConnectorError, CursorKind, Query, Settings};
+use crate::connectors::{ConnectionKind, Connector, ConnectorError, CursorKind, Query, Settings};
 use crate::features::accounts::Guarded;
 use crate::features::projects::Project;
 use crate::platform::services::Services;
@@ -38,6 +38,14 @@ pub async fn of_connection(services: &Services, row: &DataConnection) -> Result<
     Ok(Connector::open(&settings, secret.as_ref(), &services.outbound)?)
 }
 
+/// Returns the schema of tables that are named without one: of most servers, the database.
+fn default_schema(row: &DataConnection) -> &str {
+    match row.fields.kind {
+        ConnectionKind::Postgresql => "public",
+        _ => row.fields.settings["database"].as_str().unwrap_or_default(),
+    }
+}
+
 /// Opens the server of a source, and says what is read.
 pub async fn of_source(services: &Services, source: &DataSource) -> Result<Opened, SourceError> {
     let gone = |what: &str| SourceError::NotUsable(format!("The {what} of this source has been deleted."));
@@ -53,7 +61,7 @@ pub async fn of_source(services: &Services, source: &DataSource) -> Result<Opene
     if let Some(problem) = query.problem(&source.fields, &project.fields) {
         return Err(SourceError::NotUsable(problem));
     }
-    let query = query.to_connector(row.fields.kind, &source.fields, &project.fields).map_err(SourceError::NotUsable)?;
+    let query = query.to_connector(default_schema(&row), &source.fields, &project.fields).map_err(SourceError::NotUsable)?;
     let connector = of_connection(services, &row).await?;
     Ok(Opened { project, connector, query })
 }

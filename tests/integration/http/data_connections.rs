@@ -1,10 +1,13 @@
 //! Connections: who sees and changes them, their secrets, and what they show of a server.
 
-use recotem::features::data_sources::MOST_CONNECTIONS;
+use std::sync::Arc;
+
+use recotem::features::data_sources::{MOST_CONNECTIONS, reseal};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::shop::Shop;
-use crate::support::{Jobs, TestApp};
+use crate::support::{Jobs, SECRET, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_made_by_admins_and_seen_by_editors_without_its_secret() {
@@ -111,4 +114,22 @@ async fn there_may_be_so_many_connections_and_no_more() {
     let body = |name: &str| json!({ "organisation": organisation, "name": name, "kind": "postgresql", "settings": settings });
     owner.post("data_connection/", body("last")).await.expect(201);
     owner.post("data_connection/", body("one more")).await.expect(409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_sealed_again_with_a_new_key() {
+    let shop = Shop::start_with(Jobs::None, |_| {}).await;
+    let mut services = shop.app.services.clone();
+    let mut settings = services.settings.as_ref().clone();
+    settings.previous_secret_keys = vec![SecretString::from(SECRET)];
+    (services.settings, services.secret) = (Arc::new(settings), Arc::new(SecretString::from("the next secret of the install")));
+    for (dry_run, renewed, present) in [(true, 1, 0), (false, 1, 0), (false, 0, 1)] {
+        let found = reseal(&services, dry_run).await.unwrap();
+        assert_eq!((found.renewed, found.present, found.refused.len()), (renewed, present, 0), "{dry_run}");
+    }
+    // This server has the former key only.
+    let path = format!("data_connection/{}/test/", shop.connection);
+    let tested = shop.owner.post(&path, json!({})).await.expect(200).body;
+    assert_eq!((&tested["is_usable"], &tested["steps"][0]["code"]), (&json!(false), &json!("secret_unreadable")), "{tested}");
+    assert_eq!(reseal(&shop.app.services, false).await.unwrap().refused.len(), 1);
 }

@@ -18,6 +18,7 @@ pub mod searches;
 pub mod shop;
 pub mod slots;
 pub mod sockets;
+pub mod source;
 pub mod tastes;
 pub mod told;
 pub mod waiting;

@@ -790,6 +790,218 @@ export interface paths {
         patch: operations["update_conversion_event"];
         trace?: never;
     };
+    "/api/v1/data_connection/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the connections of the organisations that the caller edits, newest first. */
+        get: operations["list_data_connection"];
+        put?: never;
+        /** Creates a connection of an organisation. */
+        post: operations["create_data_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_connection/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a connection, without its secret. */
+        get: operations["read_data_connection"];
+        /** Replaces the fields of a connection. Its secret stays if it is left out. */
+        put: operations["replace_data_connection"];
+        post?: never;
+        /** Deletes a connection; refused while sources use it. */
+        delete: operations["delete_data_connection"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of a connection. Its secret stays if it is left out; another server needs it again. */
+        patch: operations["update_data_connection"];
+        trace?: never;
+    };
+    "/api/v1/data_connection/{id}/browse/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say. */
+        get: operations["read_data_connection_browse"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_connection/{id}/sample/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the first rows of a table, with cells of up to 200 characters. */
+        get: operations["read_data_connection_sample"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_connection/{id}/test/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tests a connection step by step: its address, encryption, log-in and rights. A role that may write gets a warning. */
+        post: operations["create_data_connection_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_source/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the sources of the projects that the caller may see, newest first. */
+        get: operations["list_data_source"];
+        put?: never;
+        /** Creates a source of a project. */
+        post: operations["create_data_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_source/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a source with its last run. */
+        get: operations["read_data_source"];
+        /** Replaces the fields of a source. One that reads other rows then starts again. */
+        put: operations["replace_data_source"];
+        post?: never;
+        /** Deletes a source with its runs; the uploads that they brought stay. */
+        delete: operations["delete_data_source"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of a source. One that reads other rows then starts again. */
+        patch: operations["update_data_source"];
+        trace?: never;
+    };
+    "/api/v1/data_source/{id}/backfill/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads a window again that has been read, widened to whole windows. Its bounds are moments, or numbers for a cursor of integers. */
+        post: operations["create_data_source_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_source/{id}/dry_run/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says how much the next run would read, and reports on its first 10,000 rows. Nothing is stored. */
+        post: operations["create_data_source_dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_source/{id}/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns the first 100 rows of a source, under the names that the project's files have. */
+        post: operations["create_data_source_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_source/{id}/reset/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgets how far a source has been read: its next run reads everything, and replaces what was read before. */
+        post: operations["create_data_source_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data_source/{id}/run/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a source now. */
+        post: operations["create_data_source_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deployment_slot/": {
         parameters: {
             query?: never;
@@ -1675,6 +1887,108 @@ export interface paths {
         put?: never;
         /** Reverts a change: the affected slots are set to their state before it. Returns the change that results. */
         post: operations["create_slot_change_revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source_run/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the runs of the sources that the caller may see, newest first. */
+        get: operations["list_source_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source_run/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a run. */
+        get: operations["read_source_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source_run/{id}/accept/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts what a held run brought to use. */
+        post: operations["create_source_run_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source_run/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a run that waits or runs. */
+        post: operations["create_source_run_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source_run/{id}/discard/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Discards what a held run brought. The next run reads its window again. */
+        post: operations["create_source_run_discard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source_run/{id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a run again that failed or was cancelled. */
+        post: operations["create_source_run_retry"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3079,6 +3393,11 @@ export interface components {
             dependents_count: number;
             detail: string;
         };
+        /**
+         * @description What a data connection leads to.
+         * @enum {string}
+         */
+        ConnectionKind: "postgresql" | "mysql" | "folder" | "http" | "s3" | "gcs" | "azure" | "bigquery";
         /** @description An event in answers. */
         ConversionEvent: components["schemas"]["ConversionEventFields"] & {
             /** Format: int64 */
@@ -3133,6 +3452,11 @@ export interface components {
             recommendation_request_id?: string | null;
             user_id: string;
         };
+        /**
+         * @description What the values of a cursor are.
+         * @enum {string}
+         */
+        CursorKind: "time" | "integer";
         /** @description The number of events of a type in a slot on one day. */
         DailyEventCount: {
             /**
@@ -3147,6 +3471,47 @@ export interface components {
             events: number;
             /** Format: int64 */
             project: number;
+        };
+        /** @description A connection in answers. */
+        DataConnection: components["schemas"]["DataConnectionFields"] & {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** @description What the last test found; null since the last change. */
+            last_test?: components["schemas"]["TestStep"][] | null;
+            /** Format: date-time */
+            last_test_at?: string | null;
+            /** Format: int64 */
+            organisation: number;
+            secret: components["schemas"]["DataConnectionSecret"];
+            /**
+             * Format: int64
+             * @description How many sources use it.
+             */
+            sources: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description The fields of a connection. */
+        DataConnectionFields: {
+            /** @description Cannot change. */
+            kind: components["schemas"]["ConnectionKind"];
+            /** @description Unique within the organisation. */
+            name: string;
+            /**
+             * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
+             *     `ca_certificate` and `time_zone`.
+             */
+            settings: unknown;
+        };
+        /** @description The secret of a connection, without its text. */
+        DataConnectionSecret: {
+            /** @description Always null: the end of a password would help to guess it. */
+            hint?: string | null;
+            is_set: boolean;
+            /** Format: date-time */
+            updated_at?: string | null;
         };
         /** @description The report on the content of an upload. */
         DataReport: {
@@ -3190,6 +3555,40 @@ export interface components {
          * @enum {string}
          */
         DataSource: "newest" | "all";
+        /** @description The fields of a source. */
+        DataSourceFields: {
+            /** Format: int64 */
+            connection: number;
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); null to read by hand only. */
+            cron_expression?: string | null;
+            /** @description The column that windows are ranges of, such as the time at which a row was written; needed for the mode `incremental`. */
+            cursor_column?: string | null;
+            cursor_kind: components["schemas"]["CursorKind"];
+            /** @description When a run is held instead of used. */
+            guards: components["schemas"]["SourceGuards"];
+            is_enabled: boolean;
+            mode: components["schemas"]["SourceMode"];
+            name: string;
+            null_cursor: components["schemas"]["NullCursor"];
+            /** @description What is read. */
+            query: components["schemas"]["SourceQuery"];
+            /**
+             * Format: int64
+             * @description The schedule that `then: retrain` runs.
+             */
+            retraining_schedule?: number | null;
+            /**
+             * Format: int32
+             * @description How many seconds after the time in its cursor a row may be committed. A window ends so long before the source's clock.
+             */
+            settle_seconds: number;
+            /** @description Cannot change. */
+            target: components["schemas"]["SourceTarget"];
+            /** @description What follows a run that brought rows. */
+            then: components["schemas"]["SourceFollowUp"];
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone: string;
+        };
         /** @description An object that depends on the one to be deleted. */
         Dependent: {
             /** Format: int64 */
@@ -3264,6 +3663,38 @@ export interface components {
             /** Format: float */
             weight: number;
         };
+        /** @description A schema, table or column. What the server does not know is null. */
+        Entry: {
+            /**
+             * Format: int64
+             * @description Bytes that a table takes.
+             */
+            bytes?: number | null;
+            /** @description The server's name of the type of a column. */
+            data_type?: string | null;
+            /**
+             * Format: int64
+             * @description Estimated number of distinct values of a column, by the server's statistics.
+             */
+            distinct?: number | null;
+            kind: components["schemas"]["EntryKind"];
+            name: string;
+            /**
+             * Format: double
+             * @description Share of rows in which a column is null, by the server's statistics.
+             */
+            null_share?: number | null;
+            /**
+             * Format: int64
+             * @description Estimated rows of a table.
+             */
+            rows?: number | null;
+        };
+        /**
+         * @description What an entry of a listing is.
+         * @enum {string}
+         */
+        EntryKind: "schema" | "table" | "view" | "column";
         /** @description A mean over users with its 95 % confidence interval. */
         Estimate: {
             /** Format: double */
@@ -3460,9 +3891,12 @@ export interface components {
             id: number;
             /** Format: date-time */
             ins_datetime: string;
+            origin?: components["schemas"]["UploadOrigin"] | null;
             /** Format: int64 */
             project: number;
             report?: components["schemas"]["MetaDataReport"] | null;
+            /** @description Whether it is used where it is the newest. */
+            standing: components["schemas"]["UploadStanding"];
             /** @description Whether the file is prepared. Columns and report are those of the last prepared file. */
             status: components["schemas"]["TrainingDataStatus"];
             /** @description All columns except the ids. */
@@ -3698,6 +4132,11 @@ export interface components {
              */
             unread: number;
         };
+        /**
+         * @description What becomes of rows whose cursor is null.
+         * @enum {string}
+         */
+        NullCursor: "skip" | "with_every_run";
         /**
          * @description Comparison of a model's lists with those that were answered before it got any traffic. Fields about a shadow apply to the
          *     model here.
@@ -3976,6 +4415,64 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_DataConnection: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["DataConnectionFields"] & {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** @description What the last test found; null since the last change. */
+                last_test?: components["schemas"]["TestStep"][] | null;
+                /** Format: date-time */
+                last_test_at?: string | null;
+                /** Format: int64 */
+                organisation: number;
+                secret: components["schemas"]["DataConnectionSecret"];
+                /**
+                 * Format: int64
+                 * @description How many sources use it.
+                 */
+                sources: number;
+                /** Format: date-time */
+                updated_at: string;
+            })[];
+        };
+        /** @description One page of results. */
+        Page_DataSource: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["DataSourceFields"] & {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                last_run?: components["schemas"]["SourceRun"] | null;
+                /** Format: date-time */
+                next_run_at?: string | null;
+                position: components["schemas"]["SourcePosition"];
+                /** Format: int64 */
+                project: number;
+                /** Format: date-time */
+                updated_at: string;
+            })[];
+        };
+        /** @description One page of results. */
         Page_DeploymentSlot: {
             /**
              * Format: int64
@@ -4148,9 +4645,12 @@ export interface components {
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
+                origin?: components["schemas"]["UploadOrigin"] | null;
                 /** Format: int64 */
                 project: number;
                 report?: components["schemas"]["MetaDataReport"] | null;
+                /** @description Whether it is used where it is the newest. */
+                standing: components["schemas"]["UploadStanding"];
                 /** @description Whether the file is prepared. Columns and report are those of the last prepared file. */
                 status: components["schemas"]["TrainingDataStatus"];
                 /** @description All columns except the ids. */
@@ -4477,6 +4977,66 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_SourceRun: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** Format: int32 */
+                attempt: number;
+                /** Format: int64 */
+                bytes: number;
+                cause: components["schemas"]["SourceRunCause"];
+                /** Format: int64 */
+                data_source: number;
+                error?: string | null;
+                /** @description A stable word for why the last attempt failed. */
+                error_code?: string | null;
+                /** Format: date-time */
+                finished_at?: string | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** Format: int64 */
+                item_meta_data?: number | null;
+                /** @description Why it is held, in sentences. */
+                problems: string[];
+                /** Format: int64 */
+                project: number;
+                report?: components["schemas"]["SourceReport"] | null;
+                /**
+                 * Format: int64
+                 * @description The run of the retraining schedule that followed.
+                 */
+                retraining_run?: number | null;
+                /** Format: int64 */
+                rows_kept: number;
+                /** Format: int64 */
+                rows_read: number;
+                /** Format: int64 */
+                rows_rejected: number;
+                /** Format: date-time */
+                scheduled_for?: string | null;
+                /** @description The stages that have begun. */
+                stages: components["schemas"]["SourceStageProgress"][];
+                /** Format: date-time */
+                started_at?: string | null;
+                state: components["schemas"]["SourceRunState"];
+                /** Format: int64 */
+                training_data?: number | null;
+                /** @description The beginning of its window, a moment or a number; null for all rows before its end, and before it is known. */
+                window_from?: string | null;
+                window_to?: string | null;
+            }[];
+        };
+        /** @description One page of results. */
         Page_SplitConfig: {
             /**
              * Format: int64
@@ -4668,6 +5228,7 @@ export interface components {
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
+                origin?: components["schemas"]["UploadOrigin"] | null;
                 /** Format: int64 */
                 project: number;
                 /** @description URL of the rows that could not be imported; null if there are none. */
@@ -4677,6 +5238,8 @@ export interface components {
                 sha256?: string | null;
                 /** @description The sources of combined data; null for an upload. */
                 sources?: components["schemas"]["TrainingDataSource"][] | null;
+                /** @description Whether retraining uses it. */
+                standing: components["schemas"]["UploadStanding"];
                 status: components["schemas"]["TrainingDataStatus"];
             }[];
         };
@@ -4998,7 +5561,7 @@ export interface components {
          * @description The cause of a run.
          * @enum {string}
          */
-        RetrainingRunCause: "manual" | "schedule";
+        RetrainingRunCause: "manual" | "schedule" | "source";
         /**
          * @description The state of a run.
          * @enum {string}
@@ -5067,6 +5630,11 @@ export interface components {
          * @enum {string}
          */
         Role: "owner" | "admin" | "editor" | "viewer";
+        /**
+         * @description What happens if columns of the source change.
+         * @enum {string}
+         */
+        SchemaChange: "hold" | "accept_new_columns";
         /**
          * @description What an API key may be used for.
          * @enum {string}
@@ -5173,6 +5741,232 @@ export interface components {
              */
             trained_model: number;
         };
+        /** @description What the source computes before it sends rows. */
+        SourceAggregate: {
+            /**
+             * Format: int32
+             * @description Only rows of so many days before now.
+             */
+            last_days?: number | null;
+            /** @description Whether one row of each user and item is read, with the latest time. */
+            pairs?: boolean;
+        };
+        /** @description A column of the source, as it was when a run read it. */
+        SourceColumn: {
+            data_type?: string | null;
+            name: string;
+        };
+        /** @description A figure beside its median over the last seven runs. */
+        SourceComparison: {
+            measure: components["schemas"]["SourceMeasure"];
+            /**
+             * Format: double
+             * @description Null if there are too few runs before.
+             */
+            median?: number | null;
+            /** Format: double */
+            value: number;
+        };
+        /**
+         * @description What follows a run that brought rows.
+         * @enum {string}
+         */
+        SourceFollowUp: "nothing" | "retrain";
+        /** @description The conditions of a source. A run that breaks one is held: it is stored, and not used until a user accepts it. */
+        SourceGuards: {
+            /**
+             * Format: double
+             * @description By how many per cent there may be fewer rows than usual: the median of the last seven windows, by their length.
+             * @default 50
+             */
+            max_drop_percent: number | null;
+            /**
+             * Format: double
+             * @description How many per cent of the rows may lack an id or a cursor.
+             * @default null
+             */
+            max_null_percent: number | null;
+            /**
+             * Format: int64
+             * @description The smallest number of rows.
+             * @default null
+             */
+            min_rows: number | null;
+            /** @default hold */
+            schema_change: components["schemas"]["SchemaChange"];
+        };
+        /**
+         * @description What is compared.
+         * @enum {string}
+         */
+        SourceMeasure: "rows" | "users" | "items" | "null_percent";
+        /**
+         * @description How much a run reads.
+         * @enum {string}
+         */
+        SourceMode: "incremental" | "snapshot" | "files";
+        /** @description How far a source has been read. */
+        SourcePosition: {
+            /** @description Where the next window begins, a moment or a number; null if the next run reads everything. */
+            next_from?: string | null;
+        };
+        /** @description What a source reads. */
+        SourceQuery: {
+            aggregate?: components["schemas"]["SourceAggregate"] | null;
+            /**
+             * @description The column of the source by its role: `user`, `item`, `time` and `event`; others keep their role as name. Of items and users
+             *     only the one with the ids is needed: without others, all columns are read.
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /** @description One statement that begins with SELECT or WITH. */
+            sql?: string | null;
+            /** @description A table or view with its schema, such as `public.events`. Either this or `sql`. */
+            table?: string | null;
+        };
+        /** @description What a run read. */
+        SourceReport: {
+            /**
+             * Format: int64
+             * @description Rows without an id.
+             * @default 0
+             */
+            blank_ids: number;
+            /**
+             * @description The columns of the table; empty if a statement is read.
+             * @default []
+             */
+            columns: components["schemas"]["SourceColumn"][];
+            /** @default [] */
+            compared: components["schemas"]["SourceComparison"][];
+            /**
+             * Format: int64
+             * @default null
+             */
+            items: number | null;
+            /**
+             * @description What else there is to know, in sentences.
+             * @default []
+             */
+            notes: string[];
+            /**
+             * Format: int64
+             * @description Rows of the source without a cursor.
+             * @default 0
+             */
+            null_cursors: number;
+            /**
+             * Format: int64
+             * @description Rows that the source sent.
+             * @default 0
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            rows_kept: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            rows_rejected: number;
+            /** @default null */
+            time_max: string | null;
+            /** @default null */
+            time_min: string | null;
+            /**
+             * Format: int64
+             * @default null
+             */
+            users: number | null;
+        };
+        /** @description A run in answers. */
+        SourceRun: {
+            /** Format: int32 */
+            attempt: number;
+            /** Format: int64 */
+            bytes: number;
+            cause: components["schemas"]["SourceRunCause"];
+            /** Format: int64 */
+            data_source: number;
+            error?: string | null;
+            /** @description A stable word for why the last attempt failed. */
+            error_code?: string | null;
+            /** Format: date-time */
+            finished_at?: string | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: int64 */
+            item_meta_data?: number | null;
+            /** @description Why it is held, in sentences. */
+            problems: string[];
+            /** Format: int64 */
+            project: number;
+            report?: components["schemas"]["SourceReport"] | null;
+            /**
+             * Format: int64
+             * @description The run of the retraining schedule that followed.
+             */
+            retraining_run?: number | null;
+            /** Format: int64 */
+            rows_kept: number;
+            /** Format: int64 */
+            rows_read: number;
+            /** Format: int64 */
+            rows_rejected: number;
+            /** Format: date-time */
+            scheduled_for?: string | null;
+            /** @description The stages that have begun. */
+            stages: components["schemas"]["SourceStageProgress"][];
+            /** Format: date-time */
+            started_at?: string | null;
+            state: components["schemas"]["SourceRunState"];
+            /** Format: int64 */
+            training_data?: number | null;
+            /** @description The beginning of its window, a moment or a number; null for all rows before its end, and before it is known. */
+            window_from?: string | null;
+            window_to?: string | null;
+        };
+        /**
+         * @description The cause of a run.
+         * @enum {string}
+         */
+        SourceRunCause: "manual" | "schedule" | "backfill" | "recheck";
+        /**
+         * @description The state of a run.
+         * @enum {string}
+         */
+        SourceRunState: "queued" | "running" | "succeeded" | "held" | "failed" | "cancelled" | "discarded" | "nothing_new";
+        /**
+         * @description A stage of a run, in this order.
+         * @enum {string}
+         */
+        SourceStage: "counting" | "reading" | "preparing" | "checking" | "training";
+        /** @description A stage that has begun. */
+        SourceStageProgress: {
+            name: components["schemas"]["SourceStage"];
+            /**
+             * Format: int64
+             * @description Rows that it counted, read or kept.
+             */
+            rows?: number | null;
+            /**
+             * Format: double
+             * @description Null until it has ended.
+             */
+            seconds?: number | null;
+            /** Format: date-time */
+            started_at: string;
+        };
+        /**
+         * @description What the rows of a source are.
+         * @enum {string}
+         */
+        SourceTarget: "interactions" | "items" | "users";
         /** @description A split config in answers. */
         SplitConfig: components["schemas"]["SplitConfigFields"] & {
             /** Format: int64 */
@@ -5236,6 +6030,11 @@ export interface components {
          * @enum {string}
          */
         SplitScheme: "RG" | "TG" | "TU" | "CI" | "TI";
+        /**
+         * @description How a step of a test ended.
+         * @enum {string}
+         */
+        StepState: "passed" | "warning" | "failed" | "skipped";
         /**
          * @description How a list was computed.
          * @enum {string}
@@ -5528,6 +6327,20 @@ export interface components {
          * @enum {string}
          */
         TaskStatus: "PENDING" | "STARTED" | "SUCCESS" | "FAILURE" | "RETRY" | "REVOKED";
+        /** @description One step of a test of a connection. */
+        TestStep: {
+            /** @description The code of the error, if the step failed. */
+            code?: string | null;
+            state: components["schemas"]["StepState"];
+            step: components["schemas"]["TestStepName"];
+            /** @description What was found, and what to do about it. */
+            text: string;
+        };
+        /**
+         * @description A step of a test of a connection.
+         * @enum {string}
+         */
+        TestStepName: "address" | "tls" | "log_in" | "rights";
         /** @description A trained model in answers. */
         TrainedModel: {
             basename?: string | null;
@@ -5580,6 +6393,7 @@ export interface components {
             id: number;
             /** Format: date-time */
             ins_datetime: string;
+            origin?: components["schemas"]["UploadOrigin"] | null;
             /** Format: int64 */
             project: number;
             /** @description URL of the rows that could not be imported; null if there are none. */
@@ -5589,6 +6403,8 @@ export interface components {
             sha256?: string | null;
             /** @description The sources of combined data; null for an upload. */
             sources?: components["schemas"]["TrainingDataSource"][] | null;
+            /** @description Whether retraining uses it. */
+            standing: components["schemas"]["UploadStanding"];
             status: components["schemas"]["TrainingDataStatus"];
         };
         /** @description A source of combined data, with the exact rows it contributed. */
@@ -5744,6 +6560,25 @@ export interface components {
          * @enum {string}
          */
         UnknownUsers: "fallback" | "not_found";
+        /** @description The source that an upload was read from. */
+        UploadOrigin: {
+            /** @description The beginning of the window that was read, a moment or a number; null for all rows before its end. */
+            from?: string | null;
+            /**
+             * Format: int64
+             * @description The run of the source.
+             */
+            run: number;
+            /** Format: int64 */
+            source: number;
+            /** @description The end of the window; null if all rows were read. */
+            to?: string | null;
+        };
+        /**
+         * @description Whether an upload is used where none is named.
+         * @enum {string}
+         */
+        UploadStanding: "in_use" | "held" | "superseded";
         /** @description A user as staff see it. */
         User: {
             /** Format: date-time */
@@ -5875,7 +6710,7 @@ export interface components {
          * @description What a notification is about.
          * @enum {string}
          */
-        WebhookTopic: "recommendation.served" | "model.trained" | "model.failed" | "tuning.completed" | "tuning.failed" | "slot.changed" | "ab_test.significant" | "ab_test.ended" | "retraining.completed" | "retraining.skipped" | "retraining.refused_by_gate" | "data.ready" | "data.failed" | "webhook.test" | "webhook.disabled" | "studio.ready" | "studio.failed";
+        WebhookTopic: "recommendation.served" | "model.trained" | "model.failed" | "tuning.completed" | "tuning.failed" | "slot.changed" | "ab_test.significant" | "ab_test.ended" | "retraining.completed" | "retraining.skipped" | "retraining.refused_by_gate" | "data.ready" | "data.failed" | "webhook.test" | "webhook.disabled" | "studio.ready" | "studio.failed" | "source.succeeded" | "source.held" | "source.failed";
         /** @description An attempt to deliver a message. */
         WebhookTry: {
             /** Format: date-time */
@@ -6333,6 +7168,184 @@ export interface components {
              */
             recommendation_request_id?: string | null;
             user_id?: string;
+        };
+        /** @description The organisation of a connection. */
+        CreateDataConnectionRequest: {
+            /** @description Cannot change. */
+            kind: components["schemas"]["ConnectionKind"];
+            /** @description Unique within the organisation. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its projects share the connection.
+             */
+            organisation: number;
+            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            secret?: string | null;
+            /**
+             * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
+             *     `ca_certificate` and `time_zone`.
+             */
+            settings: Record<string, never>;
+        };
+        /** @description The organisation of a connection. */
+        ReplaceDataConnectionRequest: {
+            /** @description Cannot change. */
+            kind: components["schemas"]["ConnectionKind"];
+            /** @description Unique within the organisation. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its projects share the connection.
+             */
+            organisation: number;
+            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            secret?: string | null;
+            /**
+             * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
+             *     `ca_certificate` and `time_zone`.
+             */
+            settings: Record<string, never>;
+        };
+        /** @description The organisation of a connection. */
+        UpdateDataConnectionRequest: {
+            /** @description Cannot change. */
+            kind?: components["schemas"]["ConnectionKind"];
+            /** @description Unique within the organisation. */
+            name?: string;
+            /**
+             * Format: int64
+             * @description Its projects share the connection.
+             */
+            organisation?: number;
+            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            secret?: string | null;
+            /**
+             * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
+             *     `ca_certificate` and `time_zone`.
+             */
+            settings?: Record<string, never>;
+        };
+        /** @description The project of an object. */
+        CreateDataSourceRequest: {
+            /** Format: int64 */
+            connection: number;
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); null to read by hand only. */
+            cron_expression?: string | null;
+            /** @description The column that windows are ranges of, such as the time at which a row was written; needed for the mode `incremental`. */
+            cursor_column?: string | null;
+            cursor_kind?: components["schemas"]["CursorKind"];
+            /** @description When a run is held instead of used. */
+            guards?: components["schemas"]["SourceGuards"];
+            is_enabled?: boolean;
+            mode?: components["schemas"]["SourceMode"];
+            name: string;
+            null_cursor?: components["schemas"]["NullCursor"];
+            /** Format: int64 */
+            project: number;
+            /** @description What is read. */
+            query: components["schemas"]["SourceQuery"];
+            /**
+             * Format: int64
+             * @description The schedule that `then: retrain` runs.
+             */
+            retraining_schedule?: number | null;
+            /**
+             * Format: int32
+             * @description How many seconds after the time in its cursor a row may be committed. A window ends so long before the source's clock.
+             */
+            settle_seconds?: number;
+            /** @description Cannot change. */
+            target?: components["schemas"]["SourceTarget"];
+            /** @description What follows a run that brought rows. */
+            then?: components["schemas"]["SourceFollowUp"];
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone?: string;
+        };
+        /** @description The project of an object. */
+        ReplaceDataSourceRequest: {
+            /** Format: int64 */
+            connection: number;
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); null to read by hand only. */
+            cron_expression?: string | null;
+            /** @description The column that windows are ranges of, such as the time at which a row was written; needed for the mode `incremental`. */
+            cursor_column?: string | null;
+            cursor_kind?: components["schemas"]["CursorKind"];
+            /** @description When a run is held instead of used. */
+            guards?: components["schemas"]["SourceGuards"];
+            is_enabled?: boolean;
+            mode?: components["schemas"]["SourceMode"];
+            name: string;
+            null_cursor?: components["schemas"]["NullCursor"];
+            /** Format: int64 */
+            project: number;
+            /** @description What is read. */
+            query: components["schemas"]["SourceQuery"];
+            /**
+             * Format: int64
+             * @description The schedule that `then: retrain` runs.
+             */
+            retraining_schedule?: number | null;
+            /**
+             * Format: int32
+             * @description How many seconds after the time in its cursor a row may be committed. A window ends so long before the source's clock.
+             */
+            settle_seconds?: number;
+            /** @description Cannot change. */
+            target?: components["schemas"]["SourceTarget"];
+            /** @description What follows a run that brought rows. */
+            then?: components["schemas"]["SourceFollowUp"];
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone?: string;
+        };
+        /** @description The project of an object. */
+        UpdateDataSourceRequest: {
+            /** Format: int64 */
+            connection?: number;
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); null to read by hand only. */
+            cron_expression?: string | null;
+            /** @description The column that windows are ranges of, such as the time at which a row was written; needed for the mode `incremental`. */
+            cursor_column?: string | null;
+            cursor_kind?: components["schemas"]["CursorKind"];
+            /** @description When a run is held instead of used. */
+            guards?: components["schemas"]["SourceGuards"];
+            is_enabled?: boolean;
+            mode?: components["schemas"]["SourceMode"];
+            name?: string;
+            null_cursor?: components["schemas"]["NullCursor"];
+            /** Format: int64 */
+            project?: number;
+            /** @description What is read. */
+            query?: components["schemas"]["SourceQuery"];
+            /**
+             * Format: int64
+             * @description The schedule that `then: retrain` runs.
+             */
+            retraining_schedule?: number | null;
+            /**
+             * Format: int32
+             * @description How many seconds after the time in its cursor a row may be committed. A window ends so long before the source's clock.
+             */
+            settle_seconds?: number;
+            /** @description Cannot change. */
+            target?: components["schemas"]["SourceTarget"];
+            /** @description What follows a run that brought rows. */
+            then?: components["schemas"]["SourceFollowUp"];
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone?: string;
+        };
+        /** @description The window of a backfill, for a cursor of times. */
+        CreateDataSourceBackfillRequest: {
+            /**
+             * Format: date-time
+             * @description The first moment that is read again.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The moment up to which is read again; it is not in the window itself.
+             */
+            to: string;
         };
         /** @description The project of an object. */
         CreateDeploymentSlotRequest: {
@@ -14400,6 +15413,2750 @@ export interface operations {
             };
         };
     };
+    list_data_connection: {
+        parameters: {
+            query?: {
+                organisation?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "kind": "postgresql",
+                     *           "name": "Shop",
+                     *           "settings": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "last_test": null,
+                     *           "last_test_at": null,
+                     *           "organisation": 1,
+                     *           "secret": {
+                     *             "hint": null,
+                     *             "is_set": true,
+                     *             "updated_at": null
+                     *           },
+                     *           "sources": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_DataConnection"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateDataConnectionRequest"];
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateDataConnectionRequest"];
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateDataConnectionRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "kind": "postgresql",
+                     *       "name": "Shop",
+                     *       "settings": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_test": null,
+                     *       "last_test_at": null,
+                     *       "organisation": 1,
+                     *       "secret": {
+                     *         "hint": null,
+                     *         "is_set": true,
+                     *         "updated_at": null
+                     *       },
+                     *       "sources": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DataConnection"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The organisation has as many connections as it may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_data_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "kind": "postgresql",
+                     *       "name": "Shop",
+                     *       "settings": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_test": null,
+                     *       "last_test_at": null,
+                     *       "organisation": 1,
+                     *       "secret": {
+                     *         "hint": null,
+                     *         "is_set": true,
+                     *         "updated_at": null
+                     *       },
+                     *       "sources": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DataConnection"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_data_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceDataConnectionRequest"];
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceDataConnectionRequest"];
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceDataConnectionRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "kind": "postgresql",
+                     *       "name": "Shop",
+                     *       "settings": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_test": null,
+                     *       "last_test_at": null,
+                     *       "organisation": 1,
+                     *       "secret": {
+                     *         "hint": null,
+                     *         "is_set": true,
+                     *         "updated_at": null
+                     *       },
+                     *       "sources": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DataConnection"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_data_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Sources use it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_data_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateDataConnectionRequest"];
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateDataConnectionRequest"];
+                /**
+                 * @example {
+                 *       "kind": "postgresql",
+                 *       "name": "Shop",
+                 *       "organisation": 1,
+                 *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                 *       "settings": {}
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateDataConnectionRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "kind": "postgresql",
+                     *       "name": "Shop",
+                     *       "settings": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_test": null,
+                     *       "last_test_at": null,
+                     *       "organisation": 1,
+                     *       "secret": {
+                     *         "hint": null,
+                     *         "is_set": true,
+                     *         "updated_at": null
+                     *       },
+                     *       "sources": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DataConnection"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_data_connection_browse: {
+        parameters: {
+            query?: {
+                path?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "bytes": null,
+                     *           "data_type": null,
+                     *           "distinct": null,
+                     *           "kind": "schema",
+                     *           "name": "Shop",
+                     *           "null_share": null,
+                     *           "rows": null
+                     *         }
+                     *       ],
+                     *       "is_cut": true,
+                     *       "path": "text"
+                     *     }
+                     */
+                    "application/json": {
+                        entries: components["schemas"]["Entry"][];
+                        /** @description Whether there are more entries than are listed. */
+                        is_cut: boolean;
+                        path: string;
+                    };
+                };
+            };
+            /** @description The server cannot be read; `code` says why */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_data_connection_sample: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "text"
+                     *       ],
+                     *       "rows": [
+                     *         [
+                     *           null
+                     *         ]
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        columns: string[];
+                        /** @description Cells are cut at 200 characters. */
+                        rows: (string | null)[][];
+                    };
+                };
+            };
+            /** @description The table cannot be read; `code` says why */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_connection_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_usable": true,
+                     *       "steps": [
+                     *         {
+                     *           "code": null,
+                     *           "state": "passed",
+                     *           "step": "address",
+                     *           "text": "text"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Whether no step failed. */
+                        is_usable: boolean;
+                        steps: components["schemas"]["TestStep"][];
+                    };
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_data_source: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "connection": 1,
+                     *           "cron_expression": "0 2 * * 0",
+                     *           "cursor_column": null,
+                     *           "cursor_kind": "time",
+                     *           "guards": {
+                     *             "max_drop_percent": null,
+                     *             "max_null_percent": null,
+                     *             "min_rows": null,
+                     *             "schema_change": "hold"
+                     *           },
+                     *           "is_enabled": true,
+                     *           "mode": "incremental",
+                     *           "name": "Shop",
+                     *           "null_cursor": "skip",
+                     *           "query": {
+                     *             "aggregate": {
+                     *               "last_days": null,
+                     *               "pairs": true
+                     *             },
+                     *             "columns": {},
+                     *             "sql": null,
+                     *             "table": null
+                     *           },
+                     *           "retraining_schedule": null,
+                     *           "settle_seconds": 1,
+                     *           "target": "interactions",
+                     *           "then": "nothing",
+                     *           "time_zone": "text",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "last_run": {
+                     *             "attempt": 1,
+                     *             "bytes": 1,
+                     *             "cause": "manual",
+                     *             "data_source": 1,
+                     *             "error": null,
+                     *             "error_code": null,
+                     *             "finished_at": null,
+                     *             "id": 1,
+                     *             "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *             "item_meta_data": null,
+                     *             "problems": [
+                     *               "text"
+                     *             ],
+                     *             "project": 1,
+                     *             "report": {
+                     *               "blank_ids": 1,
+                     *               "columns": [
+                     *                 null
+                     *               ],
+                     *               "compared": [
+                     *                 null
+                     *               ],
+                     *               "items": null,
+                     *               "notes": [
+                     *                 null
+                     *               ],
+                     *               "null_cursors": 1,
+                     *               "rows": 1,
+                     *               "rows_kept": 1,
+                     *               "rows_rejected": 1,
+                     *               "time_max": null,
+                     *               "time_min": null,
+                     *               "users": null
+                     *             },
+                     *             "retraining_run": null,
+                     *             "rows_kept": 1,
+                     *             "rows_read": 1,
+                     *             "rows_rejected": 1,
+                     *             "scheduled_for": null,
+                     *             "stages": [
+                     *               {
+                     *                 "name": "counting",
+                     *                 "rows": null,
+                     *                 "seconds": null,
+                     *                 "started_at": "2026-01-31T12:00:00.123456Z"
+                     *               }
+                     *             ],
+                     *             "started_at": null,
+                     *             "state": "queued",
+                     *             "training_data": null,
+                     *             "window_from": null,
+                     *             "window_to": null
+                     *           },
+                     *           "next_run_at": null,
+                     *           "position": {
+                     *             "next_from": null
+                     *           },
+                     *           "project": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_DataSource"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateDataSourceRequest"];
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateDataSourceRequest"];
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateDataSourceRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example newest */
+                    "application/json": components["schemas"]["DataSource"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The project has as many sources as one project may */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_data_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example newest */
+                    "application/json": components["schemas"]["DataSource"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_data_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceDataSourceRequest"];
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceDataSourceRequest"];
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceDataSourceRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example newest */
+                    "application/json": components["schemas"]["DataSource"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_data_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_data_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateDataSourceRequest"];
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateDataSourceRequest"];
+                /**
+                 * @example {
+                 *       "connection": 1,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cursor_column": null,
+                 *       "cursor_kind": "time",
+                 *       "guards": {
+                 *         "max_drop_percent": null,
+                 *         "max_null_percent": null,
+                 *         "min_rows": null,
+                 *         "schema_change": "hold"
+                 *       },
+                 *       "is_enabled": true,
+                 *       "mode": "incremental",
+                 *       "name": "Shop",
+                 *       "null_cursor": "skip",
+                 *       "project": 1,
+                 *       "query": {
+                 *         "aggregate": {
+                 *           "last_days": null,
+                 *           "pairs": true
+                 *         },
+                 *         "columns": {},
+                 *         "sql": null,
+                 *         "table": null
+                 *       },
+                 *       "retraining_schedule": null,
+                 *       "settle_seconds": 1,
+                 *       "target": "interactions",
+                 *       "then": "nothing",
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateDataSourceRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example newest */
+                    "application/json": components["schemas"]["DataSource"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description A run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_source_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": "2026-01-31T12:00:00.123456Z",
+                 *       "to": "2026-01-31T12:00:00.123456Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateDataSourceBackfillRequest"];
+                /**
+                 * @example {
+                 *       "from": "2026-01-31T12:00:00.123456Z",
+                 *       "to": "2026-01-31T12:00:00.123456Z"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateDataSourceBackfillRequest"];
+                /**
+                 * @example {
+                 *       "from": "2026-01-31T12:00:00.123456Z",
+                 *       "to": "2026-01-31T12:00:00.123456Z"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateDataSourceBackfillRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description The window is not valid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The window has not been read yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_source_dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "estimate": {
+                     *         "high": 0.5,
+                     *         "low": 0.5,
+                     *         "mean": 0.5
+                     *       },
+                     *       "report": null,
+                     *       "rows_read": 1
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The source's estimate for the next run. */
+                        estimate: components["schemas"]["Estimate"];
+                        /** @description The report that an upload of these rows would have; null if there are none. */
+                        report?: Record<string, never> | null;
+                        /**
+                         * Format: int64
+                         * @description Rows that were read for the report: the first 10,000.
+                         */
+                        rows_read: number;
+                    };
+                };
+            };
+            /** @description The source cannot be read; `code` says why */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_source_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "text"
+                     *       ],
+                     *       "rows": [
+                     *         [
+                     *           null
+                     *         ]
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        columns: string[];
+                        /** @description Cells are cut at 200 characters. */
+                        rows: (string | null)[][];
+                    };
+                };
+            };
+            /** @description The source cannot be read; `code` says why */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_source_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_data_source_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_deployment_slot: {
         parameters: {
             query?: {
@@ -18352,6 +22109,12 @@ export interface operations {
                      *           "filesize": 1048576,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "origin": {
+                     *             "from": null,
+                     *             "run": 1,
+                     *             "source": 1,
+                     *             "to": null
+                     *           },
                      *           "project": 1,
                      *           "report": {
                      *             "columns": [
@@ -18390,6 +22153,7 @@ export interface operations {
                      *             "rows_kept": 1,
                      *             "rows_total": 1
                      *           },
+                     *           "standing": "in_use",
                      *           "status": "preparing",
                      *           "valid_columns_list_json": null
                      *         }
@@ -18498,6 +22262,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -18536,6 +22306,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -18656,6 +22427,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -18694,6 +22471,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -18793,6 +22571,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -18831,6 +22615,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -19053,6 +22838,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -19091,6 +22882,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -19410,6 +23202,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -19448,6 +23246,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -25823,6 +29622,886 @@ export interface operations {
             };
         };
     };
+    list_source_run: {
+        parameters: {
+            query?: {
+                data_source?: number;
+                project?: number;
+                state?: components["schemas"]["SourceRunState"];
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "attempt": 1,
+                     *           "bytes": 1,
+                     *           "cause": "manual",
+                     *           "data_source": 1,
+                     *           "error": null,
+                     *           "error_code": null,
+                     *           "finished_at": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "item_meta_data": null,
+                     *           "problems": [
+                     *             "text"
+                     *           ],
+                     *           "project": 1,
+                     *           "report": {
+                     *             "blank_ids": 1,
+                     *             "columns": [
+                     *               {
+                     *                 "data_type": null,
+                     *                 "name": "Shop"
+                     *               }
+                     *             ],
+                     *             "compared": [
+                     *               {
+                     *                 "measure": "rows",
+                     *                 "median": null,
+                     *                 "value": 0.5
+                     *               }
+                     *             ],
+                     *             "items": null,
+                     *             "notes": [
+                     *               "text"
+                     *             ],
+                     *             "null_cursors": 1,
+                     *             "rows": 1,
+                     *             "rows_kept": 1,
+                     *             "rows_rejected": 1,
+                     *             "time_max": null,
+                     *             "time_min": null,
+                     *             "users": null
+                     *           },
+                     *           "retraining_run": null,
+                     *           "rows_kept": 1,
+                     *           "rows_read": 1,
+                     *           "rows_rejected": 1,
+                     *           "scheduled_for": null,
+                     *           "stages": [
+                     *             {
+                     *               "name": "counting",
+                     *               "rows": null,
+                     *               "seconds": null,
+                     *               "started_at": "2026-01-31T12:00:00.123456Z"
+                     *             }
+                     *           ],
+                     *           "started_at": null,
+                     *           "state": "queued",
+                     *           "training_data": null,
+                     *           "window_from": null,
+                     *           "window_to": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_SourceRun"];
+                };
+            };
+            /** @description A filter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_source_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_source_run_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is not held, or its upload is gone */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_source_run_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_source_run_discard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is not held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_source_run_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "bytes": 1,
+                     *       "cause": "manual",
+                     *       "data_source": 1,
+                     *       "error": null,
+                     *       "error_code": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_meta_data": null,
+                     *       "problems": [
+                     *         "text"
+                     *       ],
+                     *       "project": 1,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "columns": [
+                     *           {
+                     *             "data_type": null,
+                     *             "name": "Shop"
+                     *           }
+                     *         ],
+                     *         "compared": [
+                     *           {
+                     *             "measure": "rows",
+                     *             "median": null,
+                     *             "value": 0.5
+                     *           }
+                     *         ],
+                     *         "items": null,
+                     *         "notes": [
+                     *           "text"
+                     *         ],
+                     *         "null_cursors": 1,
+                     *         "rows": 1,
+                     *         "rows_kept": 1,
+                     *         "rows_rejected": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": null
+                     *       },
+                     *       "retraining_run": null,
+                     *       "rows_kept": 1,
+                     *       "rows_read": 1,
+                     *       "rows_rejected": 1,
+                     *       "scheduled_for": null,
+                     *       "stages": [
+                     *         {
+                     *           "name": "counting",
+                     *           "rows": null,
+                     *           "seconds": null,
+                     *           "started_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ],
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "training_data": null,
+                     *       "window_from": null,
+                     *       "window_to": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourceRun"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It has not failed, or another run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_split_config: {
         parameters: {
             query?: {
@@ -29602,6 +34281,12 @@ export interface operations {
                      *           "filesize": 1048576,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "origin": {
+                     *             "from": null,
+                     *             "run": 1,
+                     *             "source": 1,
+                     *             "to": null
+                     *           },
                      *           "project": 1,
                      *           "rejected_rows_url": null,
                      *           "report": {
@@ -29647,6 +34332,7 @@ export interface operations {
                      *           },
                      *           "sha256": null,
                      *           "sources": null,
+                     *           "standing": "in_use",
                      *           "status": "preparing"
                      *         }
                      *       ]
@@ -29754,6 +34440,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "rejected_rows_url": null,
                      *       "report": {
@@ -29799,6 +34491,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
+                     *       "standing": "in_use",
                      *       "status": "preparing"
                      *     }
                      */
@@ -29918,6 +34611,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "rejected_rows_url": null,
                      *       "report": {
@@ -29963,6 +34662,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
+                     *       "standing": "in_use",
                      *       "status": "preparing"
                      *     }
                      */
@@ -30061,6 +34761,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "rejected_rows_url": null,
                      *       "report": {
@@ -30106,6 +34812,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
+                     *       "standing": "in_use",
                      *       "status": "preparing"
                      *     }
                      */
@@ -30336,6 +35043,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "rejected_rows_url": null,
                      *       "report": {
@@ -30381,6 +35094,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
+                     *       "standing": "in_use",
                      *       "status": "preparing"
                      *     }
                      */
@@ -30783,6 +35497,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "rejected_rows_url": null,
                      *       "report": {
@@ -30828,6 +35548,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
+                     *       "standing": "in_use",
                      *       "status": "preparing"
                      *     }
                      */
@@ -30930,6 +35651,12 @@ export interface operations {
                      *           "filesize": 1048576,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "origin": {
+                     *             "from": null,
+                     *             "run": 1,
+                     *             "source": 1,
+                     *             "to": null
+                     *           },
                      *           "project": 1,
                      *           "report": {
                      *             "columns": [
@@ -30968,6 +35695,7 @@ export interface operations {
                      *             "rows_kept": 1,
                      *             "rows_total": 1
                      *           },
+                     *           "standing": "in_use",
                      *           "status": "preparing",
                      *           "valid_columns_list_json": null
                      *         }
@@ -31076,6 +35804,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -31114,6 +35848,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -31234,6 +35969,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -31272,6 +36013,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -31371,6 +36113,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -31409,6 +36157,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -31631,6 +36380,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -31669,6 +36424,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
@@ -31988,6 +36744,12 @@ export interface operations {
                      *       "filesize": 1048576,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "origin": {
+                     *         "from": null,
+                     *         "run": 1,
+                     *         "source": 1,
+                     *         "to": null
+                     *       },
                      *       "project": 1,
                      *       "report": {
                      *         "columns": [
@@ -32026,6 +36788,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "standing": "in_use",
                      *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }

@@ -14,12 +14,8 @@ export const TOPIC_GROUPS: { key: string; icon: string; topics: Topic[] }[] = [
     icon: 'pi-replay',
     topics: ['retraining.completed', 'retraining.skipped', 'retraining.refused_by_gate'],
   },
-  {
-    key: 'sources',
-    icon: 'pi-cloud-download',
-    topics: ['source.succeeded', 'source.held', 'source.failed'],
-  },
   { key: 'data', icon: 'pi-database', topics: ['data.ready', 'data.failed'] },
+  { key: 'sources', icon: 'pi-cloud-download', topics: ['source.succeeded', 'source.held', 'source.failed'] },
   { key: 'studio', icon: 'pi-bolt', topics: ['studio.ready', 'studio.failed'] },
   { key: 'webhooks', icon: 'pi-send', topics: ['webhook.disabled'] },
   { key: 'recommendations', icon: 'pi-list', topics: ['recommendation.served'] },
@@ -43,6 +39,6 @@ export const topicIcon = (topic: string) => iconOf.get(topic) ?? 'pi-send'
 export type Tone = 'good' | 'bad' | 'plain'
 /** Returns whether a topic is good news, bad news or neither. */
 export function toneOf(topic: string): Tone {
-  if (/\.(failed|held|disabled|refused_by_gate)$/.test(topic)) return 'bad'
+  if (/\.(failed|disabled|held|refused_by_gate)$/.test(topic)) return 'bad'
   return /\.(trained|completed|ready|significant|succeeded)$/.test(topic) ? 'good' : 'plain'
 }

@@ -3,13 +3,10 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::super::answers::{Entry, EntryKind, Listing};
+use super::super::answers::{Entry, EntryKind, Listing, MOST_ENTRIES};
 use super::super::error::ConnectorError;
 use super::Postgresql;
-use super::session::{SHORT, within};
-
-/// The most entries of a listing.
-const MOST: usize = 10_000;
+use super::session::SHORT;
 
 const SCHEMAS: &str = "
     SELECT nspname::text FROM pg_namespace
@@ -43,7 +40,7 @@ const COLUMNS: &str = "
 
 impl Postgresql {
     pub async fn browse(&self, path: &[String]) -> Result<Listing, ConnectorError> {
-        let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
+        let limit = i64::try_from(MOST_ENTRIES + 1).unwrap_or(i64::MAX);
         match path {
             [] => self.list(SCHEMAS, &[&limit], |row| Entry::named(row.get(0), EntryKind::Schema)).await,
             [schema] => self.list(TABLES, &[schema, &limit], table_of).await,
@@ -65,8 +62,8 @@ impl Postgresql {
         entry: impl Fn(&Row) -> Entry,
     ) -> Result<Listing, ConnectorError> {
         let session = self.begin(SHORT).await?;
-        let rows = within(SHORT, session.client.query(sql, values)).await?;
-        Ok(Listing { entries: rows.iter().take(MOST).map(entry).collect(), is_cut: rows.len() > MOST })
+        let rows = session.within(SHORT, session.client.query(sql, values)).await?;
+        Ok(Listing { entries: rows.iter().take(MOST_ENTRIES).map(entry).collect(), is_cut: rows.len() > MOST_ENTRIES })
     }
 }
 

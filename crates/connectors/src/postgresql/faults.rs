@@ -6,11 +6,10 @@ use std::io;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
-use super::super::error::ConnectorError;
+use super::super::error::{ConnectorError, cut};
 use super::wire::{BadMessage, LONGEST_MESSAGE};
 
-/// The longest text of a server that is shown, in characters.
-const LONGEST: usize = 300;
+const OTHER_PROTOCOL: &str = "it does not answer as PostgreSQL does";
 
 /// Returns the error of a statement.
 pub fn in_words(error: &Error) -> ConnectorError {
@@ -19,8 +18,8 @@ pub fn in_words(error: &Error) -> ConnectorError {
     }
     if let Some(BadMessage(bytes)) = bad_message(error) {
         return match *bytes > LONGEST_MESSAGE {
-            true => ConnectorError::TooLarge { what: "a row of the source", limit: LONGEST_MESSAGE },
-            false => ConnectorError::Protocol("it does not answer as PostgreSQL does".to_owned()),
+            true => too_long(),
+            false => ConnectorError::Protocol(OTHER_PROTOCOL.to_owned()),
         };
     }
     let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
@@ -31,12 +30,17 @@ pub fn in_words(error: &Error) -> ConnectorError {
     }
 }
 
+/// Returns the error of a message that is too long.
+pub fn too_long() -> ConnectorError {
+    ConnectorError::TooLarge { what: "a row of the source", limit: LONGEST_MESSAGE }
+}
+
 /// Returns the error of a log-in.
 pub fn of_log_in(error: &Error) -> ConnectorError {
     match in_words(error) {
         ConnectorError::PermissionDenied(text) | ConnectorError::Server(text) => ConnectorError::LogInFailed(text),
-        // The server closes the connection, or asks for a kind of proof that a password cannot give.
-        ConnectorError::Interrupted(text) if error.as_db_error().is_none() => ConnectorError::Interrupted(text),
+        // A log-in has no rows: what seems to be a long one is another protocol.
+        ConnectorError::TooLarge { .. } => ConnectorError::Protocol(OTHER_PROTOCOL.to_owned()),
         other => other,
     }
 }
@@ -71,15 +75,5 @@ fn of_server(error: &DbError) -> ConnectorError {
         "53" => ConnectorError::Busy(text),
         "57" | "08" | "40" => ConnectorError::Interrupted(text),
         _ => ConnectorError::Server(text),
-    }
-}
-
-/// Cuts a text of a server, on one line and without a full stop at its end.
-fn cut(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches('.');
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
     }
 }

@@ -2,36 +2,21 @@
 
 use std::io::Write;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use recotem_tabular::Stop;
 use tokio_postgres::CopyOutStream;
 
-use super::super::answers::{PullLimits, Pulled};
+use super::super::answers::Pulled;
 use super::super::error::ConnectorError;
 use super::super::output::PackedOutput;
 use super::super::query::Query;
+use super::super::rows::{RowWriter, Task};
 use super::super::window::Window;
 use super::Postgresql;
-use super::faults::in_words;
-use super::session::{Session, within};
+use super::session::Session;
 
 /// Rows that are taken from the connection at once.
 const BATCH: usize = 1_000;
-
-/// How often a reader that waits for rows looks whether it is stopped.
-const TICK: Duration = Duration::from_millis(250);
-
-/// Reports progress after this many bytes.
-const REPORTED: u64 = 256 << 10;
-
-/// What a pull is given.
-struct Task<'a> {
-    limits: &'a PullLimits,
-    progress: &'a (dyn Fn(u64, u64) + Send + Sync),
-    stop: &'a Stop,
-}
 
 impl Postgresql {
     pub async fn pull(
@@ -39,12 +24,10 @@ impl Postgresql {
         query: &Query,
         window: Option<Window>,
         into: Box<dyn Write + Send>,
-        limits: &PullLimits,
-        progress: &(dyn Fn(u64, u64) + Send + Sync),
-        stop: &Stop,
+        task: &Task<'_>,
     ) -> Result<Pulled, ConnectorError> {
-        let session = self.begin(limits.statement).await?;
-        let pulled = self.pull_in(&session, query, window, into, &Task { limits, progress, stop }).await;
+        let session = self.begin(task.limits.statement).await?;
+        let pulled = self.pull_in(&session, query, window, into, task).await;
         if pulled.is_err() {
             self.cancel(&session).await;
         }
@@ -59,79 +42,48 @@ impl Postgresql {
         into: Box<dyn Write + Send>,
         task: &Task<'_>,
     ) -> Result<Pulled, ConnectorError> {
-        let prepared = session.prepare(query, self.clock()).await?;
+        let prepared = session.prepare(query, self.settings.zone()).await?;
         let (sql, nulls) = prepared.statements(query, |statements| {
             Ok::<_, ConnectorError>((statements.select(window, task.limits.max_rows)?, statements.count_nulls()?))
         })?;
         let nulls = match nulls {
-            Some(nulls) => session.number(&nulls, task.limits.statement).await?.unwrap_or_default(),
-            None => 0,
+            Some(nulls) => task.unless_stopped(None, session.number(&nulls, task.limits.statement)).await??,
+            None => None,
         };
         let copy = format!("COPY ({sql}) TO STDOUT (FORMAT csv, HEADER)");
-        let rows = within(task.limits.statement, session.client.copy_out(&copy)).await?;
+        let rows = task.unless_stopped(None, session.client.copy_out(&copy)).await?.map_err(|error| session.in_words(&error))?;
         let mut output = PackedOutput::start(into);
-        let mut pulled = task.write(rows, &mut output).await?;
+        let mut pulled = write(session, rows, task, &mut output).await?;
         pulled.packed_bytes = output.finish().await?;
-        pulled.null_cursors = u64::try_from(nulls).unwrap_or_default();
+        pulled.null_cursors = nulls.and_then(|nulls| u64::try_from(nulls).ok()).unwrap_or_default();
         Ok(pulled)
     }
 }
 
-impl Task<'_> {
-    async fn write(&self, rows: CopyOutStream, output: &mut PackedOutput) -> Result<Pulled, ConnectorError> {
-        let mut batches = pin!(rows.ready_chunks(BATCH));
-        let mut pulled = Pulled::default();
-        let (mut idle, mut is_header, mut reported) = (Duration::ZERO, true, 0);
-        loop {
-            if self.stop.is_stopped() {
-                return Err(ConnectorError::Stopped);
-            }
-            let batch = match tokio::time::timeout(TICK, batches.next()).await {
-                Ok(Some(batch)) => batch,
-                Ok(None) => break,
-                Err(_) if pulled.rows > 0 && idle >= self.limits.idle => {
-                    return Err(ConnectorError::TimedOut(self.limits.idle.as_secs()));
-                }
-                Err(_) => {
-                    idle += TICK;
-                    continue;
-                }
-            };
-            idle = Duration::ZERO;
-            for row in batch {
-                let row = row.map_err(|error| in_words(&error))?;
-                self.write_row(&row, std::mem::take(&mut is_header), &mut pulled, output).await?;
-            }
-            if pulled.bytes - reported >= REPORTED {
-                reported = pulled.bytes;
-                (self.progress)(pulled.rows, pulled.bytes);
+/// Writes the rows as they arrive: PostgreSQL sends one in each message, and the header before them.
+async fn write(
+    session: &Session,
+    rows: CopyOutStream,
+    task: &Task<'_>,
+    output: &mut PackedOutput,
+) -> Result<Pulled, ConnectorError> {
+    let mut batches = pin!(rows.ready_chunks(BATCH));
+    let mut writer = RowWriter::new(task, output);
+    let mut is_header = true;
+    loop {
+        let idle = (writer.rows() > 0).then_some(task.limits.idle);
+        let Some(batch) = task.unless_stopped(idle, batches.next()).await? else { break };
+        for row in batch {
+            let row = row.map_err(|error| session.in_words(&error))?;
+            if std::mem::take(&mut is_header) {
+                writer.header(&row).await?;
+            } else {
+                let may_be_long = row.len() > task.limits.max_cell;
+                writer.row(&row, if may_be_long { longest_cell(&row) } else { 0 }).await?;
             }
         }
-        (self.progress)(pulled.rows, pulled.bytes);
-        Ok(pulled)
     }
-
-    /// Writes a row: PostgreSQL sends one in each message.
-    async fn write_row(
-        &self,
-        row: &[u8],
-        is_header: bool,
-        pulled: &mut Pulled,
-        output: &mut PackedOutput,
-    ) -> Result<(), ConnectorError> {
-        pulled.bytes += row.len() as u64;
-        if pulled.bytes > self.limits.max_bytes {
-            return Err(ConnectorError::TooLarge { what: "the rows of the source", limit: self.limits.max_bytes });
-        }
-        if !is_header {
-            if row.len() > self.limits.max_cell && longest_cell(row) > self.limits.max_cell {
-                pulled.rejected += 1;
-                return Ok(());
-            }
-            pulled.rows += 1;
-        }
-        output.write(row).await
-    }
+    Ok(writer.finish())
 }
 
 /// Returns the bytes of the longest cell of a row of CSV, with its quotes.

@@ -1,6 +1,7 @@
 //! A log-in, and the read-only transaction of one call.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -11,7 +12,8 @@ use tokio_postgres::{CancelToken, Client, Config, NoTls};
 
 use super::super::error::ConnectorError;
 use super::Postgresql;
-use super::faults::{in_words, of_log_in};
+use super::faults::{in_words, of_log_in, too_long};
+use super::wire::{TooLong, Wire};
 
 /// Time limit for logging in.
 const LOG_IN: Duration = Duration::from_secs(15);
@@ -35,6 +37,7 @@ const APPLICATION: &str = "recotem";
 pub struct Session {
     pub client: Client,
     cancel: CancelToken,
+    too_long: TooLong,
     work: JoinHandle<()>,
 }
 
@@ -60,12 +63,13 @@ impl Postgresql {
         self.log_in_on(wire).await
     }
 
-    pub(super) async fn log_in_on(&self, wire: super::wire::Wire) -> Result<Session, ConnectorError> {
+    pub(super) async fn log_in_on(&self, wire: Wire) -> Result<Session, ConnectorError> {
         let mut config = Config::new();
         let password = self.password.as_ref().map_or("", |password| password.expose_secret());
         // What encrypts is below; the library is to ask for nothing.
         config.user(&self.settings.username).password(password).dbname(&self.settings.database).ssl_mode(SslMode::Disable);
         config.application_name(APPLICATION);
+        let is_too_long = wire.too_long();
         let connected = tokio::time::timeout(LOG_IN, config.connect_raw(wire, NoTls)).await;
         let connected = connected.map_err(|_| ConnectorError::TimedOut(LOG_IN.as_secs()))?;
         let (client, connection) = connected.map_err(|error| of_log_in(&error))?;
@@ -75,7 +79,7 @@ impl Postgresql {
                 tracing::debug!(%error, "the connection to a source ended");
             }
         });
-        Ok(Session { client, cancel, work })
+        Ok(Session { client, cancel, too_long: is_too_long, work })
     }
 
     /// Asks the server to stop what a session does. Nothing depends on whether it does: the session's connection is closed next.
@@ -102,17 +106,23 @@ impl Session {
              SET LOCAL standard_conforming_strings = on",
             limit.as_millis()
         );
-        within(SHORT, self.client.batch_execute(&sql)).await
+        self.within(SHORT, self.client.batch_execute(&sql)).await
     }
-}
 
-/// Waits for an answer of the server a little longer than the server may take.
-pub async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, ConnectorError> {
-    match tokio::time::timeout(limit + GRACE, work).await {
-        Ok(done) => done.map_err(|error| in_words(&error)),
-        Err(_) => Err(ConnectorError::TimedOut((limit + GRACE).as_secs())),
+    /// Waits for an answer of the server a little longer than the server may take.
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, ConnectorError> {
+        match tokio::time::timeout(limit + GRACE, work).await {
+            Ok(done) => done.map_err(|error| self.in_words(&error)),
+            Err(_) => Err(ConnectorError::TimedOut((limit + GRACE).as_secs())),
+        }
+    }
+
+    /// Returns the error of a statement.
+    pub fn in_words(&self, error: &tokio_postgres::Error) -> ConnectorError {
+        if self.too_long.load(Ordering::Relaxed) { too_long() } else { in_words(error) }
     }
 }

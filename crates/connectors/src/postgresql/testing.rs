@@ -2,9 +2,9 @@
 
 use super::super::answers::{StepState, TestStep, TestStepName};
 use super::super::error::ConnectorError;
-use super::super::settings::Tls;
+use super::super::testing::{of_encryption, steps_after};
 use super::Postgresql;
-use super::session::{SHORT, Session, within};
+use super::session::{SHORT, Session};
 
 /// What a role may do beside reading, and whether it can read anything.
 const RIGHTS: &str = "
@@ -22,15 +22,8 @@ const TABLES: &str = "
 impl Postgresql {
     pub async fn test(&self) -> Vec<TestStep> {
         let mut steps = Vec::new();
-        if let Err((step, error)) = self.test_into(&mut steps).await {
-            let (text, code) = (error.to_string(), Some(error.code().to_owned()));
-            steps.push(TestStep { step, state: StepState::Failed, text, code });
-        }
-        for step in &TestStepName::ALL[steps.len()..] {
-            let text = "Not tested, because of the step before.".to_owned();
-            steps.push(TestStep { step: *step, state: StepState::Skipped, text, code: None });
-        }
-        steps
+        let failed = self.test_into(&mut steps).await.err();
+        steps_after(steps, failed)
     }
 
     async fn test_into(&self, steps: &mut Vec<TestStep>) -> Result<(), (TestStepName, ConnectorError)> {
@@ -39,15 +32,7 @@ impl Postgresql {
         let stream = self.dial().await.map_err(during(TestStepName::Address))?;
         add(TestStepName::Address, StepState::Passed, "The server can be reached.".to_owned());
         let wire = self.encrypted(stream).await.map_err(during(TestStepName::Tls))?;
-        let (state, text) = match self.settings.tls {
-            Tls::VerifyFull => (StepState::Passed, "The connection is encrypted, and the certificate is valid."),
-            Tls::Require => {
-                (StepState::Warning, "The connection is encrypted, but nothing proves who answers. Set tls to verify_full.")
-            }
-            Tls::Off => {
-                (StepState::Warning, "The connection is not encrypted: others on the way can read the password and the rows.")
-            }
-        };
+        let (state, text) = of_encryption(self.settings.tls);
         add(TestStepName::Tls, state, text.to_owned());
         let session = self.log_in_on(wire).await.map_err(during(TestStepName::LogIn))?;
         session.begin(SHORT).await.map_err(during(TestStepName::LogIn))?;
@@ -59,7 +44,7 @@ impl Postgresql {
 }
 
 async fn rights(session: &Session) -> Result<(StepState, &'static str), ConnectorError> {
-    let row = within(SHORT, session.client.query_one(&format!("{TABLES}{RIGHTS}"), &[])).await?;
+    let row = session.within(SHORT, session.client.query_one(&format!("{TABLES}{RIGHTS}"), &[])).await?;
     let [is_superuser, may_write, may_read]: [bool; 3] = std::array::from_fn(|at| row.get(at));
     Ok(match (is_superuser, may_write, may_read) {
         (true, ..) => (StepState::Warning, "The role is a superuser and may do everything. Use one that may only read (SELECT)."),

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -62,7 +64,11 @@ impl Postgresql {
 pub struct Checked<S> {
     stream: S,
     head: Head,
+    too_long: TooLong,
 }
+
+/// Whether a message was too long. The library does not say why a connection ended.
+pub type TooLong = Arc<AtomicBool>;
 
 /// What is known of the message that is being read.
 #[derive(Default)]
@@ -106,16 +112,25 @@ impl Head {
 
 impl<S> Checked<S> {
     fn new(stream: S) -> Self {
-        Self { stream, head: Head::default() }
+        Self { stream, head: Head::default(), too_long: TooLong::default() }
+    }
+
+    /// Returns what tells later whether a message was too long.
+    pub fn too_long(&self) -> TooLong {
+        self.too_long.clone()
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let this = &mut *self;
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if let Poll::Ready(Ok(())) = read {
-            self.head.follow(&buffer.filled()[before..]).map_err(io::Error::other)?;
+            this.head.follow(&buffer.filled()[before..]).map_err(|fault| {
+                this.too_long.store(fault.0 > LONGEST_MESSAGE, Ordering::Relaxed);
+                io::Error::other(fault)
+            })?;
         }
         read
     }

@@ -16,18 +16,28 @@ pub fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Returns the authorities whose certificates are trusted: Mozilla's, and the operator's own.
-pub fn authorities(settings: &OutboundSettings) -> Result<RootCertStore, OutboundError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+/// The authorities whose certificates are trusted.
+#[derive(Clone)]
+pub struct Authorities {
+    /// Mozilla's, and the operator's own.
+    pub all: Arc<RootCertStore>,
+    /// The operator's own.
+    pub own: Arc<Vec<CertificateDer<'static>>>,
+}
+
+/// Returns the authorities whose certificates are trusted.
+pub fn authorities(settings: &OutboundSettings) -> Result<Authorities, OutboundError> {
+    let mut all = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut own = Vec::new();
     if let Some(path) = &settings.ca_file {
         let fault = |cause: String| OutboundError::Settings(format!("outbound.ca_file: {} {cause}", path.display()));
         let found = CertificateDer::pem_file_iter(path).map_err(|error| fault(format!("could not be read: {error}")))?;
-        let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| fault(format!("is not PEM: {error}")))?;
-        if roots.add_parsable_certificates(found).0 == 0 {
+        own = found.collect::<Result<_, _>>().map_err(|error| fault(format!("is not PEM: {error}")))?;
+        if all.add_parsable_certificates(own.iter().cloned()).0 == 0 {
             return Err(fault("contains no certificate".to_owned()));
         }
     }
-    Ok(roots)
+    Ok(Authorities { all: Arc::new(all), own: Arc::new(own) })
 }
 
 /// Returns the TLS settings of HTTP connections.

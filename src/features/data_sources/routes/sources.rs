@@ -29,7 +29,7 @@ struct Position {
 
 /// A source in answers.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DataSource)]
+#[schema(as = Source)]
 pub struct SourceBody {
     id: i64,
     project: i64,

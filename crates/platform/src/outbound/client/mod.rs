@@ -7,13 +7,14 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, StatusCode, redirect};
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use secrecy::ExposeSecret;
 use url::Url;
 
 use super::error::OutboundError;
 use super::policy::{Policy, Refusal};
 use super::resolver::{JudgingResolver, Lookup, system};
-use super::tls;
+use super::tls::{self, Authorities};
 use crate::config::{OutboundSettings, Settings};
 
 /// Time limit for connecting, for every request.
@@ -49,7 +50,7 @@ pub struct Answer {
 pub struct Outbound {
     pub(super) policy: Arc<Policy>,
     pub(super) lookup: Lookup,
-    authorities: Arc<RootCertStore>,
+    authorities: Authorities,
     client: Client,
     /// For ports that this server or its database listens on: refuses their addresses even in allowed networks.
     client_of_own_ports: Client,
@@ -69,8 +70,8 @@ impl Outbound {
 
     pub(super) fn with_lookup(settings: &OutboundSettings, policy: Policy, lookup: Lookup) -> Result<Self, OutboundError> {
         let policy = Arc::new(policy);
-        let authorities = Arc::new(tls::authorities(settings)?);
-        let tls = tls::client_config(authorities.clone())?;
+        let authorities = tls::authorities(settings)?;
+        let tls = tls::client_config(authorities.all.clone())?;
         let client = |is_own_port| {
             let resolver = JudgingResolver { policy: policy.clone(), lookup: lookup.clone(), is_own_port };
             Client::builder()
@@ -93,7 +94,12 @@ impl Outbound {
 
     /// Returns the authorities whose certificates are trusted, for protocols other than HTTP.
     pub fn authorities(&self) -> Arc<RootCertStore> {
-        self.authorities.clone()
+        self.authorities.all.clone()
+    }
+
+    /// Returns those of them that the operator has added to the public ones.
+    pub fn own_authorities(&self) -> &[CertificateDer<'static>] {
+        &self.authorities.own
     }
 
     /// Sends a request and reads its answer, of any status; a redirect is an answer like any other.
