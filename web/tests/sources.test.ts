@@ -173,7 +173,8 @@ describe('runs of a source', () => {
 
   it('are drawn by their rows; one that reads everything does not flatten the others', () => {
     const rows = (...counts: number[]) => counts.map((rows_read) => ({ rows_read }))
-    expect(topOf(rows(100, 120, 90, 1_000_000))).toBe(120)
+    expect(topOf(rows(100, 120, 90, 110, 1_000_000))).toBe(120)
+    expect(topOf(rows(2, 600)), 'two runs do not say what is usual').toBe(600)
     expect(topOf(rows(100, 390))).toBe(390)
     expect(topOf(rows(0))).toBe(1)
     expect(heightOf({ rows_read: 1_000_000 }, 120)).toBe(1)

@@ -2,57 +2,21 @@
 import { keepPreviousData, useQuery } from '@tanstack/vue-query'
 import { computed, toValue } from 'vue'
 import { get, listAll, patch, post, remove } from './client'
+import type { Sent } from './contract'
 import { known, num, type Id } from './queries'
+import type { components } from './schema'
 import { isActive } from './sources'
+import type { With } from './types'
 
-export type Lists = 'users' | 'items'
-export type ListFormat = 'parquet' | 'jsonl' | 'csv'
+type Schemas = components['schemas']
+
+export type Lists = Schemas['DestinationLists']
+export type ListFormat = Schemas['ListFormat']
 export const FORMATS: ListFormat[] = ['parquet', 'jsonl', 'csv']
-export interface DestinationFields {
-  name: string
-  lists: Lists
-  /** One of both: a fixed model, or what a slot answers with at the time. */
-  model: number | null
-  slot: number | null
-  cutoff: number
-  exclude_seen: boolean
-  /** From 0, best items first, to 1. */
-  diversity: number
-  format: ListFormat
-  cron_expression: string | null
-  time_zone: string
-  is_enabled: boolean
-}
-export interface Destination extends DestinationFields {
-  id: number
-  project: number
-  next_run_at: string | null
-  last_run: Delivery | null
-  ins_datetime: string
-  updated_at: string
-}
-export type DeliveryState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
-export interface Delivery {
-  id: number
-  destination: number
-  project: number
-  cause: 'manual' | 'schedule'
-  state: DeliveryState
-  /** From 0 to 1. */
-  progress: number
-  /** Those that are computed. */
-  lists: number
-  rows: number | null
-  bytes: number | null
-  format: ListFormat
-  /** The files of the last runs are kept. */
-  has_file: boolean
-  model: number | null
-  error: string | null
-  ins_datetime: string
-  started_at: string | null
-  finished_at: string | null
-}
+/** Either the model or the slot is set: a fixed model, or the one that a slot answers with at the time. */
+export type DestinationFields = Sent<Schemas['DestinationFields']>
+export type Delivery = Sent<Schemas['Delivery']>
+export type Destination = With<Sent<Schemas['Destination']>, { last_run: Delivery | null }>
 
 const POLL_MS = 1_500
 const LIST_POLL_MS = 5_000

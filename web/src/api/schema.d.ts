@@ -790,6 +790,91 @@ export interface paths {
         patch: operations["update_conversion_event"];
         trace?: never;
     };
+    "/api/v1/delivery/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the deliveries that the caller may see, newest first. */
+        get: operations["list_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a delivery. */
+        get: operations["read_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a delivery that is waiting or running. */
+        post: operations["create_delivery_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/download/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the file of a delivery. */
+        get: operations["read_delivery_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a delivery again that failed or was cancelled, with the same model. What is complete already is not computed again. */
+        post: operations["create_delivery_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/data_connection/": {
         parameters: {
             query?: never;
@@ -1054,6 +1139,61 @@ export interface paths {
         get: operations["read_deployment_slot_comparison"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destination/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the destinations that the caller may see. */
+        get: operations["list_destination"];
+        put?: never;
+        /** Creates a destination: the lists of all users of a project, or of all its items, as a file for download. */
+        post: operations["create_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destination/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a destination. */
+        get: operations["read_destination"];
+        /** Replaces the fields of a destination; its project cannot change. */
+        put: operations["replace_destination"];
+        post?: never;
+        /** Deletes a destination with its deliveries and their files; one that is under way is cancelled. */
+        delete: operations["delete_destination"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of a destination; its project cannot change. */
+        patch: operations["update_destination"];
+        trace?: never;
+    };
+    "/api/v1/destination/{id}/run/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Computes and delivers the lists now. Returns at once; the delivery continues in the background. */
+        post: operations["create_destination_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3555,6 +3695,63 @@ export interface components {
          * @enum {string}
          */
         DataSource: "newest" | "all";
+        /** @description A delivery in answers. */
+        Delivery: {
+            /**
+             * Format: int64
+             * @description The size of the file; null before the end.
+             */
+            bytes?: number | null;
+            cause: components["schemas"]["DeliveryCause"];
+            /** Format: int64 */
+            destination: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** Format: date-time */
+            finished_at?: string | null;
+            format: components["schemas"]["ListFormat"];
+            /** @description Whether its file can be downloaded; the last three of a destination are kept. */
+            has_file: boolean;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /**
+             * Format: int64
+             * @description The number of lists that are computed.
+             */
+            lists: number;
+            /**
+             * Format: int64
+             * @description The model whose lists these are; null once it is deleted.
+             */
+            model?: number | null;
+            /**
+             * Format: double
+             * @description The share of the lists that are computed, from 0 to 1.
+             */
+            progress: number;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description The number of entries of all lists; null before the end.
+             */
+            rows?: number | null;
+            /** Format: date-time */
+            started_at?: string | null;
+            state: components["schemas"]["DeliveryState"];
+        };
+        /**
+         * @description Why there is a delivery.
+         * @enum {string}
+         */
+        DeliveryCause: "manual" | "schedule";
+        /**
+         * @description The state of a delivery.
+         * @enum {string}
+         */
+        DeliveryState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
         /** @description The fields of a source. */
         DataSourceFields: {
             /** Format: int64 */
@@ -3626,6 +3823,61 @@ export interface components {
              */
             weight: number;
         };
+        /** @description A destination in answers. */
+        Destination: components["schemas"]["DestinationFields"] & {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            last_run?: components["schemas"]["Delivery"] | null;
+            /** Format: date-time */
+            next_run_at?: string | null;
+            /** Format: int64 */
+            project: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description The fields of a destination. */
+        DestinationFields: {
+            /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
+            cron_expression?: string | null;
+            /**
+             * Format: int32
+             * @description The number of items of each list.
+             */
+            cutoff: number;
+            /**
+             * Format: double
+             * @description From 0, best items first, to 1, as different from one another as possible.
+             */
+            diversity: number;
+            /** @description Whether to leave out what a user has already interacted with. */
+            exclude_seen: boolean;
+            /** @description `parquet` (the default), `jsonl` or `csv`. */
+            format: components["schemas"]["ListFormat"];
+            /** @description Whether the cron expression is heeded. */
+            is_enabled: boolean;
+            /** @description `users` (the default) or `items`. */
+            lists: components["schemas"]["DestinationLists"];
+            /**
+             * Format: int64
+             * @description A trained model of the project; or else a slot.
+             */
+            model?: number | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description A slot of the project, whose model each delivery uses.
+             */
+            slot?: number | null;
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone: string;
+        };
+        /**
+         * @description What the lists are for.
+         * @enum {string}
+         */
+        DestinationLists: "users" | "items";
         /** @description What one field makes of all items. */
         EncodedField: {
             column: string;
@@ -3958,6 +4210,11 @@ export interface components {
              */
             rank_biased_overlap: number;
         };
+        /**
+         * @description The format of a file of lists.
+         * @enum {string}
+         */
+        ListFormat: "parquet" | "jsonl" | "csv";
         /**
          * @description How many of the items that users clicked (or bought) were in the lists. Users react to what they are shown, so this favours
          *     the lists that were answered.
@@ -4415,6 +4672,64 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_Delivery: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /**
+                 * Format: int64
+                 * @description The size of the file; null before the end.
+                 */
+                bytes?: number | null;
+                cause: components["schemas"]["DeliveryCause"];
+                /** Format: int64 */
+                destination: number;
+                /** @description Why it failed. */
+                error?: string | null;
+                /** Format: date-time */
+                finished_at?: string | null;
+                format: components["schemas"]["ListFormat"];
+                /** @description Whether its file can be downloaded; the last three of a destination are kept. */
+                has_file: boolean;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /**
+                 * Format: int64
+                 * @description The number of lists that are computed.
+                 */
+                lists: number;
+                /**
+                 * Format: int64
+                 * @description The model whose lists these are; null once it is deleted.
+                 */
+                model?: number | null;
+                /**
+                 * Format: double
+                 * @description The share of the lists that are computed, from 0 to 1.
+                 */
+                progress: number;
+                /** Format: int64 */
+                project: number;
+                /**
+                 * Format: int64
+                 * @description The number of entries of all lists; null before the end.
+                 */
+                rows?: number | null;
+                /** Format: date-time */
+                started_at?: string | null;
+                state: components["schemas"]["DeliveryState"];
+            }[];
+        };
+        /** @description One page of results. */
         Page_DataConnection: {
             /**
              * Format: int64
@@ -4488,6 +4803,31 @@ export interface components {
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
+                /** Format: int64 */
+                project: number;
+                /** Format: date-time */
+                updated_at: string;
+            })[];
+        };
+        /** @description One page of results. */
+        Page_Destination: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["DestinationFields"] & {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                last_run?: components["schemas"]["Delivery"] | null;
+                /** Format: date-time */
+                next_run_at?: string | null;
                 /** Format: int64 */
                 project: number;
                 /** Format: date-time */
@@ -5739,6 +6079,21 @@ export interface components {
              */
             trained_model: number;
         };
+        /** @description A source in answers. */
+        Source: components["schemas"]["DataSourceFields"] & {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            last_run?: components["schemas"]["SourceRun"] | null;
+            /** Format: date-time */
+            next_run_at?: string | null;
+            position: components["schemas"]["SourcePosition"];
+            /** Format: int64 */
+            project: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
         /** @description What the source computes before it sends rows. */
         SourceAggregate: {
             /**
@@ -6708,7 +7063,7 @@ export interface components {
          * @description What a notification is about.
          * @enum {string}
          */
-        WebhookTopic: "recommendation.served" | "model.trained" | "model.failed" | "tuning.completed" | "tuning.failed" | "slot.changed" | "ab_test.significant" | "ab_test.ended" | "retraining.completed" | "retraining.skipped" | "retraining.refused_by_gate" | "data.ready" | "data.failed" | "webhook.test" | "webhook.disabled" | "studio.ready" | "studio.failed" | "source.succeeded" | "source.held" | "source.failed";
+        WebhookTopic: "recommendation.served" | "model.trained" | "model.failed" | "tuning.completed" | "tuning.failed" | "slot.changed" | "ab_test.significant" | "ab_test.ended" | "retraining.completed" | "retraining.skipped" | "retraining.refused_by_gate" | "data.ready" | "data.failed" | "delivery.succeeded" | "delivery.failed" | "webhook.test" | "webhook.disabled" | "studio.ready" | "studio.failed" | "source.succeeded" | "source.held" | "source.failed";
         /** @description An attempt to deliver a message. */
         WebhookTry: {
             /** Format: date-time */
@@ -7401,6 +7756,120 @@ export interface components {
              * @description 0 to 100, in proportion to the other active slots; 100 by default.
              */
             weight?: number;
+        };
+        /** @description The project of an object. */
+        CreateDestinationRequest: {
+            /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
+            cron_expression?: string | null;
+            /**
+             * Format: int32
+             * @description The number of items of each list.
+             */
+            cutoff?: number;
+            /**
+             * Format: double
+             * @description From 0, best items first, to 1, as different from one another as possible.
+             */
+            diversity?: number;
+            /** @description Whether to leave out what a user has already interacted with. */
+            exclude_seen?: boolean;
+            /** @description `parquet` (the default), `jsonl` or `csv`. */
+            format?: components["schemas"]["ListFormat"];
+            /** @description Whether the cron expression is heeded. */
+            is_enabled?: boolean;
+            /** @description `users` (the default) or `items`. */
+            lists?: components["schemas"]["DestinationLists"];
+            /**
+             * Format: int64
+             * @description A trained model of the project; or else a slot.
+             */
+            model?: number | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description A slot of the project, whose model each delivery uses.
+             */
+            slot?: number | null;
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone?: string;
+        };
+        /** @description The project of an object. */
+        ReplaceDestinationRequest: {
+            /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
+            cron_expression?: string | null;
+            /**
+             * Format: int32
+             * @description The number of items of each list.
+             */
+            cutoff?: number;
+            /**
+             * Format: double
+             * @description From 0, best items first, to 1, as different from one another as possible.
+             */
+            diversity?: number;
+            /** @description Whether to leave out what a user has already interacted with. */
+            exclude_seen?: boolean;
+            /** @description `parquet` (the default), `jsonl` or `csv`. */
+            format?: components["schemas"]["ListFormat"];
+            /** @description Whether the cron expression is heeded. */
+            is_enabled?: boolean;
+            /** @description `users` (the default) or `items`. */
+            lists?: components["schemas"]["DestinationLists"];
+            /**
+             * Format: int64
+             * @description A trained model of the project; or else a slot.
+             */
+            model?: number | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description A slot of the project, whose model each delivery uses.
+             */
+            slot?: number | null;
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone?: string;
+        };
+        /** @description The project of an object. */
+        UpdateDestinationRequest: {
+            /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
+            cron_expression?: string | null;
+            /**
+             * Format: int32
+             * @description The number of items of each list.
+             */
+            cutoff?: number;
+            /**
+             * Format: double
+             * @description From 0, best items first, to 1, as different from one another as possible.
+             */
+            diversity?: number;
+            /** @description Whether to leave out what a user has already interacted with. */
+            exclude_seen?: boolean;
+            /** @description `parquet` (the default), `jsonl` or `csv`. */
+            format?: components["schemas"]["ListFormat"];
+            /** @description Whether the cron expression is heeded. */
+            is_enabled?: boolean;
+            /** @description `users` (the default) or `items`. */
+            lists?: components["schemas"]["DestinationLists"];
+            /**
+             * Format: int64
+             * @description A trained model of the project; or else a slot.
+             */
+            model?: number | null;
+            name?: string;
+            /** Format: int64 */
+            project?: number;
+            /**
+             * Format: int64
+             * @description A slot of the project, whose model each delivery uses.
+             */
+            slot?: number | null;
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone?: string;
         };
         /** @description The fields of an evaluation config. */
         CreateEvaluationConfigRequest: {
@@ -15423,6 +15892,493 @@ export interface operations {
             };
         };
     };
+    list_delivery: {
+        parameters: {
+            query?: {
+                project?: number;
+                destination?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "bytes": null,
+                     *           "cause": "manual",
+                     *           "destination": 1,
+                     *           "error": null,
+                     *           "finished_at": null,
+                     *           "format": "parquet",
+                     *           "has_file": true,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "lists": 1,
+                     *           "model": null,
+                     *           "progress": 0.5,
+                     *           "project": 1,
+                     *           "rows": null,
+                     *           "started_at": null,
+                     *           "state": "queued"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_Delivery"];
+                };
+            };
+            /** @description A filter is not a number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_delivery_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It has ended already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_delivery_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, no access, or it has no file, or no longer */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_delivery_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It did not fail, its model is gone, or another delivery is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_data_connection: {
         parameters: {
             query?: {
@@ -16799,7 +17755,7 @@ export interface operations {
                 };
                 content: {
                     /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description A field is invalid */
@@ -16916,7 +17872,7 @@ export interface operations {
                 };
                 content: {
                     /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description No credentials, or invalid ones */
@@ -17093,7 +18049,7 @@ export interface operations {
                 };
                 content: {
                     /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description A field or parameter is wrong, or the body cannot be read */
@@ -17402,7 +18358,7 @@ export interface operations {
                 };
                 content: {
                     /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description A field or parameter is wrong, or the body cannot be read */
@@ -19097,6 +20053,1035 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_destination: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "cron_expression": "0 2 * * 0",
+                     *           "cutoff": 10,
+                     *           "diversity": 0.5,
+                     *           "exclude_seen": true,
+                     *           "format": "parquet",
+                     *           "is_enabled": true,
+                     *           "lists": "users",
+                     *           "model": null,
+                     *           "name": "Shop",
+                     *           "slot": null,
+                     *           "time_zone": "text",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "last_run": {
+                     *             "bytes": null,
+                     *             "cause": "manual",
+                     *             "destination": 1,
+                     *             "error": null,
+                     *             "finished_at": null,
+                     *             "format": "parquet",
+                     *             "has_file": true,
+                     *             "id": 1,
+                     *             "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *             "lists": 1,
+                     *             "model": null,
+                     *             "progress": 0.5,
+                     *             "project": 1,
+                     *             "rows": null,
+                     *             "started_at": null,
+                     *             "state": "queued"
+                     *           },
+                     *           "next_run_at": null,
+                     *           "project": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_Destination"];
+                };
+            };
+            /** @description A filter is not a number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateDestinationRequest"];
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateDestinationRequest"];
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateDestinationRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cutoff": 10,
+                     *       "diversity": 0.5,
+                     *       "exclude_seen": true,
+                     *       "format": "parquet",
+                     *       "is_enabled": true,
+                     *       "lists": "users",
+                     *       "model": null,
+                     *       "name": "Shop",
+                     *       "slot": null,
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "bytes": null,
+                     *         "cause": "manual",
+                     *         "destination": 1,
+                     *         "error": null,
+                     *         "finished_at": null,
+                     *         "format": "parquet",
+                     *         "has_file": true,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "lists": 1,
+                     *         "model": null,
+                     *         "progress": 0.5,
+                     *         "project": 1,
+                     *         "rows": null,
+                     *         "started_at": null,
+                     *         "state": "queued"
+                     *       },
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cutoff": 10,
+                     *       "diversity": 0.5,
+                     *       "exclude_seen": true,
+                     *       "format": "parquet",
+                     *       "is_enabled": true,
+                     *       "lists": "users",
+                     *       "model": null,
+                     *       "name": "Shop",
+                     *       "slot": null,
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "bytes": null,
+                     *         "cause": "manual",
+                     *         "destination": 1,
+                     *         "error": null,
+                     *         "finished_at": null,
+                     *         "format": "parquet",
+                     *         "has_file": true,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "lists": 1,
+                     *         "model": null,
+                     *         "progress": 0.5,
+                     *         "project": 1,
+                     *         "rows": null,
+                     *         "started_at": null,
+                     *         "state": "queued"
+                     *       },
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceDestinationRequest"];
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceDestinationRequest"];
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceDestinationRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cutoff": 10,
+                     *       "diversity": 0.5,
+                     *       "exclude_seen": true,
+                     *       "format": "parquet",
+                     *       "is_enabled": true,
+                     *       "lists": "users",
+                     *       "model": null,
+                     *       "name": "Shop",
+                     *       "slot": null,
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "bytes": null,
+                     *         "cause": "manual",
+                     *         "destination": 1,
+                     *         "error": null,
+                     *         "finished_at": null,
+                     *         "format": "parquet",
+                     *         "has_file": true,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "lists": 1,
+                     *         "model": null,
+                     *         "progress": 0.5,
+                     *         "project": 1,
+                     *         "rows": null,
+                     *         "started_at": null,
+                     *         "state": "queued"
+                     *       },
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateDestinationRequest"];
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateDestinationRequest"];
+                /**
+                 * @example {
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "cutoff": 10,
+                 *       "diversity": 0.5,
+                 *       "exclude_seen": true,
+                 *       "format": "parquet",
+                 *       "is_enabled": true,
+                 *       "lists": "users",
+                 *       "model": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "slot": null,
+                 *       "time_zone": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateDestinationRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cutoff": 10,
+                     *       "diversity": 0.5,
+                     *       "exclude_seen": true,
+                     *       "format": "parquet",
+                     *       "is_enabled": true,
+                     *       "lists": "users",
+                     *       "model": null,
+                     *       "name": "Shop",
+                     *       "slot": null,
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "bytes": null,
+                     *         "cause": "manual",
+                     *         "destination": 1,
+                     *         "error": null,
+                     *         "finished_at": null,
+                     *         "format": "parquet",
+                     *         "has_file": true,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "lists": 1,
+                     *         "model": null,
+                     *         "progress": 0.5,
+                     *         "project": 1,
+                     *         "rows": null,
+                     *         "started_at": null,
+                     *         "state": "queued"
+                     *       },
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description A field is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`) */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read), `too_many_bodies` (too many large requests at once) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_destination_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A delivery is under way, or the model has no file */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

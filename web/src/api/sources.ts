@@ -2,12 +2,18 @@
 import { keepPreviousData, useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll, patch, post, remove } from './client'
+import type { Sent } from './contract'
 import { known, num, type Id } from './queries'
+import type { components } from './schema'
+import type { With } from './types'
 
-export type ConnectionKind = 'postgresql' | 'mysql' | 'folder' | 'http' | 's3'
+type Schemas = components['schemas']
+
+/** Those that may be offered; the server accepts the ones that it can read. */
+export type ConnectionKind = Extract<Schemas['ConnectionKind'], 'postgresql' | 'mysql'>
 export type Tls = 'verify_full' | 'require' | 'off'
-/** Of a database; the other kinds have other fields. */
-export interface DatabaseSettings {
+/** Of a database. The port is left out if it is the usual one. */
+export type DatabaseSettings = {
   host: string
   port?: number | null
   database: string
@@ -16,27 +22,16 @@ export interface DatabaseSettings {
   ca_certificate?: string | null
   time_zone?: string | null
 }
-export const TEST_STEPS = ['address', 'tls', 'log_in', 'rights'] as const
-export interface TestStep {
-  step: string
-  state: 'passed' | 'warning' | 'failed' | 'skipped'
-  text: string
-  code?: string | null
-}
-export interface Connection {
-  id: number
-  organisation: number
-  name: string
-  kind: ConnectionKind
-  settings: DatabaseSettings
-  secret: { is_set: boolean; hint: string | null; updated_at: string | null }
-  last_test_at: string | null
-  last_test: TestStep[] | null
-  /** How many sources use it. */
-  sources: number
-  ins_datetime: string
-  updated_at: string
-}
+export type TestStep = Schemas['TestStep']
+export type Connection = With<
+  Sent<Schemas['DataConnection']>,
+  {
+    kind: ConnectionKind
+    settings: DatabaseSettings
+    secret: Sent<Schemas['DataConnectionSecret']>
+    last_test: TestStep[] | null
+  }
+>
 /** `secret` is only sent: left out it stays, `null` removes it. */
 export interface ConnectionFields {
   name: string
@@ -44,122 +39,33 @@ export interface ConnectionFields {
   settings: DatabaseSettings
   secret?: string | null
 }
-export interface Entry {
-  name: string
-  kind: 'schema' | 'table' | 'view' | 'column'
-  rows: number | null
-  bytes: number | null
-  data_type: string | null
-  null_share: number | null
-  distinct: number | null
-}
-export interface Sample {
-  columns: string[]
-  rows: (string | null)[][]
-}
+export type Entry = Schemas['Entry']
 
-export type Target = 'interactions' | 'items' | 'users'
-export type Mode = 'incremental' | 'snapshot' | 'files'
-export type CursorKind = 'time' | 'integer'
-export interface SourceQuery {
-  table?: string | null
-  sql?: string | null
-  columns: Record<string, string>
-  aggregate?: { pairs: boolean; last_days: number | null } | null
-}
-export interface Guards {
-  min_rows: number | null
-  max_drop_percent: number | null
-  max_null_percent: number | null
-  schema_change: 'hold' | 'accept_new_columns'
-}
-export interface SourceFields {
-  connection: number
-  name: string
-  target: Target
-  query: SourceQuery
-  mode: Mode
-  cursor_column: string | null
-  cursor_kind: CursorKind
-  settle_seconds: number
-  null_cursor: 'skip' | 'with_every_run'
-  guards: Guards
-  cron_expression: string | null
-  time_zone: string
-  is_enabled: boolean
-  then: 'nothing' | 'retrain'
-  retraining_schedule: number | null
-}
-export interface Source extends SourceFields {
+export type Target = Schemas['SourceTarget']
+export type Mode = Schemas['SourceMode']
+export type SourceQuery = Schemas['SourceQuery']
+export type Guards = Sent<Schemas['SourceGuards']>
+export type SourceFields = With<Sent<Schemas['DataSourceFields']>, { query: SourceQuery; guards: Guards }>
+export type Source = SourceFields & {
   id: number
   project: number
   /** Where the next window begins; null if the next run reads everything. */
-  position: { next_from: string | null }
+  position: { next_from?: string | null }
   next_run_at: string | null
   last_run: SourceRun | null
   ins_datetime: string
   updated_at: string
 }
 
-export type RunState =
-  'queued' | 'running' | 'succeeded' | 'held' | 'failed' | 'cancelled' | 'discarded' | 'nothing_new'
+export type RunState = Schemas['SourceRunState']
+export type StageName = Schemas['SourceStage']
 /** The stages of a run in their order. */
 export const STAGES: StageName[] = ['counting', 'reading', 'preparing', 'checking', 'training']
-export type StageName = 'counting' | 'reading' | 'preparing' | 'checking' | 'training'
-export interface RunStage {
-  name: StageName
-  started_at: string | null
-  seconds: number | null
-  rows: number | null
-}
+export type RunStage = Sent<Schemas['SourceStageProgress']>
 /** A figure of a run beside its median over the last seven runs. */
-export interface Compared {
-  measure: 'rows' | 'users' | 'items' | 'null_percent'
-  value: number
-  /** Null if there are too few runs before. */
-  median: number | null
-}
-export interface RunReport {
-  rows: number
-  rows_kept: number
-  rows_rejected: number
-  /** Rows without a value in the column by which new rows are found. */
-  null_cursors: number
-  blank_ids: number
-  users: number | null
-  items: number | null
-  time_min: string | null
-  time_max: string | null
-  columns: { name: string; data_type: string | null }[]
-  compared: Compared[]
-  notes: string[]
-}
-export interface SourceRun {
-  id: number
-  data_source: number
-  project: number
-  cause: 'manual' | 'schedule' | 'backfill' | 'recheck'
-  state: RunState
-  window_from: string | null
-  window_to: string | null
-  rows_read: number
-  rows_kept: number
-  rows_rejected: number
-  bytes: number
-  stages: RunStage[]
-  report: RunReport | null
-  problems: string[]
-  training_data: number | null
-  item_meta_data: number | null
-  retraining_run: number | null
-  error_code: string | null
-  error: string | null
-  attempt: number
-  scheduled_for: string | null
-  ins_datetime: string
-  started_at: string | null
-  finished_at: string | null
-}
+export type Compared = Sent<Schemas['SourceComparison']>
+export type RunReport = With<Schemas['SourceReport'], { compared?: Compared[] }>
+export type SourceRun = With<Sent<Schemas['SourceRun']>, { stages: RunStage[]; report: RunReport | null }>
 export interface DryRun {
   estimate: { rows: number | null; bytes: number | null }
   rows_read: number
@@ -236,11 +142,12 @@ export const changeSource = (id: number, body: Partial<SourceFields>) =>
   patch('/data_source/{id}/', { path: { id }, body })
 export const deleteSource = (id: number) => remove('/data_source/{id}/', { path: { id } })
 export const previewSource = (id: number) => post('/data_source/{id}/preview/', { path: { id } })
-export const dryRunSource = (id: number) => post('/data_source/{id}/dry_run/', { path: { id } })
+export const dryRunSource = async (id: number) =>
+  (await post('/data_source/{id}/dry_run/', { path: { id } })) as unknown as DryRun
 export const runSource = (id: number) => post('/data_source/{id}/run/', { path: { id } })
 /** Reads a period again: between two moments, or between two numbers of the column. */
 export const backfillSource = (id: number, body: { from: string | number; to: string | number }) =>
-  post('/data_source/{id}/backfill/', { path: { id }, body })
+  post('/data_source/{id}/backfill/', { path: { id }, body: body as { from: string; to: string } })
 export const resetSource = (id: number) => post('/data_source/{id}/reset/', { path: { id } })
 
 /** Returns the newest runs of a source, again and again while one of them is under way. */

@@ -4,9 +4,11 @@
  * Ids of users and items are always exact strings.
  */
 import type { Answer, Sent, Values } from './contract'
+import type { Delivery, Destination } from './destinations'
 import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
 import type { Endpoint, MessageDetail } from './integrations'
 import type { components } from './schema'
+import type { Connection, Source, SourceRun } from './sources'
 import type { StudioRun } from './studio'
 
 type Schemas = components['schemas']
@@ -64,13 +66,8 @@ export type TrainingData = With<
   }
 >
 /** The source that data was read from, with the bounds of its window. */
-export interface DataOrigin {
-  source: number
-  run: number
-  from?: string | null
-  to?: string | null
-}
-export type DataStanding = 'in_use' | 'held' | 'superseded'
+export type DataOrigin = Schemas['UploadOrigin']
+export type DataStanding = Schemas['UploadStanding']
 
 export type DataPreview = Answer<'get', '/training_data/{id}/preview/'>
 
@@ -239,6 +236,9 @@ export interface Sharper {
   Algorithm: Algorithm
   ApiKey: ApiKey
   AuditEntry: AuditEntry
+  DataConnection: Connection
+  Delivery: Delivery
+  Destination: Destination
   EvaluationConfig: EvaluationConfig
   FeatureColumns: FeatureColumns
   FeatureMeasurement: FeatureMeasurement
@@ -250,6 +250,8 @@ export interface Sharper {
   RetrainingSchedule: RetrainingSchedule
   ScoredItem: ScoredItem
   SlotComparison: SlotComparison
+  Source: Source
+  SourceRun: SourceRun
   SplitConfig: SplitConfig
   StudioRun: StudioRun
   TrainedModel: TrainedModel

@@ -14,6 +14,8 @@ export const LOOKS: Record<RunState, { tone: string; fill: string; icon: string 
 
 /** So many times the usual rows make a bar that is cut off, such as that of the first run, which reads all that there is. */
 const TALLEST = 4
+/** Fewer runs do not say what is usual. */
+const FEWEST = 5
 const LEAST = 0.06
 interface Rows {
   rows_read: number
@@ -23,7 +25,7 @@ interface Rows {
 export function topOf(runs: Rows[]): number {
   const rows = runs.map((run) => run.rows_read).filter((count) => count > 0)
   rows.sort((a, b) => a - b)
-  const usual = rows[Math.floor((rows.length - 1) / 2)] ?? 1
+  const usual = rows.length < FEWEST ? Infinity : (rows[Math.floor((rows.length - 1) / 2)] ?? 0)
   return Math.max(1, ...rows.filter((count) => count <= usual * TALLEST))
 }
 /** Returns the height of a bar, from 0 to 1. A run with few rows is still seen beside one with many. */

@@ -15,7 +15,7 @@ export const TOPIC_GROUPS: { key: string; icon: string; topics: Topic[] }[] = [
     topics: ['retraining.completed', 'retraining.skipped', 'retraining.refused_by_gate'],
   },
   { key: 'data', icon: 'pi-database', topics: ['data.ready', 'data.failed'] },
-  { key: 'sources', icon: 'pi-link', topics: ['source.succeeded', 'source.held', 'source.failed'] },
+  { key: 'sources', icon: 'pi-cloud-download', topics: ['source.succeeded', 'source.held', 'source.failed'] },
   { key: 'deliveries', icon: 'pi-upload', topics: ['delivery.succeeded', 'delivery.failed'] },
   { key: 'studio', icon: 'pi-bolt', topics: ['studio.ready', 'studio.failed'] },
   { key: 'webhooks', icon: 'pi-send', topics: ['webhook.disabled'] },
