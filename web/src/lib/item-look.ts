@@ -11,8 +11,7 @@ export interface ItemLook {
 
 const text = (value: unknown) =>
   typeof value === 'string' || typeof value === 'number' ? String(value).trim() : ''
-const cell = (metadata: Metadata, column: string | null | undefined) =>
-  column == null ? '' : text(metadata[column])
+const cell = (metadata: Metadata, column: string | null | undefined) => (column ? text(metadata[column]) : '')
 const isPicture = (value: string) => /^https:\/\//i.test(value)
 
 /** Returns the look of an item of a list; only its id, while the columns are not known. */
