@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { demoShopFile } from '@/lib/demo-shop-file'
 import DemoShopPage from '@/pages/DemoShopPage.vue'
-import { list, MEMBER, openPage, settle, type Answers } from './support'
+import { itemList, list, MEMBER, openPage, settle, type Answers } from './support'
 
 vi.setConfig({ testTimeout: 30_000 })
 afterEach(() => {
@@ -41,6 +41,40 @@ describe('the demo shop as a file', () => {
   it('is a program that can be read', () => {
     const program = /<script>([\s\S]*)<\/script>/.exec(file)?.[1] ?? ''
     expect(() => new Function(program)).not.toThrow()
+  })
+
+  it('keeps apart what users and items with the names of parts of the language did', async () => {
+    const [, body = '', program = ''] = /<body>([\s\S]*)<script>([\s\S]*)<\/script>/.exec(file) ?? []
+    document.body.innerHTML = body
+    const asked: Record<string, unknown>[] = []
+    vi.stubGlobal('Option', function (text: string) {
+      return Object.assign(document.createElement('option'), { text, value: text })
+    })
+    vi.stubGlobal('fetch', async (_address: string, init: RequestInit) => {
+      asked.push(JSON.parse(String(init.body)) as Record<string, unknown>)
+      const item = { item_id: 'constructor', metadata: null, because: [{ item_id: 'toString', share: 1 }] }
+      return new Response(JSON.stringify({ items: [item], slot_id: 9, request_id: 'r-1' }))
+    })
+    new Function(program.replace('PASTE_YOUR_KEY_HERE', 'rctm_known'))()
+    const field = document.querySelector<HTMLInputElement>('#user')
+    for (const user of ['__proto__', 'constructor']) {
+      asked.length = 0
+      if (field) field.value = user
+      field?.dispatchEvent(new Event('change'))
+      await settle()
+      expect(asked[0]).toMatchObject({ user_id: user, interactions: [] })
+      const card = document.querySelector<HTMLElement>('#shelves button')
+      expect(card?.textContent).toBe('Cconstructor')
+      expect(document.querySelector('#shelves small')?.textContent).toContain('Because of toString')
+      asked.length = 0
+      card?.click()
+      await settle()
+      expect(asked.slice(0, 2)).toMatchObject([
+        { user_id: user, item_id: 'constructor' },
+        { user_id: user, interactions: ['constructor'], anchor_items: ['constructor'] },
+      ])
+    }
+    document.body.innerHTML = ''
   })
 })
 
@@ -84,7 +118,7 @@ const ANSWERS: Answers = {
   'GET organisation/': list([{ id: 5, name: 'Mine', is_personal: true, role: 'owner' }]),
   'GET studio/': list([{ id: 4, state: 'ready', project: 3 }]),
   'GET project/3/users/': list([{ user_id: '007', interactions: 12 }]),
-  'GET project/3/items/': list([
+  'GET project/3/items/': itemList([
     { item_id: 'p1', title: 'Popular', image_url: 'https://x.example/p.png', interactions: 99 },
   ]),
   'POST studio/4/demo_key/': () => [201, { key: 'rctm_demo', expires_at: '2999-01-01T00:00:00Z' }],
@@ -123,6 +157,46 @@ describe('the demo shop', () => {
     expect(id('reported').text()).toBe('Click reported: the lists below already answer it.')
     expect(id('shelf-related').text()).toContain('Because you looked at “Before”')
     expect(id('shelf-for-you').text()).toContain('After')
+  })
+
+  it('takes titles from the column that the server names, on every shelf and in the file', async () => {
+    known(15)
+    const artist = (item_id: string, because: string[] = []) => ({
+      ...listed(item_id, 'Not this', because),
+      metadata: { title: 'Not this', artist_name: `Artist ${item_id}`, genre: 'jazz' },
+    })
+    const { id, page } = await open(
+      of(15, {
+        'GET project/15/items/': itemList(
+          [{ item_id: 'p1', title: 'Artist p1', image_url: null, interactions: 9 }],
+          'artist_name',
+          'pic',
+        ),
+        'POST /inference/predict/project/15': (body: Record<string, unknown>) => [
+          200,
+          answer(body.allow ? [artist('h1')] : [artist('b1', ['h1'])]),
+        ],
+      }),
+      '/demo/15',
+    )
+    await settle()
+    await settle()
+    expect(id('shelf-for-you').text()).toContain('Artist b1')
+    expect(id('shelf-for-you').text()).toContain('Because of Artist h1')
+    expect(id('shelf-popular').text()).toContain('Artist p1')
+    await id('shelf-for-you').get('[data-testid="shop-card"]').trigger('click')
+    await settle()
+    expect(id('shop-item').get('h2').text()).toBe('Artist b1')
+    expect(id('shop-item').get('dl').text()).not.toContain('Artist')
+    expect(id('shop-item').get('dl').text()).toContain('jazz')
+
+    let made: Blob | undefined
+    vi.spyOn(URL, 'createObjectURL').mockImplementation((blob) => ((made = blob as Blob), 'blob:x'))
+    await id('download-shop').trigger('click')
+    const file = (await made?.text()) ?? ''
+    expect(file).toContain('"titleColumn": "artist_name"')
+    expect(file).toContain('"imageColumn": "pic"')
+    page.unmount()
   })
 
   it('says that a click was reported only once it was', async () => {
@@ -177,7 +251,7 @@ describe('the demo shop', () => {
     const { id, has, sent } = await open(
       of(13, {
         'GET project/13/users/': list([]),
-        'GET project/13/items/': list(items),
+        'GET project/13/items/': itemList(items),
         'GET deployment_slot/': list([slot(1, false), slot(2, true)]),
       }),
       '/demo/13',

@@ -17,6 +17,8 @@ const project: Project = {
   item_column: 'item_id',
   time_column: 'time',
   event_column: null,
+  title_column: null,
+  image_column: null,
   event_weights: { view: 0.2, purchase: 5 },
   half_life_days: null,
   new_item_share: 0,
@@ -51,6 +53,11 @@ describe('unsaved changes', () => {
       event_column: 'event',
       time_column: null,
     })
+    const shown = { ...project, title_column: 'headline' }
+    expect(settingsForm(shown)).toMatchObject({ title_column: 'headline', image_column: '' })
+    expect(
+      changedSettings(shown, { ...settingsForm(shown), title_column: '', image_column: ' pic ' }),
+    ).toEqual({ title_column: null, image_column: 'pic' })
     expect(changedSettings(project, edited({ weights: [{ name: 'view', weight: 1 }] }))).toEqual({
       event_weights: { view: 1 },
     })

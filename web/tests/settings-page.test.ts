@@ -17,6 +17,8 @@ const PROJECT = {
   item_column: 'i',
   time_column: 't',
   event_column: 'e',
+  title_column: 'headline',
+  image_column: null,
   event_weights: { view: 0.5 },
   half_life_days: 30,
   ins_datetime: '',
@@ -110,6 +112,17 @@ it('what the server refuses is said at its field, which gets the focus', async (
   expect(document.activeElement?.id).toBe('time-column')
   expect(page.find('[data-testid="error-notice"]').exists()).toBe(false)
   expect(id('save-state').attributes('data-unsaved')).toBe('true')
+  page.unmount()
+})
+
+it('the columns of titles and pictures are optional', async () => {
+  const { page, id, save, sent } = await open((body) => [200, { ...PROJECT, ...body }])
+  expect((id('settings-title-column').element as HTMLInputElement).value).toBe('headline')
+  expect(page.get('#title-column-hint').text()).toContain('Found by its name if empty')
+  await id('settings-title-column').setValue('')
+  await id('settings-image-column').setValue('pic')
+  await save()
+  expect(sent).toEqual([{ title_column: null, image_column: 'pic' }])
   page.unmount()
 })
 

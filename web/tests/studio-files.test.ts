@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Guess } from '@/api/studio'
-import { factsIn, lookOfCatalogued, lookOfListed, titleColumnOf } from '@/lib/item-look'
+import { factsIn, lookOfCatalogued, lookOfListed } from '@/lib/item-look'
 import { newItemsQuality, qualityOf } from '@/lib/quality'
 import {
   headsOf,
@@ -261,36 +261,40 @@ describe('a result in words', () => {
 })
 
 describe('the look of an item', () => {
-  const listed = (metadata: object | null) =>
-    lookOfListed({ item_id: '7', score: 1, metadata, because: null, cold: false } as never)
+  const columns = { title_column: 'artist_name', image_column: 'pic' }
+  const listed = (metadata: object | null) => lookOfListed({ item_id: '7', metadata } as never, columns)
 
-  it('is found by the names of columns, the best first', () => {
-    expect(listed({ name: 'B', Title: 'A', 'Image URL': 'https://x.example/a.png' })).toEqual({
-      id: '7',
-      title: 'A',
-      image: 'https://x.example/a.png',
-    })
-    expect(titleColumnOf({ ﾀｲﾄﾙ: 'a' })).toBe('ﾀｲﾄﾙ')
-    expect(listed(null)).toEqual({ id: '7', title: '7', image: null })
-    expect(listed({ title: '  ' }).title).toBe('7')
+  it('is from the columns that the server names, and from no others', () => {
+    const metadata = { title: 'B', artist_name: ' A ', image_url: '', pic: 'https://x.example/a.png' }
+    expect(listed(metadata)).toEqual({ id: '7', title: 'A', image: 'https://x.example/a.png' })
+    expect(listed({ artist_name: 1984 }).title).toBe('1984')
+    const bare = { id: '7', title: '7', image: null }
+    expect(listed({ title: 'B', image_url: 'https://x.example/a.png' })).toEqual(bare)
+    expect(listed(null)).toEqual(bare)
+    expect(listed({ artist_name: '  ' })).toEqual(bare)
+    expect(lookOfListed({ item_id: '7', metadata: metadata as never }, undefined)).toEqual(bare)
+    const unnamed = { title_column: null, image_column: null }
+    expect(lookOfListed({ item_id: '7', metadata: metadata as never }, unnamed)).toEqual(bare)
   })
 
   it('has only pictures that come over HTTPS', () => {
     for (const image of ['http://x.example/a.png', 'javascript:alert(1)', '//x.example/a', 'data:image/png,'])
-      expect(listed({ image }).image, image).toBeNull()
+      expect(listed({ pic: image }).image, image).toBeNull()
     const item = { item_id: '7', title: null, image_url: 'http://x.example/a.png', interactions: 1 }
     expect(lookOfCatalogued(item)).toEqual({ id: '7', title: '7', image: null })
   })
 
-  it('has facts without links and titles', () => {
-    const facts = factsIn({
-      title: 'A',
+  it('has facts without links, titles and pictures', () => {
+    const metadata = {
+      artist_name: 'A',
+      pic: '/a.png',
       genre: 'x|y',
       tags: ['a', 'b'],
       link: 'https://x',
       year: 1984,
       no: null,
-    })
+    }
+    const facts = factsIn(metadata, columns)
     expect(facts).toEqual([
       ['genre', 'x, y'],
       ['tags', 'a, b'],

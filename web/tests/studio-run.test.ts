@@ -5,7 +5,7 @@ import ItemRows from '@/components/studio/ItemRows.vue'
 import { i18n } from '@/i18n'
 import StudioRunPage from '@/pages/StudioRunPage.vue'
 import { useStudioDraft } from '@/stores/studio'
-import { list, MEMBER, openPage, serveForms, settle, type Answers } from './support'
+import { itemList, list, MEMBER, openPage, serveForms, settle, type Answers } from './support'
 
 vi.setConfig({ testTimeout: 30_000 })
 let opened: Awaited<ReturnType<typeof openPage>> | undefined
@@ -58,7 +58,9 @@ const open = async (run: object | (() => [number, unknown]), more: Answers = {})
     answers: {
       'GET studio/4/': run,
       'GET project/3/users/': list([{ user_id: '007', interactions: 12 }]),
-      'GET project/3/items/': list([{ item_id: 'p1', title: 'Popular', image_url: null, interactions: 9 }]),
+      'GET project/3/items/': itemList([
+        { item_id: 'p1', title: 'Popular', image_url: null, interactions: 9 },
+      ]),
       ...more,
     },
   }))
@@ -89,7 +91,7 @@ const FRESH = 8
 const ANSWERS: Answers = {
   'POST studio/4/demo_key/': () => [201, { key: 'rctm_demo', expires_at: '2999-01-01T00:00:00Z' }],
   'GET project/8/users/': list([]),
-  'GET project/8/items/': list([]),
+  'GET project/8/items/': itemList([]),
   'POST /inference/predict/project/8': {
     items: [],
     model_id: 1,
@@ -103,9 +105,13 @@ describe('the pictures of a list', () => {
   it('give way to a letter where they cannot be loaded', async () => {
     const entry = { name: 'http://localhost/studio/4' } as PerformanceEntry
     vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry])
-    const item = { item_id: 'p1', score: 1, metadata: { title: 'Lamp', image: 'https://x.example/a.png' } }
+    const item = { item_id: 'p1', score: 1, metadata: { lamp: 'Lamp', pic: 'https://x.example/a.png' } }
     const rows = mount(ItemRows, {
-      props: { items: [item as never], titles: new Map() },
+      props: {
+        items: [item as never],
+        columns: { title_column: 'lamp', image_column: 'pic' },
+        titles: new Map(),
+      },
       global: { plugins: [i18n] },
     })
     await rows.get('img').trigger('error')
@@ -145,6 +151,41 @@ describe('a run of the studio', () => {
     expect(sent.at(-1)?.body).toMatchObject({ user_id: '007', with_metadata: true })
     await id('snippet-go').trigger('click')
     expect(id('snippet').text()).toContain('package main')
+  })
+
+  it('shows the titles of the column that the server names, also of what explains them', async () => {
+    sessionStorage.setItem(
+      'recotem.demo-key.10',
+      JSON.stringify({ key: 'rctm_ten', expires_at: '2999-01-01T00:00:00Z' }),
+    )
+    const listed = (item_id: string, because: string[] = []) => ({
+      item_id,
+      score: 1,
+      metadata: { title: 'Not this', artist_name: `Artist ${item_id}` },
+      because: because.map((id) => ({ item_id: id, share: 1 })),
+    })
+    const { id } = await open(
+      { ...RUN, project: 10 },
+      {
+        'GET project/10/users/': list([{ user_id: '007', interactions: 12 }]),
+        'GET project/10/items/': itemList([], 'artist_name'),
+        'POST /inference/predict/project/10': (body: Record<string, unknown>) => [
+          200,
+          {
+            items: body.allow ? [listed('h1')] : [listed('a1', ['h1'])],
+            model_id: 1,
+            slot_id: 1,
+            request_id: 'r',
+            strategy: 'personal',
+          },
+        ],
+      },
+    )
+    await settle()
+    await settle()
+    expect(id('list-row').text()).toContain('Artist a1')
+    expect(id('list-row').text()).not.toContain('Not this')
+    expect(id('because').text()).toBe('Because of Artist h1')
   })
 
   const RIGHTS = (role: string): Answers => ({
@@ -187,7 +228,9 @@ describe('a run of the studio', () => {
     const { page, id, sent } = await open(
       { ...RUN, project: 9, stages: [reading], result: null },
       {
-        'GET project/9/items/': list([{ item_id: 'p1', title: 'Popular', image_url: null, interactions: 0 }]),
+        'GET project/9/items/': itemList([
+          { item_id: 'p1', title: 'Popular', image_url: null, interactions: 0 },
+        ]),
         'POST /inference/predict/project/9': (body: Record<string, unknown>) => [
           200,
           {

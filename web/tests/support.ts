@@ -118,6 +118,13 @@ export async function settle() {
 
 export const list = (results: unknown[]) => ({ count: results.length, next: null, previous: null, results })
 
+/** A page of items, with the columns of their titles and pictures. */
+export const itemList = (
+  results: unknown[],
+  title_column: string | null = 'title',
+  image_column: string | null = null,
+) => ({ ...list(results), title_column, image_column })
+
 /** A form with files, as it was sent. */
 export interface SentForm {
   url: string

@@ -3,6 +3,7 @@
  * This file only narrows them: words of a field, and objects whose content depends on the algorithm.
  * Ids of users and items are always exact strings.
  */
+import type { ShownColumns } from './catalogue'
 import type { Answer, Sent, Values } from './contract'
 import type { Delivery, Destination } from './destinations'
 import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
@@ -32,7 +33,7 @@ export type ScheduledData = Schemas['DataSource']
 export type RunCause = Schemas['RetrainingRunCause']
 
 export type User = Schemas['UserDetails']
-export type Project = Sent<Schemas['Project']>
+export type Project = Sent<Schemas['Project']> & Partial<ShownColumns>
 export type NewProject = Pick<
   Project,
   'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'
@@ -40,6 +41,7 @@ export type NewProject = Pick<
   Partial<Pick<Project, 'organisation'>>
 /** The settings of a project that can change. */
 export type ProjectSettings = Omit<NewProject, 'organisation'> &
+  ShownColumns &
   Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user' | 'logged_share' | 'new_item_share'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 

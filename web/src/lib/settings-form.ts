@@ -23,6 +23,8 @@ export interface SettingsForm {
   item_column: string
   time_column: string
   event_column: string
+  title_column: string
+  image_column: string
   weights: EventRow[]
   fades: boolean
   halfLife: number | null
@@ -43,6 +45,8 @@ export const settingsForm = (project: Project): SettingsForm => ({
   item_column: project.item_column,
   time_column: project.time_column ?? '',
   event_column: project.event_column ?? '',
+  title_column: project.title_column ?? '',
+  image_column: project.image_column ?? '',
   weights: Object.entries(project.event_weights).map(([name, weight]) => ({ name, weight })),
   fades: project.half_life_days !== null,
   halfLife: project.half_life_days ?? USUAL_HALF_LIFE,
@@ -67,6 +71,8 @@ function settingsOf(form: SettingsForm): ProjectSettings {
     item_column: form.item_column.trim(),
     time_column: form.time_column.trim() || null,
     event_column: form.event_column.trim() || null,
+    title_column: form.title_column.trim() || null,
+    image_column: form.image_column.trim() || null,
     event_weights: Object.fromEntries(form.weights.map((row) => [row.name, row.weight as number])),
     half_life_days: form.fades ? form.halfLife : null,
     unknown_user: form.unknown_user,
