@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{Encoded, ListEncoder, ListFile, Naming, WriteError, Written, join};
-use super::model::{Delivery, ListKind};
+use super::files::{Encoded, Entries, ListEncoder, ListFile, ListKind, Naming, WriteError, Written, join};
+use super::model::Delivery;
 use super::parts::{self, Part};
 use crate::features::models::{self, ModelError, Patience, ReadyModel};
 use crate::ml::artifact::{BATCH_BYTES_PER_THREAD, ListBlock, Subjects, in_blocks};
@@ -153,7 +153,7 @@ fn join_parts(work: &Work, model: &ReadyModel, naming: Naming<'_>, parts: &[Part
     }
     let rows = parts.iter().map(|part| part.rows).sum();
     let bytes = join(format, parts.iter().map(|part| part.open(blobs)), &mut file.file).map_err(failed)?;
-    Ok(Whole { file, written: Written { entries: super::files::Entries { lists, rows }, bytes } })
+    Ok(Whole { file, written: Written { entries: Entries { lists, rows }, bytes } })
 }
 
 fn unwritten(error: std::io::Error) -> JobError {

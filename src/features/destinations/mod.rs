@@ -13,7 +13,7 @@ mod scheduler;
 mod service;
 mod store;
 
-pub use files::{Encoded, Entries, ListEncoder, ListFile, ListFormat, Naming, WriteError, Written};
-pub use model::{DeliverLists, DeliveryCause, DeliveryState, ListKind};
+pub use files::{Encoded, Entries, ListEncoder, ListFile, ListFormat, ListKind, Naming, WriteError, Written};
+pub use model::{DeliverLists, DeliveryCause, DeliveryState};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::files::ListFormat;
+use super::files::{ListFormat, ListKind};
 use crate::features::models::LARGEST_CUTOFF;
 use crate::ml::artifact::Wanted;
 use crate::platform::http::body::{Choice, Flag, Id, Integer, Nullable, Number, Text, TextOrNull};
@@ -15,19 +15,6 @@ use crate::schema::{deliveries, destinations};
 const LONGEST_NAME: usize = 200;
 const LONGEST_CRON: usize = 100;
 const LONGEST_ZONE: usize = 64;
-
-wire_enum! {
-    /// What the lists are for.
-    #[schema(as = DestinationLists)]
-    #[derive(Default)]
-    pub enum ListKind {
-        /// The best items for each user.
-        #[default]
-        Users = "users",
-        /// The items related to each item.
-        Items = "items",
-    }
-}
 
 wire_enum! {
     /// Why there is a delivery.

@@ -12,13 +12,25 @@ use parquet::errors::ParquetError;
 
 use self::columns::{ColumnEncoder, ColumnFile, Columns};
 use self::lines::LineEncoder;
-use super::model::ListKind;
 use crate::ml::artifact::ListBlock;
 use crate::ml::error::MlError;
 use crate::ml::ids::Ids;
 use crate::platform::wire_enum;
 
 pub use self::joining::join;
+
+wire_enum! {
+    /// What the lists are for.
+    #[schema(as = DestinationLists)]
+    #[derive(Default)]
+    pub enum ListKind {
+        /// The best items for each user.
+        #[default]
+        Users = "users",
+        /// The items related to each item.
+        Items = "items",
+    }
+}
 
 wire_enum! {
     /// The format of a file of lists.
