@@ -75,8 +75,6 @@ pub async fn insert(
     .load(connection)
     .await?;
     let stored: Vec<i64> = stored.into_iter().map(|row| row.endpoint_id).collect();
-    if !stored.is_empty() {
-        announce(connection).await?;
-    }
+    announce(connection, &stored).await?;
     Ok(stored)
 }
