@@ -73,6 +73,8 @@ pub struct AppTraffic {
     /// Whether an endpoint is told of the answers.
     is_told: AtomicBool,
     dropped: AtomicU64,
+    /// Further lists that one endpoint was not told of, by its id.
+    missed: Mutex<HashMap<i64, u64>>,
     /// Of the lists that wait.
     bytes: AtomicUsize,
     answers: Sender<Served>,
@@ -89,6 +91,7 @@ impl AppTraffic {
             errors: AtomicU64::new(0),
             is_told: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
+            missed: Mutex::default(),
             bytes: AtomicUsize::new(0),
             answers,
             waiting: Mutex::new(waiting),
@@ -185,6 +188,17 @@ impl Traffic {
     /// Counts lists of an app that no one is told of.
     pub fn note_dropped(&self, app: i64, lists: u64) {
         self.of(app).dropped.fetch_add(lists, Ordering::Relaxed);
+    }
+
+    /// Counts lists of an app that an endpoint is not told of, besides those that no one is told of.
+    pub fn note_missed(&self, app: i64, endpoint: i64, lists: u64) {
+        let traffic = self.of(app);
+        *traffic.missed.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint).or_default() += lists;
+    }
+
+    /// Takes the numbers of lists of an app that one endpoint was not told of, by its id.
+    pub fn take_missed(&self, app: i64) -> HashMap<i64, u64> {
+        std::mem::take(&mut *self.of(app).missed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the lists of all apps that had any, with the number of those that were dropped.

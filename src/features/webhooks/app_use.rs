@@ -1,6 +1,7 @@
 //! What apps do leaves the memory of a process: numbers every ten seconds, and answered lists every second. If the process is
 //! killed, what was not stored yet is lost.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel_async::AsyncConnection;
@@ -10,7 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::content;
-use super::store::{ENDPOINTS, apps, served};
+use super::store::served::{self, Told};
+use super::store::{ENDPOINTS, apps};
 use crate::features::api_keys::{Served, Traffic};
 use crate::features::projects::Topic;
 use crate::platform::disk::WatchedReserve;
@@ -26,7 +28,7 @@ struct Answers<'a> {
     project: i64,
     app: i64,
     answers: &'a [Served],
-    /// Lists that are not in any message, as there were too many at once.
+    /// Lists that the endpoint was told of by no message, as there were too many at once or too many messages waited for it.
     dropped: u64,
 }
 
@@ -90,28 +92,48 @@ async fn pass_on(services: &Services, traffic: &Traffic, disk: &WatchedReserve) 
     let mut result = Ok(());
     for (app, answers, dropped) in traffic.take_answers() {
         let lost = dropped + answers.len() as u64;
-        let has_room = disk.has_room();
-        let stored = if has_room { store_messages(services, app, answers, dropped).await } else { Ok(()) };
-        if !has_room || stored.is_err() {
+        if !disk.has_room() {
             traffic.note_dropped(app, lost);
+            continue;
         }
+        let missed = traffic.take_missed(app);
+        let (missed, stored) = match store_messages(services, app, answers, dropped, missed.clone()).await {
+            Ok(left_out) => (left_out, Ok(())),
+            Err(error) => {
+                traffic.note_dropped(app, lost);
+                (missed, Err(error))
+            }
+        };
+        missed.into_iter().for_each(|(endpoint, lists)| traffic.note_missed(app, endpoint, lists));
         result = result.and(stored);
     }
     result
 }
 
-/// Stores a message about the lists of an app for each endpoint that is told of them.
-async fn store_messages(services: &Services, app: i64, answers: Vec<Served>, dropped: u64) -> anyhow::Result<()> {
+/// Stores a message about the lists of an app for each endpoint that is told of them. `missed` has the further lists that an endpoint
+/// was not told of before; returns those that it was not told of yet.
+async fn store_messages(
+    services: &Services,
+    app: i64,
+    answers: Vec<Served>,
+    dropped: u64,
+    missed: HashMap<i64, u64>,
+) -> anyhow::Result<HashMap<i64, u64>> {
     let now = services.clock.now();
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| {
             let told = served::told(connection, app).await?;
-            let Some(project) = told.first().map(|told| told.project_id) else { return Ok(()) };
-            let data = Answers { project, app, answers: &answers, dropped };
-            let body = content::body_of(Topic::RecommendationServed, now, &data)?;
-            let ids = told.iter().map(|told| (content::id_at(now), told.endpoint_id)).collect();
-            Ok(served::insert(connection, ids, &body, now).await?)
+            let dropped_for = |endpoint: i64| dropped + missed.get(&endpoint).copied().unwrap_or_default();
+            let mut messages = Vec::with_capacity(told.len());
+            for Told { project_id: project, endpoint_id } in told.iter().copied() {
+                let data = Answers { project, app, answers: &answers, dropped: dropped_for(endpoint_id) };
+                let body = content::body_of(Topic::RecommendationServed, now, &data)?;
+                messages.push((content::id_at(now), endpoint_id, body));
+            }
+            let stored = served::insert(connection, messages, now).await?;
+            let left_out = told.iter().map(|told| told.endpoint_id).filter(|endpoint| !stored.contains(endpoint));
+            Ok(left_out.map(|endpoint| (endpoint, dropped_for(endpoint) + answers.len() as u64)).collect())
         })
         .await
 }

@@ -248,6 +248,50 @@ async fn answers_take_a_bounded_part_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_told_how_many_lists_it_was_not_told_of() {
+    let shop = shop(json!({})).await;
+    let (user, receiver) = (&shop.prepared.user, Receiver::start(Reply::status(200)).await);
+    let body = json!({ "project": shop.prepared.project, "url": receiver.url(), "topics": ["recommendation.served"] });
+    let mut endpoints = Vec::new();
+    for waiting in [1_000, 999, 0] {
+        let endpoint = user.post("webhook_endpoint/", body.clone()).await.expect(201).id();
+        let insert = format!(
+            "INSERT INTO webhook_messages (id, endpoint_id, topic, body)
+             SELECT gen_random_uuid(), {endpoint}, 'recommendation.served', '{{}}' FROM generate_series(1, {waiting})"
+        );
+        shop.app.execute(&insert).await;
+        endpoints.push(endpoint);
+    }
+    refresh_told(&shop.app.services, &shop.app.traffic).await.expect("read");
+    let sums = async |value: &str| {
+        let sum = |endpoint: &i64| {
+            format!(
+                "SELECT coalesce(sum({value}), 0)::bigint AS count FROM webhook_messages WHERE endpoint_id = {endpoint} AND body <> '{{}}'"
+            )
+        };
+        let mut sums = Vec::new();
+        for endpoint in &endpoints {
+            sums.push(shop.app.count(&sum(endpoint)).await);
+        }
+        sums
+    };
+    let (dropped, answers) = ("(body::jsonb #>> '{data,dropped}')::int", "jsonb_array_length(body::jsonb #> '{data,answers}')");
+    for lists in 1..=2 {
+        shop.predict(&shop.program, 200).await;
+        shop.store().await;
+        shop.app.soon("a list is stored", async || sums(answers).await == [0, 1, lists]).await;
+    }
+    assert_eq!(sums(dropped).await, [0, 0, 0]);
+    shop.app.execute("UPDATE webhook_messages SET state = 'delivered'").await;
+    let all_told = async || {
+        shop.predict(&shop.program, 200).await;
+        shop.store().await;
+        sums(dropped).await == [2, 1, 0]
+    };
+    shop.app.soon("each is told what it missed", all_told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_origins_may_not_use_the_key() {
     let shop = shop(json!({ "allowed_origins": [SHOP] })).await;
     let path = format!("/inference/predict/{}", shop.model);

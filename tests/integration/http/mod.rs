@@ -77,6 +77,7 @@ mod unread_answers;
 mod users;
 mod webhook_endings;
 mod webhook_events;
+mod webhook_pace;
 mod webhooks;
 mod weights;
 mod what_was_read;

@@ -216,20 +216,6 @@ async fn no_more_messages_are_sent_again_at_once_than_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_gets_no_more_messages_a_second_than_it_wants() {
-    let told = Told::start().await;
-    let receiver = Receiver::start(Reply::status(200)).await;
-    told.endpoint(&receiver, json!({ "rate_per_second": 2 })).await;
-    for n in 0..5 {
-        told.happen(n).await;
-    }
-    for wanted in [2, 2, 1] {
-        assert_eq!(told.deliver().await, wanted);
-        told.app.services.clock.advance(TimeDelta::seconds(1));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_may_not_be_reached_is_refused() {
     let told = Told::start().await;
     let create = async |url: &str| told.owner.post("webhook_endpoint/", json!({ "project": told.project, "url": url })).await;

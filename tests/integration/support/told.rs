@@ -7,6 +7,8 @@ use recotem::features::webhooks::Deliverer;
 use recotem::platform::config::Settings;
 use recotem::platform::outbox::Round;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::receiver::Receiver;
 use super::{Caller, Jobs, TestApp};
@@ -96,6 +98,12 @@ impl Told {
     /// Delivers what is due, and returns the number of attempts.
     pub async fn deliver(&self) -> usize {
         self.deliverer().deliver_due().await.expect("deliveries")
+    }
+
+    /// Starts a process that delivers messages as they become due. It ends with the test.
+    pub fn delivering(&self) -> AbortOnDropHandle<()> {
+        let deliverer = Deliverer::new(&self.app.services).expect("a vault");
+        AbortOnDropHandle::new(tokio::spawn(deliverer.run(CancellationToken::new())))
     }
 
     /// Reads an endpoint.

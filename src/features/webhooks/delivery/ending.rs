@@ -77,7 +77,6 @@ mod tests {
             failures_in_row: 9,
             failing_since: Some(now - TimeDelta::days(days)),
             failed_messages,
-            paused_until: None,
             last_attempt_at: None,
             last_status_code: None,
             last_error_code: None,

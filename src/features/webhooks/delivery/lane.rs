@@ -1,11 +1,14 @@
 //! The deliveries to one endpoint, by the process that holds it, in rounds: read what is due, send a few at a time, write what became
 //! of them. A request that is not answered yet goes on through later rounds, so that it delays no other message.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
+use futures_util::FutureExt;
 use secrecy::ExposeSecret;
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,6 +19,7 @@ use super::super::signature::SigningKey;
 use super::super::store::lanes::{self as store, Health, Made};
 use super::Deliverer;
 use super::attempt::{self, Outcome};
+use super::pace::Pace;
 use super::sending::{AT_ONCE, Sender, Sending};
 use super::{ending, schedule};
 use crate::platform::outbound::OutboundError;
@@ -26,103 +30,154 @@ const FEWEST: usize = AT_ONCE;
 const MOST: usize = 256;
 const BETWEEN_WRITES: Duration = Duration::from_millis(200);
 
-/// How often it is looked for messages while others are not answered: after the first pause, and then ever more seldom.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
-const LAST_LOOK: Duration = Duration::from_secs(4);
+/// The time until messages are looked for again, if no other is known and none is announced.
+const LOOK: Duration = Duration::from_secs(4);
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 
-/// How long an endpoint keeps its place. It gets another one in its turn.
-const SLICE: Duration = Duration::from_secs(10);
+/// What a lane is told by its process.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    /// It gives its place up as soon as its requests are answered.
+    pub stop: CancellationToken,
+    /// There may be messages.
+    pub wake: Arc<Notify>,
+}
 
 /// What a round begins with.
 struct Round {
     target: Target,
     lane: Lane,
     messages: Vec<Waiting>,
-    begun: DateTime<Utc>,
+    /// Without messages: how long to wait for some; `None` if the lane has no reason to.
+    wait: Option<Duration>,
 }
 
-/// Delivers what is due to an endpoint until nothing is, it has to be left alone, or its time is over. Returns the number of
+/// Delivers to an endpoint until no message is due and no request open, it is paused, or its place is needed. Returns the number of
 /// attempts.
-pub async fn run(deliverer: &Deliverer, endpoint: i64, stop: &CancellationToken) -> anyhow::Result<usize> {
-    let (start, mut sending, mut goes_on, mut attempts) = (Instant::now(), Sending::default(), true, 0);
-    let (mut size, mut pause) = (FEWEST, FIRST_LOOK);
+pub async fn run(deliverer: &Deliverer, endpoint: i64, signals: &Signals) -> anyhow::Result<usize> {
+    let (mut sending, mut pace, mut attempts, mut size) = (Sending::default(), Pace::default(), 0, FEWEST);
     loop {
-        goes_on = goes_on && !stop.is_cancelled() && start.elapsed() < SLICE;
-        let Some(round) = next(deliverer, endpoint, sending.ids(), if goes_on { size } else { 0 }).await? else {
+        let most = if signals.stop.is_cancelled() { 0 } else { size };
+        let Some(round) = next(deliverer, endpoint, sending.ids(), &pace, most).await? else {
             // It was switched off or deleted: what becomes of its last requests is not known.
             return Ok(attempts);
         };
-        if round.messages.is_empty() && sending.len() == 0 {
-            return Ok(attempts);
-        }
-        let (wait, is_idle) = if round.messages.is_empty() { (pause, true) } else { (BETWEEN_WRITES, false) };
-        pause = if is_idle { (pause * 2).min(LAST_LOOK) } else { FIRST_LOOK };
-        let begun = Instant::now();
-        let (made, started) = deliver(deliverer, &round, &mut sending, wait, stop).await;
-        let took = begun.elapsed();
+        let made = match round.wait {
+            _ if !round.messages.is_empty() => {
+                let begun = Instant::now();
+                let made = deliver(deliverer, &round, &mut sending, &mut pace, &signals.stop).await;
+                let is_quick = begun.elapsed() < BETWEEN_WRITES;
+                size = if is_quick { (size * 2).min(MOST) } else { (size / 2).max(FEWEST) };
+                made
+            }
+            Some(wait) => answered(&mut sending, &signals.wake, wait).await,
+            None => return Ok(attempts),
+        };
         attempts += made.len();
-        goes_on &= finish(deliverer, round, made, started).await?;
-        if !is_idle {
-            size = if took < BETWEEN_WRITES { (size * 2).min(MOST) } else { (size / 2).max(FEWEST) };
+        if !made.is_empty() {
+            finish(deliverer, round, made).await?;
         }
     }
 }
 
-/// Reads the endpoint, and at most so many messages that are due, without those being sent; `None` if it is no longer held, or is
-/// switched off.
-async fn next(deliverer: &Deliverer, endpoint: i64, being_sent: Vec<Uuid>, most: usize) -> anyhow::Result<Option<Round>> {
+/// Reads the endpoint, and at most so many messages that may be sent now, without those being sent; `None` if it is no longer held,
+/// or is switched off.
+async fn next(
+    deliverer: &Deliverer,
+    endpoint: i64,
+    being_sent: Vec<Uuid>,
+    pace: &Pace,
+    most: usize,
+) -> anyhow::Result<Option<Round>> {
     let now = deliverer.services.clock.now();
     let mut connection = deliverer.connection().await?;
     let Some((target, lane)) = store::held_target(&mut connection, &deliverer.name, endpoint).await? else { return Ok(None) };
+    let open = being_sent.len();
+    let pause = lane.paused_until.filter(|until| *until > now).max(pace.next(target.rate_per_second, now));
     let most = match target.rate_per_second {
+        _ if pause.is_some() || open >= AT_ONCE => 0,
         // An endpoint that fails is asked by one message whether it works again.
-        _ if lane.failures_in_row >= schedule::MOST_FAILURES => most.min(usize::from(being_sent.is_empty())),
+        _ if lane.failures_in_row >= schedule::MOST_FAILURES => most.min(usize::from(open == 0)),
         Some(rate) => most.min(rate.unsigned_abs() as usize),
         None => most,
     };
     let messages = match most {
         0 => Vec::new(),
-        _ if being_sent.len() >= AT_ONCE => Vec::new(),
         most => store::due(&mut connection, endpoint, now, most as i64, being_sent).await?,
     };
-    Ok(Some(Round { target, lane, messages, begun: now }))
+    let end = pace.end(now);
+    let wait = if messages.is_empty() && (open > 0 || end.is_some()) {
+        let next = if most > 0 { store::next_due(&mut connection, endpoint, now).await? } else { pause };
+        let at = next.into_iter().chain(end).min();
+        Some(at.map_or(LOOK, |at| (at - now).to_std().unwrap_or_default().clamp(SHORTEST_LOOK, LOOK)))
+    } else {
+        None
+    };
+    Ok(Some(Round { target, lane, messages, wait }))
 }
 
-/// Sends the messages of a round for some time, and none any more after too many failures in a row. Returns those that ended, in
-/// their order, and the number of those that were begun.
+/// Waits some time for answers, or until there may be messages. Returns what was answered.
+async fn answered(sending: &mut Sending<'_>, wake: &Notify, wait: Duration) -> Vec<(Waiting, Outcome)> {
+    let first = tokio::select! {
+        ended = sending.next() => ended,
+        () = wake.notified() => return Vec::new(),
+        () = tokio::time::sleep(wait) => return Vec::new(),
+    };
+    let more = std::iter::from_fn(|| sending.next().now_or_never());
+    std::iter::once(first).chain(more).collect()
+}
+
+/// Sends the messages of a round for some time, no faster than the endpoint allows, and none any more after too many failures in a
+/// row. Returns those that ended, in their order.
 async fn deliver<'d>(
     deliverer: &'d Deliverer,
     round: &Round,
     sending: &mut Sending<'d>,
-    wait: Duration,
+    pace: &mut Pace,
     stop: &CancellationToken,
-) -> (Vec<(Waiting, Outcome)>, usize) {
+) -> Vec<(Waiting, Outcome)> {
+    let (services, rate) = (&deliverer.services, round.target.rate_per_second);
     let sender = match sender_of(deliverer, &round.target) {
-        Ok(sender) => Some(Arc::new(sender)),
-        Err(_) if round.messages.is_empty() => None,
+        Ok(sender) => Arc::new(sender),
         Err(code) => {
-            let now = deliverer.services.clock.now();
-            let unsent: Vec<_> = round.messages.iter().map(|message| (message.clone(), Outcome::unsent(now, code))).collect();
-            return (unsent, 0);
+            let now = services.clock.now();
+            return round.messages.iter().map(|message| (message.clone(), Outcome::unsent(now, code))).collect();
         }
     };
-    let (until, mut queue) = (Instant::now() + wait, round.messages.iter());
-    let (mut made, mut started, mut failures, mut is_enough) = (Vec::new(), 0, round.lane.failures_in_row, false);
+    let until = Instant::now() + BETWEEN_WRITES;
+    let older: HashSet<Uuid> = sending.ids().into_iter().collect();
+    let (mut queue, mut open, mut made) = (round.messages.iter().peekable(), 0, Vec::new());
+    let (mut failures, mut is_enough) = (round.lane.failures_in_row, false);
     loop {
-        while !is_enough && !stop.is_cancelled() && sending.len() < AT_ONCE {
-            let Some((sender, message)) = sender.as_ref().zip(queue.next()) else { break };
-            sending.start(&deliverer.services, Arc::clone(sender), message.clone());
-            started += 1;
+        is_enough |= stop.is_cancelled();
+        let mut look = until;
+        while !is_enough && sending.len() < AT_ONCE && queue.peek().is_some() {
+            let now = services.clock.now();
+            if let Some(at) = pace.next(rate, now) {
+                look = until.min(Instant::now() + (at - now).to_std().unwrap_or_default());
+                break;
+            }
+            if rate.is_some() {
+                pace.note(now);
+            }
+            if let Some(message) = queue.next() {
+                sending.start(services, Arc::clone(&sender), message.clone());
+                open += 1;
+            }
         }
-        let Ok(Some((message, outcome))) = tokio::time::timeout_at(until, sending.next()).await else {
-            return (made, started);
-        };
-        failures = if outcome.error_code.is_some() { failures + 1 } else { 0 };
-        is_enough |=
-            failures >= schedule::MOST_FAILURES || outcome.asks_for_rest() || outcome.error_code == Some(ErrorCode::Gone);
-        made.push((message, outcome));
-        if round.messages.is_empty() {
-            return (made, started);
+        if open == 0 && (is_enough || queue.peek().is_none()) {
+            return made;
+        }
+        match tokio::time::timeout_at(look, sending.next()).await {
+            Ok((message, outcome)) => {
+                open -= usize::from(!older.contains(&message.id));
+                failures = if outcome.error_code.is_some() { failures + 1 } else { 0 };
+                is_enough |=
+                    failures >= schedule::MOST_FAILURES || outcome.asks_for_rest() || outcome.error_code == Some(ErrorCode::Gone);
+                made.push((message, outcome));
+            }
+            Err(_) if Instant::now() >= until => return made,
+            Err(_) => {}
         }
     }
 }
@@ -143,69 +198,54 @@ fn sender_of(deliverer: &Deliverer, target: &Target) -> Result<Sender, ErrorCode
     Ok(Sender { url, keys })
 }
 
-/// Writes what became of messages in a round that began to send so many. Returns whether more can be sent now.
-async fn finish(deliverer: &Deliverer, round: Round, made: Vec<(Waiting, Outcome)>, started: usize) -> anyhow::Result<bool> {
-    let (Round { target, lane, begun, .. }, now) = (round, deliverer.services.clock.now());
-    let next = target.rate_per_second.map(|rate| begun + time_of(started, rate)).filter(|next| *next > now);
-    if made.is_empty() && next.is_none() {
-        return Ok(true);
-    }
-    let mut health = health_of(&lane, &made, now);
-    health.paused_until = health.paused_until.max(next);
+/// Writes what became of messages.
+async fn finish(deliverer: &Deliverer, round: Round, made: Vec<(Waiting, Outcome)>) -> anyhow::Result<()> {
+    let (Round { target, lane, .. }, now) = (round, deliverer.services.clock.now());
+    let (health, pause) = health_of(&lane, &made, now);
     let ending = ending::of(&health, &made, now);
     let rows: Vec<Made> = made.into_iter().map(|(message, outcome)| row_of(message, outcome, now)).collect();
-    let goes_on = ending.is_none() && health.paused_until.is_none();
     let (holder, id) = (deliverer.name.clone(), target.id);
     let mut connection = deliverer.connection().await?;
     connection
         .transaction(async move |connection| {
             store::without_waiting_for_disk(connection).await?;
             store::record(connection, id, &rows).await?;
-            store::set_health(connection, &holder, id, &health).await
+            store::set_health(connection, &holder, id, &health, pause).await
         })
         .await?;
     drop(connection);
     if let Some(reason) = ending {
         ending::switch_off(&deliverer.services, &target, reason).await?;
     }
-    Ok(goes_on)
+    Ok(())
 }
 
-/// Returns the time in which so many messages may be sent.
-fn time_of(messages: usize, rate_per_second: i32) -> TimeDelta {
-    TimeDelta::microseconds(1_000_000 * messages as i64 / i64::from(rate_per_second.max(1)))
-}
-
-/// Returns how deliveries go after these attempts.
-fn health_of(lane: &Lane, made: &[(Waiting, Outcome)], now: DateTime<Utc>) -> Health {
+/// Returns how deliveries go after these attempts, and until when the endpoint is left alone because of them.
+fn health_of(lane: &Lane, made: &[(Waiting, Outcome)], now: DateTime<Utc>) -> (Health, Option<DateTime<Utc>>) {
     let mut health = Health {
         failures_in_row: lane.failures_in_row,
         failing_since: lane.failing_since,
         failed_messages: lane.failed_messages,
-        paused_until: None,
         last_attempt_at: lane.last_attempt_at,
         last_status_code: lane.last_status_code,
         last_error_code: lane.last_error_code,
     };
+    let (mut rest, mut asked) = (None, None);
     for (message, outcome) in made {
         health.last_attempt_at = Some(outcome.at);
         health.last_status_code = outcome.status_code;
         health.last_error_code = outcome.error_code;
-        match outcome.error_code {
-            None => {
-                (health.failures_in_row, health.failing_since, health.failed_messages) = (0, None, 0);
-                health.paused_until = None;
-            }
-            Some(_) => {
-                health.failures_in_row += 1;
-                health.failing_since = health.failing_since.or(Some(outcome.at));
-                health.failed_messages += i64::from(message.step == 0);
-                let asked = outcome.asked_pause.filter(|_| outcome.asks_for_rest());
-                health.paused_until = schedule::rest_after(health.failures_in_row).max(asked).map(|rest| now + rest);
-            }
+        if outcome.error_code.is_none() {
+            (health.failures_in_row, health.failing_since, health.failed_messages, rest) = (0, None, 0, None);
+            continue;
         }
+        health.failures_in_row += 1;
+        health.failing_since = health.failing_since.or(Some(outcome.at));
+        health.failed_messages += i64::from(message.step == 0);
+        rest = schedule::rest_after(health.failures_in_row);
+        asked = asked.max(outcome.asked_pause.filter(|_| outcome.asks_for_rest()));
     }
-    health
+    (health, rest.max(asked).map(|pause| now + pause))
 }
 
 /// Returns the row of an attempt.

@@ -6,14 +6,15 @@
 //! messages whose outcome was not written are sent again under the same id.
 //!
 //! Lanes are independent of each other, so that an endpoint that does not answer delays no other. Organisations get places in turns
-//! and each at most half of what the others leave; endpoints whose last delivery failed get at most half of all places. A lane
-//! gives its place up after some seconds, so that slow answers hold none for long.
+//! and each at most half of what the others leave; endpoints whose last delivery failed get at most half of all places. While others
+//! wait for a place, a lane gives its own up after some seconds, so that slow answers hold none for long.
 //!
 //! | file | duty |
 //! |---|---|
 //! | `turns` | whose endpoints get places |
 //! | `lane` | the deliveries to one endpoint |
 //! | `sending` | its requests, a few at a time |
+//! | `pace` | how many of them a second |
 //! | `attempt` | one request, and what its answer means |
 //! | `schedule` | when a message is sent again, and how long a failing endpoint is left alone |
 //! | `ending` | when an endpoint is switched off, and who is told |
@@ -21,6 +22,7 @@
 mod attempt;
 mod ending;
 mod lane;
+mod pace;
 mod schedule;
 mod sending;
 mod turns;
@@ -36,15 +38,16 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::lane::Signals;
 use self::turns::Held;
 use super::store::CHANNEL;
 use super::store::lanes::{self as store, DueEndpoint, Lease};
-use crate::platform::db::{Connection, DbError};
+use crate::platform::db::{Connection, DbError, Notification};
 use crate::platform::open_files;
 use crate::platform::services::Services;
 use crate::platform::vault::{Vault, VaultError};
 
-/// Database connections that deliveries use at the same time.
+/// Database connections that lanes use at the same time.
 const CONNECTIONS: usize = 4;
 
 /// How long an endpoint is held without a sign of life, and the time between two such signs.
@@ -89,11 +92,32 @@ impl std::ops::DerefMut for Borrowed<'_> {
     }
 }
 
+/// The end of a lane: its endpoint, and the number of attempts.
+type Ended = Result<(i64, anyhow::Result<usize>), tokio::task::JoinError>;
+
 /// The lanes of a process.
 #[derive(Default)]
 struct Lanes {
     running: JoinSet<(i64, anyhow::Result<usize>)>,
     held: HashMap<i64, Held>,
+}
+
+impl Lanes {
+    /// Wakes the lane that an announcement is for, or all of them if some may have been missed.
+    fn wake(&self, announced: &Notification) {
+        match announced {
+            Notification::Connected => self.held.values().for_each(|held| held.signals.wake.notify_one()),
+            Notification::Message { payload, .. } => {
+                let held = payload.parse().ok().and_then(|endpoint: i64| self.held.get(&endpoint));
+                held.into_iter().for_each(|held| held.signals.wake.notify_one());
+            }
+        }
+    }
+
+    /// Returns the lanes that have ended already.
+    fn ended(&mut self) -> impl Iterator<Item = Ended> {
+        std::iter::from_fn(|| self.running.try_join_next())
+    }
 }
 
 impl Deliverer {
@@ -113,16 +137,21 @@ impl Deliverer {
             if let Err(error) = deliverer.start_lanes(&mut lanes, &stop).await {
                 tracing::warn!(error = format!("{error:#}"), "messages could not be looked for; trying again");
             }
+            let mut ended = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(PAUSE) => {}
                 _ = beat.tick() => deliverer.hold_on(&lanes).await,
-                _ = announced.next() => while announced.next().now_or_never().is_some() {},
-                Some(ended) = lanes.running.join_next() => deliverer.end_lane(&mut lanes, ended).await,
+                Some(first) = announced.next() => {
+                    lanes.wake(&first);
+                    while let Some(Some(more)) = announced.next().now_or_never() {
+                        lanes.wake(&more);
+                    }
+                }
+                Some(first) = lanes.running.join_next() => ended.push(first),
             }
-            while let Some(ended) = lanes.running.try_join_next() {
-                deliverer.end_lane(&mut lanes, ended).await;
-            }
+            ended.extend(lanes.ended());
+            deliverer.end_lanes(&mut lanes, ended).await;
         }
         deliverer.finish(lanes).await;
     }
@@ -130,17 +159,16 @@ impl Deliverer {
     /// Waits a moment for what is being sent; the rest is sent again by the next process.
     async fn finish(&self, mut lanes: Lanes) {
         let ending = async {
-            while let Some(ended) = lanes.running.join_next().await {
-                self.end_lane(&mut lanes, ended).await;
+            while let Some(first) = lanes.running.join_next().await {
+                let ended = std::iter::once(first).chain(lanes.ended()).collect();
+                self.end_lanes(&mut lanes, ended).await;
             }
         };
         if tokio::time::timeout(LAST_ANSWERS, ending).await.is_ok() {
             return;
         }
         lanes.running.shutdown().await;
-        for endpoint in lanes.held.into_keys() {
-            self.release(endpoint).await;
-        }
+        self.release(lanes.held.into_keys().collect()).await;
     }
 
     /// Delivers what is due now, and returns the number of attempts.
@@ -153,61 +181,69 @@ impl Deliverer {
             if let Ok((_, Ok(made))) = &ended {
                 attempts += made;
             }
-            self.end_lane(&mut lanes, ended).await;
+            self.end_lanes(&mut lanes, vec![ended]).await;
         }
     }
 
-    /// Starts to deliver to endpoints that have messages which are due.
+    /// Starts to deliver to endpoints that have messages which are due. If some have to wait for a place, others give theirs up.
     async fn start_lanes(self: &Arc<Self>, lanes: &mut Lanes, stop: &CancellationToken) -> anyhow::Result<()> {
+        let mut connection = self.services.db.conn().await?;
         for is_failing in [false, true] {
-            let room = turns::room(lanes.held.values(), is_failing);
-            if room == 0 {
-                continue;
-            }
-            let mut connection = self.connection().await?;
-            let due = store::due_endpoints(&mut connection, self.services.clock.now(), is_failing, room as i64).await?;
+            let (room, now) = (turns::room(lanes.held.values(), is_failing), self.services.clock.now());
+            // Without room it is asked whether one waits.
+            let due = store::due_endpoints(&mut connection, now, is_failing, room.max(1) as i64).await?;
             let chosen = turns::chosen(due, lanes.held.values(), is_failing);
-            let ids: Vec<i64> = chosen.iter().map(|one| one.id).collect();
+            let ids: Vec<i64> = chosen.endpoints.iter().map(|one| one.id).collect();
             let claimed = if ids.is_empty() { Vec::new() } else { store::claim(&mut connection, self.lease(), &ids).await? };
-            for DueEndpoint { id, organisation } in chosen.into_iter().filter(|one| claimed.contains(&one.id)) {
-                lanes.held.insert(id, Held { organisation, is_failing });
-                let (deliverer, stop) = (Arc::clone(self), stop.clone());
-                lanes.running.spawn(async move { (id, deliverer.run_lane(id, &stop).await) });
+            for DueEndpoint { id, organisation } in chosen.endpoints.into_iter().filter(|one| claimed.contains(&one.id)) {
+                let signals = Signals { stop: stop.child_token(), ..Signals::default() };
+                lanes.held.insert(id, Held { organisation, is_failing, since: now, signals: signals.clone() });
+                let deliverer = Arc::clone(self);
+                lanes.running.spawn(async move { (id, deliverer.run_lane(id, &signals).await) });
+            }
+            if let Some(fewest) = chosen.fewest {
+                turns::outstayed(lanes.held.values(), is_failing, fewest, now).for_each(|held| held.signals.stop.cancel());
             }
         }
         Ok(())
     }
 
     /// Delivers to an endpoint. After a fault the endpoint is held for a while: what was sent may be sent again.
-    async fn run_lane(&self, endpoint: i64, stop: &CancellationToken) -> anyhow::Result<usize> {
-        let run = AssertUnwindSafe(lane::run(self, endpoint, stop)).catch_unwind().await;
+    async fn run_lane(&self, endpoint: i64, signals: &Signals) -> anyhow::Result<usize> {
+        let run = AssertUnwindSafe(lane::run(self, endpoint, signals)).catch_unwind().await;
         let result = run.unwrap_or_else(|_| Err(anyhow::anyhow!("the program panicked")));
         if result.is_err() {
-            stop.run_until_cancelled(tokio::time::sleep(AFTER_FAULT)).await;
+            signals.stop.run_until_cancelled(tokio::time::sleep(AFTER_FAULT)).await;
         }
         result
     }
 
-    /// Lets others deliver to the endpoint of a lane that has ended.
-    async fn end_lane(&self, lanes: &mut Lanes, ended: Result<(i64, anyhow::Result<usize>), tokio::task::JoinError>) {
-        let endpoint = match ended {
-            Ok((endpoint, result)) => {
-                if let Err(error) = result {
-                    tracing::warn!(error = format!("{error:#}"), endpoint, "deliveries were interrupted; they go on soon");
+    /// Lets others deliver to the endpoints of lanes that have ended.
+    async fn end_lanes(&self, lanes: &mut Lanes, ended: Vec<Ended>) {
+        let mut endpoints = Vec::with_capacity(ended.len());
+        for ended in ended {
+            match ended {
+                Ok((endpoint, result)) => {
+                    if let Err(error) = result {
+                        tracing::warn!(error = format!("{error:#}"), endpoint, "deliveries were interrupted; they go on soon");
+                    }
+                    lanes.held.remove(&endpoint);
+                    endpoints.push(endpoint);
                 }
-                endpoint
+                // The runtime shuts down.
+                Err(error) => tracing::debug!(%error, "deliveries to an endpoint were cancelled"),
             }
-            // The runtime shuts down.
-            Err(error) => return tracing::debug!(%error, "deliveries to an endpoint were cancelled"),
-        };
-        lanes.held.remove(&endpoint);
-        self.release(endpoint).await;
+        }
+        self.release(endpoints).await;
     }
 
-    async fn release(&self, endpoint: i64) {
-        let released = async { anyhow::Ok(store::release(&mut *self.connection().await?, &self.name, endpoint).await?) };
+    async fn release(&self, endpoints: Vec<i64>) {
+        if endpoints.is_empty() {
+            return;
+        }
+        let released = async { anyhow::Ok(store::release(&mut *self.services.db.conn().await?, &self.name, &endpoints).await?) };
         if let Err(error) = released.await {
-            tracing::debug!(%error, endpoint, "an endpoint could not be released; its lease ends soon");
+            tracing::debug!(%error, "endpoints could not be released; their leases end soon");
         }
     }
 
@@ -216,7 +252,7 @@ impl Deliverer {
         if held.is_empty() {
             return;
         }
-        let renewed = async { anyhow::Ok(store::renew(&mut *self.connection().await?, self.lease(), &held).await?) };
+        let renewed = async { anyhow::Ok(store::renew(&mut *self.services.db.conn().await?, self.lease(), &held).await?) };
         if let Err(error) = renewed.await {
             tracing::warn!(%error, "leases of endpoints could not be renewed");
         }
@@ -227,7 +263,7 @@ impl Deliverer {
         Lease { holder: &self.name, now, until: now + LEASE }
     }
 
-    /// Returns a database connection. Lanes take turns, so that they leave most of the pool to others.
+    /// Returns a database connection for a lane. Lanes take turns, so that they leave most of the pool to others.
     async fn connection(&self) -> Result<Borrowed<'_>, DbError> {
         let turn = self.turns.acquire().await.ok();
         Ok(Borrowed { connection: self.services.db.conn().await?, _turn: turn })

@@ -41,11 +41,11 @@ impl<'s> Sending<'s> {
         self.requests.push(request.boxed());
     }
 
-    /// Waits for the next message that ends; `None` if none is being sent.
-    pub async fn next(&mut self) -> Option<(Waiting, Outcome)> {
-        let ended = self.requests.next().await?;
+    /// Waits for the next message that ends: for ever if none is being sent.
+    pub async fn next(&mut self) -> (Waiting, Outcome) {
+        let Some(ended) = self.requests.next().await else { return std::future::pending().await };
         self.ids.remove(&ended.0.id);
-        Some(ended)
+        ended
     }
 
     /// Returns the messages.

@@ -133,6 +133,8 @@ pub struct NewEndpoint {
 #[diesel(table_name = webhook_lanes)]
 pub struct Lane {
     pub endpoint_id: i64,
+    /// No message is sent to it before.
+    pub paused_until: Option<DateTime<Utc>>,
     pub failures_in_row: i32,
     pub failing_since: Option<DateTime<Utc>>,
     pub failed_messages: i64,

@@ -51,7 +51,7 @@ pub async fn is_named(connection: &mut AsyncPgConnection, project: i64, name: &s
 /// Stores an app. An endpoint may be told of the answers to all apps, so processes have to know.
 pub async fn insert(connection: &mut AsyncPgConnection, app: NewApp) -> QueryResult<App> {
     let stored = diesel::insert_into(apps::table).values(app).returning(App::as_returning()).get_result(connection).await?;
-    announce_endpoints(connection).await?;
+    announce_endpoints(connection, &[]).await?;
     Ok(stored)
 }
 

@@ -73,7 +73,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, endpoint: NewEndpoint) -
         .get_result(connection)
         .await?;
     diesel::insert_into(webhook_lanes::table).values(webhook_lanes::endpoint_id.eq(stored.id)).execute(connection).await?;
-    announce_endpoints(connection).await?;
+    announce_endpoints(connection, &[stored.id]).await?;
     Ok(stored)
 }
 
@@ -94,7 +94,7 @@ pub async fn update(
         None => saved,
         Some(off) => switch(connection, id, off).await?,
     };
-    announce_endpoints(connection).await?;
+    announce_endpoints(connection, &[id]).await?;
     Ok(saved)
 }
 
@@ -147,14 +147,14 @@ pub async fn disable(
         ))
         .execute(connection)
         .await?;
-    announce_endpoints(connection).await?;
+    announce_endpoints(connection, &[id]).await?;
     Ok(changed > 0)
 }
 
 /// Deletes an endpoint with its messages.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(webhook_endpoints::table.find(id)).execute(connection).await?;
-    announce_endpoints(connection).await
+    announce_endpoints(connection, &[id]).await
 }
 
 /// The secrets of an endpoint, as they are stored.
@@ -177,7 +177,7 @@ pub async fn locked_secret(connection: &mut AsyncPgConnection, id: i64) -> Query
 /// Replaces the secrets of an endpoint.
 pub async fn set_secrets(connection: &mut AsyncPgConnection, id: i64, secrets: Secrets) -> QueryResult<()> {
     diesel::update(webhook_endpoints::table.find(id)).set(secrets).execute(connection).await?;
-    announce_endpoints(connection).await
+    announce_endpoints(connection, &[id]).await
 }
 
 /// The sealed secrets of an endpoint.

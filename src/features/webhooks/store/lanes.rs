@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::model::{ErrorCode, Lane, MessageState, Target, Waiting};
 use crate::platform::words::Word;
-use crate::schema::{memberships, organisations, projects, users, webhook_endpoints, webhook_lanes};
+use crate::schema::{memberships, organisations, projects, users, webhook_endpoints, webhook_lanes, webhook_messages};
 
 /// Endpoints that have messages which are due and that no process delivers to: of each organisation so many, those left alone
 /// longest first.
@@ -93,9 +93,9 @@ pub async fn renew(connection: &mut AsyncPgConnection, lease: Lease<'_>, endpoin
         .await
 }
 
-/// Lets other processes deliver to an endpoint.
-pub async fn release(connection: &mut AsyncPgConnection, holder: &str, endpoint: i64) -> QueryResult<()> {
-    diesel::update(held(holder).filter(webhook_lanes::endpoint_id.eq(endpoint)))
+/// Lets other processes deliver to endpoints.
+pub async fn release(connection: &mut AsyncPgConnection, holder: &str, endpoints: &[i64]) -> QueryResult<()> {
+    diesel::update(held(holder).filter(webhook_lanes::endpoint_id.eq_any(endpoints)))
         .set((webhook_lanes::leased_by.eq(None::<String>), webhook_lanes::leased_until.eq(None::<DateTime<Utc>>)))
         .execute(connection)
         .await
@@ -147,6 +147,20 @@ pub async fn due(
         .bind::<BigInt, _>(MOST_BYTES)
         .bind::<Array<SqlUuid>, _>(being_sent)
         .load(connection)
+        .await
+}
+
+/// Returns when the next message to an endpoint becomes due.
+pub async fn next_due(
+    connection: &mut AsyncPgConnection,
+    endpoint: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    webhook_messages::table
+        .filter(webhook_messages::endpoint_id.eq(endpoint).and(webhook_messages::state.eq(MessageState::Waiting)))
+        .filter(webhook_messages::due_at.gt(now))
+        .select(diesel::dsl::min(webhook_messages::due_at))
+        .first(connection)
         .await
 }
 
@@ -208,15 +222,28 @@ pub struct Health {
     pub failures_in_row: i32,
     pub failing_since: Option<DateTime<Utc>>,
     pub failed_messages: i64,
-    pub paused_until: Option<DateTime<Utc>>,
     pub last_attempt_at: Option<DateTime<Utc>>,
     pub last_status_code: Option<i32>,
     pub last_error_code: Option<ErrorCode>,
 }
 
-/// Writes how deliveries to an endpoint go, unless another process delivers to it meanwhile.
-pub async fn set_health(connection: &mut AsyncPgConnection, holder: &str, endpoint: i64, health: &Health) -> QueryResult<()> {
-    diesel::update(held(holder).filter(webhook_lanes::endpoint_id.eq(endpoint))).set(health).execute(connection).await.map(drop)
+diesel::define_sql_function! {
+    fn greatest(one: Nullable<Timestamptz>, other: Nullable<Timestamptz>) -> Nullable<Timestamptz>;
+}
+
+/// Writes how deliveries to an endpoint go, unless another process delivers to it meanwhile. A pause only becomes longer.
+pub async fn set_health(
+    connection: &mut AsyncPgConnection,
+    holder: &str,
+    endpoint: i64,
+    health: &Health,
+    paused_until: Option<DateTime<Utc>>,
+) -> QueryResult<()> {
+    diesel::update(held(holder).filter(webhook_lanes::endpoint_id.eq(endpoint)))
+        .set((health, webhook_lanes::paused_until.eq(greatest(webhook_lanes::paused_until, paused_until))))
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// A crash of the database may lose what the transaction writes: the messages are then delivered again.

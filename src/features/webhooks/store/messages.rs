@@ -22,7 +22,8 @@ pub async fn insert(connection: &mut AsyncPgConnection, messages: &[NewMessage])
     for rows in messages.chunks(ROWS_AT_ONCE) {
         diesel::insert_into(webhook_messages::table).values(rows).execute(connection).await?;
     }
-    if messages.is_empty() { Ok(()) } else { announce(connection).await }
+    let endpoints: Vec<i64> = messages.iter().map(|message| message.endpoint_id).collect();
+    announce(connection, &endpoints).await
 }
 
 /// Returns one page of the messages to an endpoint, newest first.
@@ -71,7 +72,7 @@ pub async fn retry(connection: &mut AsyncPgConnection, endpoint: i64, id: Uuid, 
     let of_endpoint = webhook_messages::table.find(id).filter(webhook_messages::endpoint_id.eq(endpoint));
     let changed = diesel::update(of_endpoint).set(waiting_again(now)).execute(connection).await?;
     end_rest(connection, endpoint).await?;
-    announce(connection).await?;
+    announce(connection, &[endpoint]).await?;
     Ok(changed > 0)
 }
 
@@ -125,6 +126,6 @@ pub async fn replay(
         .filter(webhook_messages::state.ne(MessageState::Waiting));
     let changed = diesel::update(of_endpoint).set(waiting_again(now)).execute(connection).await?;
     end_rest(connection, endpoint).await?;
-    announce(connection).await?;
+    announce(connection, &[endpoint]).await?;
     Ok(changed)
 }

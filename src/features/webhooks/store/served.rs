@@ -45,28 +45,36 @@ pub async fn told(connection: &mut AsyncPgConnection, app: i64) -> QueryResult<V
     diesel::sql_query(sql).bind::<BigInt, _>(app).load(connection).await
 }
 
-/// Stores a message for each of these endpoints, under the id beside it, unless too many wait for it.
+#[derive(QueryableByName)]
+struct EndpointId {
+    #[diesel(sql_type = BigInt)]
+    endpoint_id: i64,
+}
+
+/// Stores a message, with its id, for each of these endpoints, unless too many wait for it. Returns the endpoints that have one.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
-    endpoints: Vec<(Uuid, i64)>,
-    body: &str,
+    messages: Vec<(Uuid, i64, String)>,
     now: DateTime<Utc>,
-) -> QueryResult<()> {
-    let (ids, endpoints): (Vec<Uuid>, Vec<i64>) = endpoints.into_iter().unzip();
-    let stored = diesel::sql_query(
+) -> QueryResult<Vec<i64>> {
+    let (ids, endpoints, bodies): (Vec<Uuid>, Vec<i64>, Vec<String>) = messages.into_iter().collect();
+    let stored: Vec<EndpointId> = diesel::sql_query(
         "INSERT INTO webhook_messages (id, endpoint_id, topic, body, due_at, ins_datetime)
-         SELECT told.id, told.endpoint_id, 'recommendation.served', $3, $4, $4
-         FROM unnest($1::uuid[], $2::bigint[]) AS told (id, endpoint_id)
+         SELECT told.id, told.endpoint_id, 'recommendation.served', told.body, $4, $4
+         FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS told (id, endpoint_id, body)
          WHERE (SELECT count(*) FROM (SELECT FROM webhook_messages m
              WHERE m.endpoint_id = told.endpoint_id AND m.state = 'waiting' AND m.topic = 'recommendation.served' LIMIT $5) AS few
-         ) < $5",
+         ) < $5
+         RETURNING endpoint_id",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Array<BigInt>, _>(endpoints)
-    .bind::<Text, _>(body)
+    .bind::<Array<Text>, _>(bodies)
     .bind::<Timestamptz, _>(now)
     .bind::<Integer, _>(MOST_WAITING)
-    .execute(connection)
+    .load(connection)
     .await?;
-    if stored > 0 { announce(connection).await } else { Ok(()) }
+    let stored: Vec<i64> = stored.into_iter().map(|row| row.endpoint_id).collect();
+    announce(connection, &stored).await?;
+    Ok(stored)
 }
