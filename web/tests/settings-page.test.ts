@@ -35,6 +35,7 @@ const UPLOAD = {
   },
 }
 
+vi.setConfig({ testTimeout: 30_000 })
 afterEach(() => vi.unstubAllGlobals())
 
 /** Opens the page with the server's answers; `answer` is the answer to saving. */
