@@ -1,4 +1,5 @@
 import { reading } from './en-data'
+import { destinations } from './en-destinations'
 import { features } from './en-features'
 import { integrations } from './en-integrations'
 import { models } from './en-models'
@@ -381,6 +382,7 @@ export const en = {
     text: 'This page does not exist. It may have been deleted, or the address is wrong.',
     home: 'Go to projects',
   },
+  ...destinations,
   ...features,
   ...integrations,
   ...models,

@@ -1,4 +1,4 @@
-/** What the server says about connections, sources and their runs. */
+/** What the server says about connections, sources, runs and deliveries. */
 export const sourceRefusals: Record<string, string> = {
   'The server can be reached.': 'サーバーに到達できました。',
   'The connection is encrypted, and the certificate is valid.': '暗号化されており、証明書も有効です。',
@@ -101,4 +101,18 @@ export const sourceRefusals: Record<string, string> = {
   '1 row of the window {window} has gone from the source.': '1 行が取り込み元からなくなりました（{0}）。',
   '{} rows of the window {window} have gone from the source.':
     '{0} 行が取り込み元からなくなりました（{1}）。',
+
+  'A delivery of this destination is under way. Wait until it has ended, or cancel it.':
+    'この出力先は実行中です。完了を待つか、実行を中止してください。',
+  'This delivery has ended already.': 'この実行はすでに終了しています。',
+  'Only a delivery that failed or was cancelled can be tried again. Run the destination instead.':
+    '再実行できるのは、失敗または中止した実行だけです。「今すぐ実行」を使用してください。',
+  'This destination has been deleted. Reload and try again.':
+    'この出力先は削除されています。画面を再読み込みしてください。',
+  'The model of this destination, or its slot, has been deleted. Choose another one.':
+    'この出力先のモデルまたはスロットが削除されています。別のものを選択してください。',
+  'The model of this delivery has been deleted.': '使用するモデルが削除されています。',
+  'Choose a model, or else a slot.': 'モデルまたはスロットのどちらかを選択してください。',
+  'The lists could not be stored: {error}.': '推薦リストを保存できませんでした: {0}',
+  'The lists could not be computed: {error}.': '推薦リストを計算できませんでした: {0}',
 }

@@ -1,5 +1,6 @@
 import type { Messages } from './en'
 import { reading } from './ja-data'
+import { destinations } from './ja-destinations'
 import { features } from './ja-features'
 import { integrations } from './ja-integrations'
 import { models } from './ja-models'
@@ -387,6 +388,7 @@ export const ja: Messages = {
     text: 'ページが存在しません。削除されたか、アドレスが間違っている可能性があります。',
     home: 'プロジェクト一覧へ',
   },
+  ...destinations,
   ...features,
   ...integrations,
   ...models,
