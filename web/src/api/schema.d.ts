@@ -4447,32 +4447,6 @@ export interface components {
             })[];
         };
         /** @description One page of results. */
-        Page_DataSource: {
-            /**
-             * Format: int64
-             * @description Number of results on all pages.
-             */
-            count: number;
-            /** @description Address of the next page. */
-            next?: string | null;
-            /** @description Address of the previous page. */
-            previous?: string | null;
-            results: (components["schemas"]["DataSourceFields"] & {
-                /** Format: int64 */
-                id: number;
-                /** Format: date-time */
-                ins_datetime: string;
-                last_run?: components["schemas"]["SourceRun"] | null;
-                /** Format: date-time */
-                next_run_at?: string | null;
-                position: components["schemas"]["SourcePosition"];
-                /** Format: int64 */
-                project: number;
-                /** Format: date-time */
-                updated_at: string;
-            })[];
-        };
-        /** @description One page of results. */
         Page_DeploymentSlot: {
             /**
              * Format: int64
@@ -4975,6 +4949,32 @@ export interface components {
                  */
                 reverts?: number | null;
             }[];
+        };
+        /** @description One page of results. */
+        Page_Source: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["DataSourceFields"] & {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                last_run?: components["schemas"]["SourceRun"] | null;
+                /** Format: date-time */
+                next_run_at?: string | null;
+                position: components["schemas"]["SourcePosition"];
+                /** Format: int64 */
+                project: number;
+                /** Format: date-time */
+                updated_at: string;
+            })[];
         };
         /** @description One page of results. */
         Page_SourceRun: {
@@ -5740,6 +5740,21 @@ export interface components {
              * @description The current model of the slot; only its lists are used.
              */
             trained_model: number;
+        };
+        /** @description A source in answers. */
+        Source: components["schemas"]["DataSourceFields"] & {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            last_run?: components["schemas"]["SourceRun"] | null;
+            /** Format: date-time */
+            next_run_at?: string | null;
+            position: components["schemas"]["SourcePosition"];
+            /** Format: int64 */
+            project: number;
+            /** Format: date-time */
+            updated_at: string;
         };
         /** @description What the source computes before it sends rows. */
         SourceAggregate: {
@@ -16605,7 +16620,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["Page_DataSource"];
+                    "application/json": components["schemas"]["Page_Source"];
                 };
             };
             /** @description A filter is invalid */
@@ -16788,8 +16803,108 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description A field is invalid */
@@ -16905,8 +17020,108 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description No credentials, or invalid ones */
@@ -17082,8 +17297,108 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description A field or parameter is wrong, or the body cannot be read */
@@ -17391,8 +17706,108 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
-                    "application/json": components["schemas"]["DataSource"];
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             /** @description A field or parameter is wrong, or the body cannot be read */
