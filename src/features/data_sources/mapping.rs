@@ -135,6 +135,8 @@ mod tests {
             unknown_user: UnknownUsers::Fallback,
             logged_share: None,
             new_item_share: 0.0,
+            title_column: None,
+            image_column: None,
         }
     }
 

@@ -790,91 +790,6 @@ export interface paths {
         patch: operations["update_conversion_event"];
         trace?: never;
     };
-    "/api/v1/delivery/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the deliveries that the caller may see, newest first. */
-        get: operations["list_delivery"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/delivery/{id}/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns a delivery. */
-        get: operations["read_delivery"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/delivery/{id}/cancel/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Cancels a delivery that is waiting or running. */
-        post: operations["create_delivery_cancel"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/delivery/{id}/download/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns the file of a delivery. */
-        get: operations["read_delivery_download"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/delivery/{id}/retry/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Tries a delivery again that failed or was cancelled, with the same model. What is complete already is not computed again. */
-        post: operations["create_delivery_retry"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/data_connection/": {
         parameters: {
             query?: never;
@@ -1081,6 +996,91 @@ export interface paths {
         put?: never;
         /** Runs a source now. */
         post: operations["create_data_source_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the deliveries that the caller may see, newest first. */
+        get: operations["list_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a delivery. */
+        get: operations["read_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a delivery that is waiting or running. */
+        post: operations["create_delivery_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/download/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the file of a delivery. */
+        get: operations["read_delivery_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/{id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a delivery again that failed or was cancelled, with the same model. What is complete already is not computed again. */
+        post: operations["create_delivery_retry"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3695,6 +3695,40 @@ export interface components {
          * @enum {string}
          */
         DataSource: "newest" | "all";
+        /** @description The fields of a source. */
+        DataSourceFields: {
+            /** Format: int64 */
+            connection: number;
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); null to read by hand only. */
+            cron_expression?: string | null;
+            /** @description The column that windows are ranges of, such as the time at which a row was written; needed for the mode `incremental`. */
+            cursor_column?: string | null;
+            cursor_kind: components["schemas"]["CursorKind"];
+            /** @description When a run is held instead of used. */
+            guards: components["schemas"]["SourceGuards"];
+            is_enabled: boolean;
+            mode: components["schemas"]["SourceMode"];
+            name: string;
+            null_cursor: components["schemas"]["NullCursor"];
+            /** @description What is read. */
+            query: components["schemas"]["SourceQuery"];
+            /**
+             * Format: int64
+             * @description The schedule that `then: retrain` runs.
+             */
+            retraining_schedule?: number | null;
+            /**
+             * Format: int32
+             * @description How many seconds after the time in its cursor a row may be committed. A window ends so long before the source's clock.
+             */
+            settle_seconds: number;
+            /** @description Cannot change. */
+            target: components["schemas"]["SourceTarget"];
+            /** @description What follows a run that brought rows. */
+            then: components["schemas"]["SourceFollowUp"];
+            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
+            time_zone: string;
+        };
         /** @description A delivery in answers. */
         Delivery: {
             /**
@@ -3752,40 +3786,6 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
-        /** @description The fields of a source. */
-        DataSourceFields: {
-            /** Format: int64 */
-            connection: number;
-            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); null to read by hand only. */
-            cron_expression?: string | null;
-            /** @description The column that windows are ranges of, such as the time at which a row was written; needed for the mode `incremental`. */
-            cursor_column?: string | null;
-            cursor_kind: components["schemas"]["CursorKind"];
-            /** @description When a run is held instead of used. */
-            guards: components["schemas"]["SourceGuards"];
-            is_enabled: boolean;
-            mode: components["schemas"]["SourceMode"];
-            name: string;
-            null_cursor: components["schemas"]["NullCursor"];
-            /** @description What is read. */
-            query: components["schemas"]["SourceQuery"];
-            /**
-             * Format: int64
-             * @description The schedule that `then: retrain` runs.
-             */
-            retraining_schedule?: number | null;
-            /**
-             * Format: int32
-             * @description How many seconds after the time in its cursor a row may be committed. A window ends so long before the source's clock.
-             */
-            settle_seconds: number;
-            /** @description Cannot change. */
-            target: components["schemas"]["SourceTarget"];
-            /** @description What follows a run that brought rows. */
-            then: components["schemas"]["SourceFollowUp"];
-            /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
-            time_zone: string;
-        };
         /** @description An object that depends on the one to be deleted. */
         Dependent: {
             /** Format: int64 */
@@ -4672,6 +4672,38 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_DataConnection: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["DataConnectionFields"] & {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** @description What the last test found; null since the last change. */
+                last_test?: components["schemas"]["TestStep"][] | null;
+                /** Format: date-time */
+                last_test_at?: string | null;
+                /** Format: int64 */
+                organisation: number;
+                secret: components["schemas"]["DataConnectionSecret"];
+                /**
+                 * Format: int64
+                 * @description How many sources use it.
+                 */
+                sources: number;
+                /** Format: date-time */
+                updated_at: string;
+            })[];
+        };
+        /** @description One page of results. */
         Page_Delivery: {
             /**
              * Format: int64
@@ -4728,64 +4760,6 @@ export interface components {
                 started_at?: string | null;
                 state: components["schemas"]["DeliveryState"];
             }[];
-        };
-        /** @description One page of results. */
-        Page_DataConnection: {
-            /**
-             * Format: int64
-             * @description Number of results on all pages.
-             */
-            count: number;
-            /** @description Address of the next page. */
-            next?: string | null;
-            /** @description Address of the previous page. */
-            previous?: string | null;
-            results: (components["schemas"]["DataConnectionFields"] & {
-                /** Format: int64 */
-                id: number;
-                /** Format: date-time */
-                ins_datetime: string;
-                /** @description What the last test found; null since the last change. */
-                last_test?: components["schemas"]["TestStep"][] | null;
-                /** Format: date-time */
-                last_test_at?: string | null;
-                /** Format: int64 */
-                organisation: number;
-                secret: components["schemas"]["DataConnectionSecret"];
-                /**
-                 * Format: int64
-                 * @description How many sources use it.
-                 */
-                sources: number;
-                /** Format: date-time */
-                updated_at: string;
-            })[];
-        };
-        /** @description One page of results. */
-        Page_DataSource: {
-            /**
-             * Format: int64
-             * @description Number of results on all pages.
-             */
-            count: number;
-            /** @description Address of the next page. */
-            next?: string | null;
-            /** @description Address of the previous page. */
-            previous?: string | null;
-            results: (components["schemas"]["DataSourceFields"] & {
-                /** Format: int64 */
-                id: number;
-                /** Format: date-time */
-                ins_datetime: string;
-                last_run?: components["schemas"]["SourceRun"] | null;
-                /** Format: date-time */
-                next_run_at?: string | null;
-                position: components["schemas"]["SourcePosition"];
-                /** Format: int64 */
-                project: number;
-                /** Format: date-time */
-                updated_at: string;
-            })[];
         };
         /** @description One page of results. */
         Page_DeploymentSlot: {
@@ -5315,6 +5289,32 @@ export interface components {
                  */
                 reverts?: number | null;
             }[];
+        };
+        /** @description One page of results. */
+        Page_Source: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: (components["schemas"]["DataSourceFields"] & {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                last_run?: components["schemas"]["SourceRun"] | null;
+                /** Format: date-time */
+                next_run_at?: string | null;
+                position: components["schemas"]["SourcePosition"];
+                /** Format: int64 */
+                project: number;
+                /** Format: date-time */
+                updated_at: string;
+            })[];
         };
         /** @description One page of results. */
         Page_SourceRun: {
@@ -15892,493 +15892,6 @@ export interface operations {
             };
         };
     };
-    list_delivery: {
-        parameters: {
-            query?: {
-                project?: number;
-                destination?: number;
-                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
-                page?: number | "last";
-                /** @description Rows on a page. More than 100 count as 100. */
-                page_size?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "count": 1,
-                     *       "next": null,
-                     *       "previous": null,
-                     *       "results": [
-                     *         {
-                     *           "bytes": null,
-                     *           "cause": "manual",
-                     *           "destination": 1,
-                     *           "error": null,
-                     *           "finished_at": null,
-                     *           "format": "parquet",
-                     *           "has_file": true,
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *           "lists": 1,
-                     *           "model": null,
-                     *           "progress": 0.5,
-                     *           "project": 1,
-                     *           "rows": null,
-                     *           "started_at": null,
-                     *           "state": "queued"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Page_Delivery"];
-                };
-            };
-            /** @description A filter is not a number */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BadRequest"];
-                };
-            };
-            /** @description No credentials, or invalid ones */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Unauthorized"];
-                };
-            };
-            /** @description The role or the scope of the key is too low */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description There is no such page */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotFound"];
-                };
-            };
-            /** @description Too many requests; wait for the seconds in Retry-After */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-        };
-    };
-    read_delivery: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "bytes": null,
-                     *       "cause": "manual",
-                     *       "destination": 1,
-                     *       "error": null,
-                     *       "finished_at": null,
-                     *       "format": "parquet",
-                     *       "has_file": true,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "lists": 1,
-                     *       "model": null,
-                     *       "progress": 0.5,
-                     *       "project": 1,
-                     *       "rows": null,
-                     *       "started_at": null,
-                     *       "state": "queued"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Delivery"];
-                };
-            };
-            /** @description No credentials, or invalid ones */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Unauthorized"];
-                };
-            };
-            /** @description The role or the scope of the key is too low */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description Not found, or the caller has no access to it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotFound"];
-                };
-            };
-            /** @description Too many requests; wait for the seconds in Retry-After */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-        };
-    };
-    create_delivery_cancel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "bytes": null,
-                     *       "cause": "manual",
-                     *       "destination": 1,
-                     *       "error": null,
-                     *       "finished_at": null,
-                     *       "format": "parquet",
-                     *       "has_file": true,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "lists": 1,
-                     *       "model": null,
-                     *       "progress": 0.5,
-                     *       "project": 1,
-                     *       "rows": null,
-                     *       "started_at": null,
-                     *       "state": "queued"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Delivery"];
-                };
-            };
-            /** @description No credentials, or invalid ones */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Unauthorized"];
-                };
-            };
-            /** @description The role or the scope of the key is too low */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description Not found, or the caller has no access to it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotFound"];
-                };
-            };
-            /** @description It has ended already */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conflict"];
-                };
-            };
-            /** @description Too many requests; wait for the seconds in Retry-After */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-        };
-    };
-    read_delivery_download: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The file */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example user_id,item_id
-                     *     u1,i1
-                     */
-                    "application/octet-stream": string;
-                };
-            };
-            /** @description No credentials, or invalid ones */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Unauthorized"];
-                };
-            };
-            /** @description The role or the scope of the key is too low */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description Not found, no access, or it has no file, or no longer */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotFound"];
-                };
-            };
-            /** @description Too many requests; wait for the seconds in Retry-After */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-        };
-    };
-    create_delivery_retry: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "bytes": null,
-                     *       "cause": "manual",
-                     *       "destination": 1,
-                     *       "error": null,
-                     *       "finished_at": null,
-                     *       "format": "parquet",
-                     *       "has_file": true,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "lists": 1,
-                     *       "model": null,
-                     *       "progress": 0.5,
-                     *       "project": 1,
-                     *       "rows": null,
-                     *       "started_at": null,
-                     *       "state": "queued"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Delivery"];
-                };
-            };
-            /** @description No credentials, or invalid ones */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Unauthorized"];
-                };
-            };
-            /** @description The role or the scope of the key is too low */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description Not found, or the caller has no access to it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotFound"];
-                };
-            };
-            /** @description It did not fail, its model is gone, or another delivery is under way */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conflict"];
-                };
-            };
-            /** @description Too many requests; wait for the seconds in Retry-After */
-            429: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
-            503: {
-                headers: {
-                    /** @description Seconds to wait */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-            /** @description The disk of the server is nearly full (`disk_full`) */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Detail"];
-                };
-            };
-        };
-    };
     list_data_connection: {
         parameters: {
             query?: {
@@ -17571,7 +17084,7 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["Page_DataSource"];
+                    "application/json": components["schemas"]["Page_Source"];
                 };
             };
             /** @description A filter is invalid */
@@ -17754,7 +17267,107 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Source"];
                 };
             };
@@ -17871,7 +17484,107 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Source"];
                 };
             };
@@ -18048,7 +17761,107 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Source"];
                 };
             };
@@ -18357,7 +18170,107 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example newest */
+                    /**
+                     * @example {
+                     *       "connection": 1,
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "cursor_column": null,
+                     *       "cursor_kind": "time",
+                     *       "guards": {
+                     *         "max_drop_percent": null,
+                     *         "max_null_percent": null,
+                     *         "min_rows": null,
+                     *         "schema_change": "hold"
+                     *       },
+                     *       "is_enabled": true,
+                     *       "mode": "incremental",
+                     *       "name": "Shop",
+                     *       "null_cursor": "skip",
+                     *       "query": {
+                     *         "aggregate": {
+                     *           "last_days": null,
+                     *           "pairs": true
+                     *         },
+                     *         "columns": {},
+                     *         "sql": null,
+                     *         "table": null
+                     *       },
+                     *       "retraining_schedule": null,
+                     *       "settle_seconds": 1,
+                     *       "target": "interactions",
+                     *       "then": "nothing",
+                     *       "time_zone": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run": {
+                     *         "attempt": 1,
+                     *         "bytes": 1,
+                     *         "cause": "manual",
+                     *         "data_source": 1,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "finished_at": null,
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "item_meta_data": null,
+                     *         "problems": [
+                     *           "text"
+                     *         ],
+                     *         "project": 1,
+                     *         "report": {
+                     *           "blank_ids": 1,
+                     *           "columns": [
+                     *             {
+                     *               "data_type": null,
+                     *               "name": "Shop"
+                     *             }
+                     *           ],
+                     *           "compared": [
+                     *             {
+                     *               "measure": "rows",
+                     *               "median": null,
+                     *               "value": 0.5
+                     *             }
+                     *           ],
+                     *           "items": null,
+                     *           "notes": [
+                     *             "text"
+                     *           ],
+                     *           "null_cursors": 1,
+                     *           "rows": 1,
+                     *           "rows_kept": 1,
+                     *           "rows_rejected": 1,
+                     *           "time_max": null,
+                     *           "time_min": null,
+                     *           "users": null
+                     *         },
+                     *         "retraining_run": null,
+                     *         "rows_kept": 1,
+                     *         "rows_read": 1,
+                     *         "rows_rejected": 1,
+                     *         "scheduled_for": null,
+                     *         "stages": [
+                     *           {
+                     *             "name": "counting",
+                     *             "rows": null,
+                     *             "seconds": null,
+                     *             "started_at": "2026-01-31T12:00:00.123456Z"
+                     *           }
+                     *         ],
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "training_data": null,
+                     *         "window_from": null,
+                     *         "window_to": null
+                     *       },
+                     *       "next_run_at": null,
+                     *       "position": {
+                     *         "next_from": null
+                     *       },
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Source"];
                 };
             };
@@ -19082,6 +18995,493 @@ export interface operations {
                 };
             };
             /** @description A run is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The disk of the server is nearly full (`disk_full`) */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_delivery: {
+        parameters: {
+            query?: {
+                project?: number;
+                destination?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "bytes": null,
+                     *           "cause": "manual",
+                     *           "destination": 1,
+                     *           "error": null,
+                     *           "finished_at": null,
+                     *           "format": "parquet",
+                     *           "has_file": true,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "lists": 1,
+                     *           "model": null,
+                     *           "progress": 0.5,
+                     *           "project": 1,
+                     *           "rows": null,
+                     *           "started_at": null,
+                     *           "state": "queued"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_Delivery"];
+                };
+            };
+            /** @description A filter is not a number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_delivery_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It has ended already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_delivery_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, no access, or it has no file, or no longer */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_delivery_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bytes": null,
+                     *       "cause": "manual",
+                     *       "destination": 1,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "format": "parquet",
+                     *       "has_file": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "lists": 1,
+                     *       "model": null,
+                     *       "progress": 0.5,
+                     *       "project": 1,
+                     *       "rows": null,
+                     *       "started_at": null,
+                     *       "state": "queued"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not found, or the caller has no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It did not fail, its model is gone, or another delivery is under way */
             409: {
                 headers: {
                     [name: string]: unknown;
