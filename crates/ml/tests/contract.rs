@@ -185,8 +185,11 @@ fn lists_are_those_of_the_scores_however_many_are_asked_for() {
     }
 }
 
+/// Items with their scores.
+type List = Vec<(u32, f32)>;
+
 /// Returns the lists of a batch, in its order.
-fn lists(model: &TrainedModel, of: Subjects<'_>, wanted: &Wanted<'_>, ctx: &Context) -> MlResult<Vec<(u32, Vec<(u32, f32)>)>> {
+fn lists(model: &TrainedModel, of: Subjects<'_>, wanted: &Wanted<'_>, ctx: &Context) -> MlResult<Vec<(u32, List)>> {
     let mut all = Vec::new();
     let shape = |block: ListBlock<'_>| Ok(block.subjects.iter().copied().zip(block.lists).collect::<Vec<_>>());
     let take = |some: Vec<(u32, Vec<(u32, f32)>)>| {

@@ -7,7 +7,7 @@ import { num, type Id } from './queries'
 import type { components } from './schema'
 
 type Schemas = components['schemas']
-export type CatalogueItem = Sent<Schemas['ProjectItem']>
+export type CatalogueItem = Sent<Schemas['Page_ProjectItem']['results'][number]>
 export type CatalogueUser = Sent<Schemas['ProjectUser']>
 export type CatalogueKind = 'items' | 'users'
 export type RowOf<K extends CatalogueKind> = K extends 'items' ? CatalogueItem : CatalogueUser

@@ -33,7 +33,7 @@ export type ScheduledData = Schemas['DataSource']
 export type RunCause = Schemas['RetrainingRunCause']
 
 export type User = Schemas['UserDetails']
-export type Project = Sent<Schemas['Project']> & Partial<ShownColumns>
+export type Project = Sent<Schemas['Project']>
 export type NewProject = Pick<
   Project,
   'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'

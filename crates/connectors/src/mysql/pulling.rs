@@ -129,7 +129,7 @@ mod tests {
         let bytes = |text: &str| Value::Bytes(text.as_bytes().to_vec());
         let values = vec![bytes("a\"b"), Value::NULL, bytes(""), bytes("2026-10-25 02:30:00.5"), bytes("0000-00-00 00:00:00")];
         let zone = Some(Tz::Europe__Berlin);
-        assert_eq!(write_line(&mut line, values, &[None, None, None, zone, zone]), 25);
+        assert_eq!(write_line(&mut line, values, &[None, None, None, zone, zone]), 26);
         assert_eq!(String::from_utf8(line).unwrap(), "\"a\"\"b\",,\"\",2026-10-25 01:30:00.500+00,0000-00-00 00:00:00\n");
     }
 }
