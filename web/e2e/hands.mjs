@@ -62,18 +62,20 @@ export const keyboard = (page) => ({
     await reach(page, target)
     await page.keyboard.press('ArrowDown')
     await page.getByRole('option', { name, exact: true }).waitFor()
-    const options = await page.getByRole('option').allInnerTexts()
-    const at = options.findIndex((option) => option.trim() === name)
-    assert.ok(at >= 0, `${name} is not among ${options}`)
-    await page.keyboard.press('Home')
-    // The next key waits until the list shows what the last one did.
-    for (const option of options.slice(0, at + 1)) {
-      if (option !== options[0]) await page.keyboard.press('ArrowDown')
-      await page.waitForFunction((wanted) => {
+    const options = (await page.getByRole('option').allInnerTexts()).map((option) => option.trim())
+    const active = () =>
+      page.evaluate(() => {
         const id = document.activeElement?.getAttribute('aria-activedescendant')
-        return !!id && document.getElementById(id)?.innerText.trim() === wanted
-      }, option.trim())
+        return (id && document.getElementById(id)?.innerText.trim()) || ''
+      })
+    // The next key waits for what the last one did: the list may still be opening.
+    for (let tries = 0; tries < 3 * options.length && (await active()) !== name; tries += 1) {
+      const before = await active()
+      const isBelow = options.indexOf(before) > options.indexOf(name)
+      await page.keyboard.press(isBelow ? 'ArrowUp' : 'ArrowDown')
+      for (let wait = 0; wait < 20 && (await active()) === before; wait += 1) await page.waitForTimeout(50)
     }
+    assert.equal(await active(), name, `${name} is not reached by arrow keys`)
     await page.keyboard.press('Enter')
   },
   async change(list, value) {
