@@ -1,4 +1,4 @@
-//! Encryption of a connection: whom to trust, and the handshake.
+//! Encryption of a connection: which certificates are trusted, and the handshake.
 
 use std::sync::Arc;
 

@@ -1,8 +1,6 @@
 //! The scheduler: creates a run for each source that is due. Any number of processes may do this; each round has one leader, and if
 //! it dies another leads the next round. Times that were missed while none ran are made up for by one run.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_util::sync::CancellationToken;
@@ -11,11 +9,10 @@ use super::error::SourceError;
 use super::model::{Cause, DataSource, NewRun};
 use super::service::{ending, runs as service};
 use super::store::{runs, sources as store};
-use crate::features::retraining::Cadence;
+use crate::features::retraining;
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
-const PAUSE: Duration = Duration::from_secs(5);
 /// The largest number of sources that one transaction fires.
 const MOST_AT_ONCE: i64 = 1_000;
 /// Any number that nothing else in the database locks: "sources" on a telephone's keypad.
@@ -23,12 +20,7 @@ const LEADER_LOCK: i64 = 7_687_237;
 
 /// Fires due sources until cancelled.
 pub async fn keep_firing(services: Services, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Err(error) = fire_due(&services).await {
-            tracing::warn!(%error, "the sources could not be looked through; trying again soon");
-        }
-        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
-    }
+    retraining::keep_firing_due(services, stop, "sources", |services| async move { fire_due(&services).await }).await;
 }
 
 /// Creates a run for each source that is due, and sets when each is due next. Returns the number of runs created.
@@ -73,11 +65,9 @@ async fn fire(
     now: DateTime<Utc>,
     (least, most_waiting): (TimeDelta, u32),
 ) -> Result<bool, SourceError> {
-    let zone = source.fields.time_zone.parse().ok();
-    let cadence = source.fields.cron_expression.as_deref().zip(zone).and_then(|(cron, zone)| Cadence::parse(cron, zone).ok());
-    // Times within the minimum interval after this one are skipped.
-    let after = source.next_run_at.map_or(now, |due| now.max(due + least - TimeDelta::seconds(1)));
-    store::set_next_run(connection, source.id, cadence.and_then(|cadence| cadence.next_after(after))).await?;
+    let times = (source.fields.cron_expression.as_deref(), source.fields.time_zone.as_str());
+    let next = retraining::due_next(times, source.next_run_at, now, least);
+    store::set_next_run(connection, source.id, next).await?;
     let run = NewRun { scheduled_for: source.next_run_at, ..service::of_source(source, Cause::Schedule, None, None) };
     match service::begin(connection, run.clone(), most_waiting).await {
         Err(SourceError::UnderWay) => return Ok(false),

@@ -1,8 +1,6 @@
 //! The clock of destinations: creates a delivery for each one that is due. Any number of processes may do this; each round has one
 //! leader. Deliveries that were missed while no scheduler ran are made up for by one.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_util::sync::CancellationToken;
@@ -10,11 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::error::DestinationError;
 use super::model::{DeliveryCause, Destination};
 use super::{service, store};
-use crate::features::retraining::Cadence;
+use crate::features::retraining;
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
-const PAUSE: Duration = Duration::from_secs(5);
 /// The largest number of destinations that one transaction fires.
 const MOST_AT_ONCE: usize = 1_000;
 /// Any number that nothing else in the database locks: "deliver" on a telephone's keypad.
@@ -22,12 +19,7 @@ const LEADER_LOCK: i64 = 3_354_837;
 
 /// Fires due destinations until cancelled.
 pub async fn keep_firing(services: Services, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Err(error) = fire_due(&services).await {
-            tracing::warn!(%error, "the destinations could not be looked through; trying again soon");
-        }
-        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
-    }
+    retraining::keep_firing_due(services, stop, "destinations", |services| async move { fire_due(&services).await }).await;
 }
 
 /// Creates a delivery for each destination that is due, and sets when each is due next. Returns the number of destinations.
@@ -69,12 +61,9 @@ async fn fire(
     now: DateTime<Utc>,
     (least, most_waiting): (TimeDelta, u32),
 ) -> Result<(), DestinationError> {
-    let fields = &destination.fields;
-    let cadence = fields.cron_expression.as_deref().zip(fields.time_zone.parse().ok());
-    let cadence = cadence.and_then(|(expression, zone)| Cadence::parse(expression, zone).ok());
-    // Times within the minimum interval after this one are skipped.
-    let after = destination.next_run_at.map_or(now, |due| now.max(due + least - TimeDelta::seconds(1)));
-    store::set_next_run(connection, destination.id, cadence.and_then(|cadence| cadence.next_after(after))).await?;
+    let times = (destination.fields.cron_expression.as_deref(), destination.fields.time_zone.as_str());
+    let next = retraining::due_next(times, destination.next_run_at, now, least);
+    store::set_next_run(connection, destination.id, next).await?;
     match service::start(connection, destination, DeliveryCause::Schedule, None, most_waiting).await {
         Ok(_) => Ok(()),
         Err(DestinationError::UnderWay) => {

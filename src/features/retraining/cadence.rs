@@ -1,9 +1,44 @@
 //! When a schedule is due: five cron fields, in the local time of a time zone.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::services::Services;
+
+/// Time between two looks at what is due.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Fires what is due until cancelled. `what` names it in the log.
+pub async fn keep_firing<F: Future<Output = anyhow::Result<usize>>>(
+    services: Services,
+    stop: CancellationToken,
+    what: &'static str,
+    fire_due: impl Fn(Services) -> F,
+) {
+    while !stop.is_cancelled() {
+        if let Err(error) = fire_due(services.clone()).await {
+            tracing::warn!(%error, "the {what} could not be looked through; trying again soon");
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+/// Returns when something that was due at `due` and fires at `now` is due next; `None` without a valid cron expression and zone.
+/// Times within `least`, the minimum interval, are skipped.
+pub fn due_next(
+    (expression, zone): (Option<&str>, &str),
+    due: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+    least: TimeDelta,
+) -> Option<DateTime<Utc>> {
+    let cadence = Cadence::parse(expression?, zone.parse().ok()?).ok()?;
+    cadence.next_after(due.map_or(now, |due| now.max(due + least - TimeDelta::seconds(1))))
+}
 
 /// A cron expression in a time zone.
 #[derive(Debug, Clone)]

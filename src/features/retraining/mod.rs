@@ -16,7 +16,7 @@ mod sources;
 mod starting;
 mod store;
 
-pub use cadence::Cadence;
+pub use cadence::{Cadence, due_next, keep_firing as keep_firing_due};
 pub use error::RetrainingError;
 pub use gate::slot_name;
 pub use model::{CatchUp, CombineData, DataSource, JudgeRun, RunCause, RunRetraining, RunStatus, Schedule};

@@ -1,20 +1,17 @@
 //! The scheduler: creates a run for each schedule that is due. Any number of processes may do this; each round has one leader,
 //! and if it dies another leads the next round.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::cadence::Cadence;
+use super::cadence;
 use super::error::RetrainingError;
 use super::model::{CatchUp, NewRun, RunCause, Schedule};
 use super::{starting, store};
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
-const PAUSE: Duration = Duration::from_secs(5);
 /// A firing that is this late was missed because no scheduler was running; the schedule says what happens then.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// The largest number of schedules that one transaction fires.
@@ -24,12 +21,7 @@ const LEADER_LOCK: i64 = 7_387_246;
 
 /// Fires due schedules until cancelled.
 pub async fn keep_firing(services: Services, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Err(error) = fire_due(&services).await {
-            tracing::warn!(%error, "the schedules could not be looked through; trying again soon");
-        }
-        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
-    }
+    cadence::keep_firing(services, stop, "schedules", |services| async move { fire_due(&services).await }).await;
 }
 
 /// Creates a run for each schedule that is due, and sets when each is due next. Returns the number of runs created.
@@ -73,11 +65,9 @@ async fn fire(
     now: DateTime<Utc>,
     (least, most_waiting): (TimeDelta, u32),
 ) -> Result<bool, RetrainingError> {
-    let cadence =
-        schedule.fields.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.fields.cron_expression, zone).ok());
-    // Times within the minimum interval after this one are skipped.
-    let after = schedule.next_run_at.map_or(now, |due| now.max(due + least - TimeDelta::seconds(1)));
-    store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(after))).await?;
+    let times = (Some(schedule.fields.cron_expression.as_str()), schedule.fields.time_zone.as_str());
+    let next = cadence::due_next(times, schedule.next_run_at, now, least);
+    store::set_next_run(connection, schedule.id, next).await?;
     if schedule.fields.catch_up == CatchUp::Skip && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
         return Ok(false);
     }

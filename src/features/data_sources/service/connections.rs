@@ -16,7 +16,7 @@ use crate::platform::services::Services;
 /// The largest number of connections of an organisation.
 pub const MOST_CONNECTIONS: i64 = 100;
 
-/// Settings that decide whom the secret is sent to.
+/// Settings that decide to which server the secret is sent.
 const OF_RECIPIENT: [&str; 4] = ["host", "port", "tls", "ca_certificate"];
 
 /// Checks the settings of a connection, and brings them into the form in which they are stored. Faults are collected in `fields`.
