@@ -253,6 +253,7 @@ table! {
         next_run_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        after_retraining -> Bool,
     }
 }
 
@@ -281,6 +282,7 @@ table! {
         ins_datetime -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        retraining_run_id -> Nullable<BigInt>,
     }
 }
 

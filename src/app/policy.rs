@@ -181,6 +181,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/parameter_tuning_job/{id}/cancel/", POST, MEMBERS.on_full_disk()),
     ("/parameter_tuning_job/{id}/trials/", GET, MEMBERS),
     ("/ping/", GET, UNCOUNTED),
+    ("/pipeline_run/", GET, MEMBERS),
     ("/project/", LIST, MEMBERS),
     ("/project/{id}/", ONE, MEMBERS),
     ("/project/{id}/items/", GET, MEMBERS),

@@ -73,6 +73,9 @@ pub mod data_sources;
 /// The lists of all users or items, delivered on request or by the clock.
 pub mod destinations;
 
+/// What happens from new rows to delivered lists, stage by stage.
+pub mod pipelines;
+
 /// From files to an endpoint in one call.
 pub mod studio;
 
@@ -108,6 +111,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         webhooks::Docs::openapi(),
         data_sources::Docs::openapi(),
         destinations::Docs::openapi(),
+        pipelines::Docs::openapi(),
         studio::Docs::openapi(),
         studio::airec::Docs::openapi(),
     ]

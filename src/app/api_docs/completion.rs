@@ -39,6 +39,7 @@ const TAGS: &[(&str, &str)] = &[
     ("retraining_schedule", "Retraining on a schedule."),
     ("retraining_run", "The runs of schedules."),
     ("destination", "The lists of all users or items, delivered on request or by the clock."),
+    ("pipeline", "What happens from new rows to delivered lists, stage by stage."),
     ("app", "Other programs that use the predictions of a project, and how much."),
     ("webhook_endpoint", "Addresses that are told what happens in a project."),
     ("notification", "What happened in the projects of the caller."),

@@ -9,8 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{addresses, api_docs, authentication, full_disk, meta, spa};
 use crate::features::{
     ab_tests, accounts, api_keys, audit, catalogue, data_sources, datasets, deployments, destinations, evaluation, events,
-    feature_measurements, feature_sets, inference, item_metadata, live_updates, model_configs, models, off_policy, projects,
-    recommendation_log, retraining, studio, task_logs, tuning, webhooks,
+    feature_measurements, feature_sets, inference, item_metadata, live_updates, model_configs, models, off_policy, pipelines,
+    projects, recommendation_log, retraining, studio, task_logs, tuning, webhooks,
 };
 use crate::platform::http::ApiError;
 use crate::platform::services::Services;
@@ -107,6 +107,7 @@ fn operations(config: &mut web::ServiceConfig) {
         .configure(webhooks::routes)
         .configure(data_sources::routes)
         .configure(destinations::routes)
+        .configure(pipelines::routes)
         .configure(studio::routes)
         .app_data(api_docs::description())
         .route("/", web::get().to(meta::root))

@@ -21,9 +21,11 @@ mod store;
 mod uploads;
 mod windows;
 
-pub use model::{Cause, FollowUp, Mode, NullCursor, PullSource, RecheckWindows, RunState, Target};
+pub use model::{Cause, FollowUp, Mode, NullCursor, PullSource, RecheckWindows, RunState, SourceRun, StageName, Target};
 pub use resealing::{Resealed, reseal};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};
 pub use service::connections::MOST_CONNECTIONS;
 pub use service::sources::MOST_SOURCES;
+pub use store::runs::some as runs;
+pub use store::sources::names;

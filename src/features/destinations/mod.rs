@@ -5,6 +5,7 @@
 mod delivering;
 mod error;
 mod files;
+mod following;
 mod jobs;
 mod model;
 mod parts;
@@ -14,6 +15,8 @@ mod service;
 mod store;
 
 pub use files::{Encoded, Entries, ListEncoder, ListFile, ListFormat, ListKind, Naming, WriteError, Written};
-pub use model::{DeliverLists, DeliveryCause, DeliveryState};
+pub use following::follow_retraining;
+pub use model::{DeliverLists, Delivery, DeliveryCause, DeliveryState};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};
+pub use store::{after_retraining, names};

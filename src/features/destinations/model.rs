@@ -22,6 +22,8 @@ wire_enum! {
         /// A user.
         Manual = "manual",
         Schedule = "schedule",
+        /// A retraining that put a model into use.
+        Retraining = "retraining",
     }
 }
 
@@ -68,7 +70,9 @@ request_fields! {
         pub cron_expression: Option<String> = None => TextOrNull(LONGEST_CRON),
         /// The time zone of the cron expression, such as `Europe/Berlin`.
         pub time_zone: String = "UTC".to_owned() => Text(LONGEST_ZONE),
-        /// Whether the cron expression is heeded.
+        /// Whether the lists are also delivered each time that retraining has finished with a model.
+        pub after_retraining: bool = false => Flag,
+        /// Whether the lists are delivered by the cron expression and after retraining; if not, on request only.
         pub is_enabled: bool = true => Flag,
     }
 }
@@ -118,6 +122,8 @@ pub struct Delivery {
     pub ins_datetime: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// The retraining run that it followed.
+    pub retraining_run_id: Option<i64>,
 }
 
 impl Delivery {
@@ -155,6 +161,7 @@ pub struct NewDelivery {
     pub destination_id: i64,
     pub cause: DeliveryCause,
     pub triggered_by: Option<i64>,
+    pub retraining_run_id: Option<i64>,
     pub lists: ListKind,
     pub cutoff: i32,
     pub exclude_seen: bool,

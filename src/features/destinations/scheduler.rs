@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::DestinationError;
 use super::model::{DeliveryCause, Destination};
-use super::{service, store};
+use super::service::{self, Start};
+use super::store;
 use crate::features::retraining;
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
@@ -64,13 +65,6 @@ async fn fire(
     let times = (destination.fields.cron_expression.as_deref(), destination.fields.time_zone.as_str());
     let next = retraining::due_next(times, destination.next_run_at, now, least);
     store::set_next_run(connection, destination.id, next).await?;
-    match service::start(connection, destination, DeliveryCause::Schedule, None, most_waiting).await {
-        Ok(_) => Ok(()),
-        Err(DestinationError::UnderWay) => {
-            tracing::info!(destination = destination.id, "a delivery is skipped: the one before is under way");
-            Ok(())
-        }
-        Err(refusal) if refusal.is_refusal() => service::refuse(connection, destination, &refusal.to_string(), now).await,
-        Err(error) => Err(error),
-    }
+    let start = Start { cause: DeliveryCause::Schedule, user: None, retraining_run: None };
+    service::start_or_refuse(connection, destination, start, most_waiting, now).await
 }

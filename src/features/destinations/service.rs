@@ -53,6 +53,15 @@ async fn remove_files(blobs: &Blobs, gone: Vec<Delivery>) {
     }
 }
 
+/// Why a delivery is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    pub cause: DeliveryCause,
+    pub user: Option<i64>,
+    /// The retraining run that it follows.
+    pub retraining_run: Option<i64>,
+}
+
 /// Starts a delivery now, at a user's request.
 pub async fn run(
     connection: &mut AsyncPgConnection,
@@ -63,26 +72,26 @@ pub async fn run(
     connection
         .transaction(async move |connection| {
             let destination = store::lock(connection, destination).await?.ok_or(DestinationError::Gone)?;
-            start(connection, &destination, DeliveryCause::Manual, Some(user), most_waiting).await
+            let start = Start { cause: DeliveryCause::Manual, user: Some(user), retraining_run: None };
+            begin(connection, &destination, start, most_waiting).await
         })
         .await
 }
 
 /// Creates and enqueues a delivery with the present model, unless one is under way. The caller has locked the destination. Fails,
 /// with nothing stored, if the organisation of the project has `most_waiting` jobs already.
-pub async fn start(
+async fn begin(
     connection: &mut AsyncPgConnection,
     destination: &Destination,
-    cause: DeliveryCause,
-    user: Option<i64>,
+    start: Start,
     most_waiting: u32,
 ) -> Result<Delivery, DestinationError> {
-    if store::is_under_way(connection, destination.id).await? {
+    if store::under_way(connection, destination.id).await?.is_some() {
         return Err(DestinationError::UnderWay);
     }
     let model = model_of(connection, &destination.fields).await?.ok_or(DestinationError::WithoutModel)?;
     let items = item_metadata::newest(connection, destination.project_id, Subject::Item).await?;
-    let delivery = NewDelivery { trained_model_id: Some(model.id), items_key: items, ..new(destination, cause, user) };
+    let delivery = NewDelivery { trained_model_id: Some(model.id), items_key: items, ..new(destination, start) };
     connection
         .transaction(async move |connection| {
             let delivery = store::insert_delivery(connection, delivery).await?;
@@ -92,13 +101,14 @@ pub async fn start(
         .await
 }
 
-fn new(destination: &Destination, cause: DeliveryCause, triggered_by: Option<i64>) -> NewDelivery {
+fn new(destination: &Destination, start: Start) -> NewDelivery {
     let fields = &destination.fields;
     NewDelivery {
         project_id: destination.project_id,
         destination_id: destination.id,
-        cause,
-        triggered_by,
+        cause: start.cause,
+        triggered_by: start.user,
+        retraining_run_id: start.retraining_run,
         lists: fields.lists,
         cutoff: fields.cutoff,
         exclude_seen: fields.exclude_seen,
@@ -110,8 +120,31 @@ fn new(destination: &Destination, cause: DeliveryCause, triggered_by: Option<i64
     }
 }
 
+/// Starts a delivery without a user, unless one is under way. One that cannot begin is recorded as failed. The caller has locked
+/// the destination.
+pub async fn start_or_refuse(
+    connection: &mut AsyncPgConnection,
+    destination: &Destination,
+    start: Start,
+    most_waiting: u32,
+    now: DateTime<Utc>,
+) -> Result<(), DestinationError> {
+    match begin(connection, destination, start, most_waiting).await {
+        Ok(_) => Ok(()),
+        Err(DestinationError::UnderWay) => {
+            tracing::info!(destination = destination.id, "a delivery is skipped: the one before is under way");
+            Ok(())
+        }
+        Err(refusal) if refusal.is_refusal() => {
+            let delivery = store::insert_delivery(connection, new(destination, start)).await?;
+            fail(connection, &delivery, &refusal.to_string(), now).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns the model of a destination, which must have a file; `None` if it is gone.
-async fn model_of(
+pub async fn model_of(
     connection: &mut AsyncPgConnection,
     fields: &DestinationFields,
 ) -> Result<Option<models::TrainedModel>, DestinationError> {
@@ -138,17 +171,6 @@ async fn enqueue(connection: &mut AsyncPgConnection, delivery: &Delivery, most_w
     queue::enqueue(connection, &DeliverLists { delivery_id: delivery.id }, options).await?;
     projects::admit_jobs(connection, delivery.project_id, 1, most_waiting).await??;
     Ok(())
-}
-
-/// Records that a delivery that was due could not begin.
-pub async fn refuse(
-    connection: &mut AsyncPgConnection,
-    destination: &Destination,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<(), DestinationError> {
-    let delivery = store::insert_delivery(connection, new(destination, DeliveryCause::Schedule, None)).await?;
-    fail(connection, &delivery, reason, now).await
 }
 
 /// Records why a delivery failed; without effect if it is gone or has ended already.
@@ -193,7 +215,7 @@ pub async fn retry(
     connection
         .transaction(async move |connection| {
             store::lock(connection, destination).await?.ok_or(DestinationError::Gone)?;
-            if store::is_under_way(connection, destination).await? {
+            if store::under_way(connection, destination).await?.is_some() {
                 return Err(DestinationError::UnderWay);
             }
             let delivery = store::renew(connection, id).await?.ok_or(DestinationError::NotRetried)?;

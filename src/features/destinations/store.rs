@@ -1,5 +1,7 @@
 //! SQL of destinations and deliveries.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -59,6 +61,12 @@ pub async fn newest(connection: &mut AsyncPgConnection, of: &[i64]) -> QueryResu
         .await
 }
 
+/// Returns the names of some destinations, by their ids.
+pub async fn names(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<HashMap<i64, String>> {
+    let query = destinations::table.filter(destinations::id.eq_any(ids)).select((destinations::id, destinations::name));
+    Ok(query.load(connection).await?.into_iter().collect())
+}
+
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -114,6 +122,17 @@ pub async fn lock_due(connection: &mut AsyncPgConnection, now: DateTime<Utc>, mo
         .await
 }
 
+/// Returns the destinations of a project that follow its retraining, and locks them until the end of the transaction.
+pub async fn lock_following(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<Destination>> {
+    destinations::table
+        .filter(destinations::project_id.eq(project).and(destinations::is_enabled).and(destinations::after_retraining))
+        .order(destinations::id)
+        .select(Destination::as_select())
+        .for_no_key_update()
+        .load(connection)
+        .await
+}
+
 pub async fn set_next_run(connection: &mut AsyncPgConnection, id: i64, at: Option<DateTime<Utc>>) -> QueryResult<()> {
     diesel::update(destinations::table.find(id)).set(destinations::next_run_at.eq(at)).execute(connection).await.map(drop)
 }
@@ -128,10 +147,20 @@ pub async fn name_of(connection: &mut AsyncPgConnection, delivery: i64) -> Query
     query.first(connection).await
 }
 
-/// Returns whether a delivery of a destination is waiting or running.
-pub async fn is_under_way(connection: &mut AsyncPgConnection, destination: i64) -> QueryResult<bool> {
+/// Returns the delivery of a destination that is waiting or running.
+pub async fn under_way(connection: &mut AsyncPgConnection, destination: i64) -> QueryResult<Option<Delivery>> {
     let live = deliveries::destination_id.eq(destination).and(deliveries::state.eq_any(DeliveryState::LIVE));
-    diesel::select(diesel::dsl::exists(deliveries::table.filter(live))).get_result(connection).await
+    deliveries::table.filter(live).select(Delivery::as_select()).first(connection).await.optional()
+}
+
+/// Returns the deliveries that followed some retraining runs, newest first.
+pub async fn after_retraining(connection: &mut AsyncPgConnection, runs: &[i64]) -> QueryResult<Vec<Delivery>> {
+    deliveries::table
+        .filter(deliveries::retraining_run_id.eq_any(runs))
+        .order(deliveries::id.desc())
+        .select(Delivery::as_select())
+        .load(connection)
+        .await
 }
 
 pub async fn insert_delivery(connection: &mut AsyncPgConnection, delivery: NewDelivery) -> QueryResult<Delivery> {

@@ -31,4 +31,4 @@ pub use recommend::{LARGEST_CUTOFF, Scored};
 pub use resigning::{Resigned, resign};
 pub use routes::{Docs, routes};
 pub use service::{cancel, create, create_from};
-pub use store::find;
+pub use store::{find, find_all};

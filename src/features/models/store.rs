@@ -75,6 +75,11 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
     trained_models::table.find(id).select(TrainedModel::as_select()).first(connection).await.optional()
 }
 
+/// Returns some models.
+pub async fn find_all(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<TrainedModel>> {
+    trained_models::table.filter(trained_models::id.eq_any(ids)).select(TrainedModel::as_select()).load(connection).await
+}
+
 /// Returns the newest model of a project that learnt from item features, among its newest models; `None` without one.
 pub async fn newest_with_item_features(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainedModel>> {
     /// So that a project with many models without features takes no longer.

@@ -143,6 +143,11 @@ pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: R
     Ok(())
 }
 
+/// Returns some runs.
+pub async fn runs(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Run>> {
+    retraining_runs::table.filter(retraining_runs::id.eq_any(ids)).select(Run::as_select()).load(connection).await
+}
+
 /// Returns the pending or running run of a schedule.
 pub async fn live_run(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<Run>> {
     retraining_runs::table

@@ -47,6 +47,16 @@ pub async fn last_of(connection: &mut AsyncPgConnection, sources: &[i64]) -> Que
     Ok(runs.into_iter().map(|run| (run.data_source_id, run)).collect())
 }
 
+/// Returns some runs, and those that some retraining runs followed, oldest first.
+pub async fn some(connection: &mut AsyncPgConnection, ids: &[i64], retrainings: &[i64]) -> QueryResult<Vec<SourceRun>> {
+    source_runs::table
+        .filter(source_runs::id.eq_any(ids).or(source_runs::retraining_run_id.eq_any(retrainings)))
+        .order(source_runs::id)
+        .select(SourceRun::as_select())
+        .load(connection)
+        .await
+}
+
 pub async fn insert(connection: &mut AsyncPgConnection, run: NewRun) -> QueryResult<SourceRun> {
     diesel::insert_into(source_runs::table).values(run).returning(SourceRun::as_returning()).get_result(connection).await
 }

@@ -1,5 +1,7 @@
 //! SQL of sources.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -33,6 +35,12 @@ pub async fn list(
 pub async fn lock_and_count(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<i64> {
     projects::table.find(project).select(projects::id).for_no_key_update().first::<i64>(connection).await?;
     data_sources::table.filter(data_sources::project_id.eq(project)).count().get_result(connection).await
+}
+
+/// Returns the names of some sources, by their ids.
+pub async fn names(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<HashMap<i64, String>> {
+    let query = data_sources::table.filter(data_sources::id.eq_any(ids)).select((data_sources::id, data_sources::name));
+    Ok(query.load(connection).await?.into_iter().collect())
 }
 
 pub async fn insert(

@@ -34,6 +34,8 @@ pub struct DeliveryBody {
     has_file: bool,
     /// The model whose lists these are; null once it is deleted.
     model: Option<i64>,
+    /// The retraining run that it followed.
+    retraining_run: Option<i64>,
     /// Why it failed.
     error: Option<String>,
     #[serde(serialize_with = "timestamp::serialize")]
@@ -59,6 +61,7 @@ impl From<Delivery> for DeliveryBody {
             format: delivery.format,
             has_file: delivery.storage_key.is_some(),
             model: delivery.trained_model_id,
+            retraining_run: delivery.retraining_run_id,
             error: delivery.error,
             ins_datetime: delivery.ins_datetime,
             started_at: delivery.started_at,

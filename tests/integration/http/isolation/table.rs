@@ -164,6 +164,7 @@ fn looking() -> Vec<Row> {
         row("GET", "delivery/", List, 200),
         row("GET", "delivery/{id}/", Object(viewer), 200),
         row("GET", "delivery/{id}/download/", Object(viewer), 200),
+        row("GET", "pipeline_run/", List, 200),
         row("GET", "studio/", List, 200),
         row("GET", "studio/{id}/", Object(viewer), 200),
         row("GET", "item/{item}/", Object(viewer), 200).query("project={project}"),
