@@ -55,6 +55,7 @@ mod off_policy;
 mod organisations;
 mod origins;
 mod passwords;
+mod pipelines;
 mod policies;
 mod profiles;
 mod projects;

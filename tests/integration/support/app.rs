@@ -9,6 +9,7 @@ use recotem::features::api_keys::Traffic;
 use recotem::platform::blobs::Blobs;
 use recotem::platform::config::Settings;
 use recotem::platform::outbound::Outbound;
+use recotem::platform::outbox::Round;
 use recotem::platform::queue::{self, JobRecord};
 use recotem::platform::services::Services;
 use secrecy::SecretString;
@@ -267,6 +268,15 @@ impl TestApp {
             tokio::time::sleep(pause).await;
         }
         panic!("after a minute there are still {}", leftovers::describe(&self.unfinished_jobs().await));
+    }
+
+    /// Hands what happened to its subscribers.
+    pub async fn tell(&self) {
+        let courier = roles::courier(&self.services);
+        self.soon("everything is told", async || {
+            courier.deliver().await.expect("the courier") == Round::Done && self.count("SELECT count(*) FROM outbox").await == 0
+        })
+        .await;
     }
 
     /// Wakes snoozed jobs and those that wait for another attempt: the clock stands still, so their time would never come.

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use recotem::app::roles;
 use recotem::features::webhooks::Deliverer;
 use recotem::platform::config::Settings;
-use recotem::platform::outbox::Round;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -81,13 +79,7 @@ impl Told {
 
     /// Hands what happened to its subscribers.
     pub async fn tell(&self) {
-        let courier = roles::courier(&self.app.services);
-        self.app
-            .soon("everything is told", async || {
-                courier.deliver().await.expect("the courier") == Round::Done
-                    && self.app.count("SELECT count(*) FROM outbox").await == 0
-            })
-            .await;
+        self.app.tell().await;
     }
 
     /// Returns a deliverer of messages, as another process has it.

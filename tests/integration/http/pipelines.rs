@@ -1,0 +1,152 @@
+//! From new rows to delivered lists, told as pipeline runs.
+
+use chrono::TimeDelta;
+use recotem::features::data_sources::fire_due;
+use serde_json::{Value, json};
+
+use crate::support::shop::Shop;
+use crate::support::tastes::halves;
+
+/// Waits until everything has happened that follows from what was started, and returns the newest of `count` pipeline runs.
+async fn over(shop: &Shop, count: usize) -> Value {
+    shop.app.idle().await;
+    shop.app.tell().await;
+    shop.app.idle().await;
+    let runs = runs(shop).await;
+    assert_eq!(runs.len(), count, "{runs:?}");
+    runs[0].clone()
+}
+
+async fn runs(shop: &Shop) -> Vec<Value> {
+    let body = shop.owner.get(&format!("pipeline_run/?project={}", shop.project)).await.expect(200).body;
+    body["results"].as_array().expect("runs").clone()
+}
+
+/// Returns the stages of a run with their states.
+fn stages(run: &Value) -> Vec<(&str, &str)> {
+    let stages = run["stages"].as_array().expect("stages");
+    stages.iter().map(|stage| (stage["name"].as_str().expect("a name"), stage["state"].as_str().expect("a state"))).collect()
+}
+
+/// Creates a schedule that trains on all data and deploys, behind the gate.
+async fn schedule(shop: &Shop) -> i64 {
+    let configuration = json!({ "project": shop.project, "name": "c", "recommender_class_name": "CosineKNNRecommender",
+        "parameters_json": {} });
+    let configuration = shop.owner.post("model_configuration/", configuration).await.expect(201).id();
+    let schedule = json!({ "project": shop.project, "is_enabled": true, "data_source": "all", "auto_deploy": true,
+        "model_configuration": configuration, "gate_tolerance": 0.9, "split_config": halves(&shop.owner).await });
+    shop.owner.post("retraining_schedule/", schedule).await.expect(201).id()
+}
+
+/// Adds orders of twenty customers, four of each.
+async fn many_orders(shop: &Shop) {
+    let names: Vec<[String; 2]> =
+        (0..80).map(|n| [format!("customer {}", n / 4), format!("item {}", (n / 4 + n % 4) % 8)]).collect();
+    let orders: Vec<(&str, &str)> = names.iter().map(|[customer, item]| (customer.as_str(), item.as_str())).collect();
+    shop.orders(0, &orders).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_night_is_one_run_from_the_rows_to_the_lists_and_a_broken_night_is_held() {
+    let shop = Shop::start().await;
+    let schedule = schedule(&shop).await;
+    let source = json!({ "cron_expression": "0 3 * * *", "then": "retrain", "retraining_schedule": schedule,
+        "guards": { "min_rows": 2 } });
+    shop.source(source).await;
+
+    many_orders(&shop).await;
+    shop.advance(TimeDelta::days(1)).await;
+    assert_eq!(fire_due(&shop.app.services).await.unwrap(), 1);
+    let first = over(&shop, 1).await;
+    assert_eq!(
+        stages(&first),
+        [("pull", "succeeded"), ("prepare", "succeeded"), ("train", "succeeded"), ("deploy", "succeeded")],
+        "{first}"
+    );
+    assert_eq!((&first["state"], &first["cause"]), (&json!("succeeded"), &json!("schedule")), "{first}");
+    assert_eq!((&first["stages"][0]["rows"], &first["stages"][2]["rows"]), (&json!(80), &json!(80)), "{first}");
+    assert_eq!(first["source_runs"][0]["name"], "Orders");
+
+    let destination = json!({ "project": shop.project, "name": "Mail", "slot": first["deployed_slot"], "cutoff": 2,
+        "format": "csv", "after_retraining": true });
+    shop.owner.post("destination/", destination).await.expect(201);
+    shop.orders(0, &[("ida", "lamp"), ("ida", "chair")]).await;
+    shop.advance(TimeDelta::days(1)).await;
+    assert_eq!(fire_due(&shop.app.services).await.unwrap(), 1);
+    let second = over(&shop, 2).await;
+    let names: Vec<&str> = stages(&second).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["pull", "prepare", "train", "gate", "deploy", "deliver"], "{second}");
+    assert_eq!((&second["state"], &second["deliveries"][0]["name"]), (&json!("succeeded"), &json!("Mail")), "{second}");
+    let delivery = shop.owner.get(&format!("delivery/{}/", second["deliveries"][0]["id"])).await.expect(200).body;
+    assert_eq!((&delivery["cause"], &delivery["retraining_run"]), (&json!("retraining"), &second["retraining_run"]));
+    assert_eq!((&delivery["model"], &delivery["lists"]), (&second["trained_model"], &json!(21)), "{delivery}");
+
+    // One row is fewer than the source accepts.
+    shop.orders(0, &[("ida", "desk")]).await;
+    shop.advance(TimeDelta::days(1)).await;
+    assert_eq!(fire_due(&shop.app.services).await.unwrap(), 1);
+    let broken = over(&shop, 3).await;
+    assert_eq!((&broken["state"], stages(&broken)), (&json!("held"), vec![("pull", "succeeded"), ("prepare", "held")]));
+    let message = broken["stages"][1]["message"].as_str().unwrap();
+    assert!(message.contains("min_rows"), "{message}");
+    assert_eq!((&broken["retraining_run"], &broken["trained_model"]), (&Value::Null, &Value::Null));
+    let slot = shop.owner.get(&format!("deployment_slot/{}/", second["deployed_slot"])).await.expect(200).body;
+    assert_eq!(slot["trained_model"], second["trained_model"], "what was deployed before still serves");
+
+    // A user accepts it: the same run goes on to the lists.
+    let held = &broken["source_runs"][0]["id"];
+    shop.owner.post(&format!("source_run/{held}/accept/"), json!({})).await.expect(200);
+    let accepted = over(&shop, 3).await;
+    assert_eq!((&accepted["state"], &accepted["source_runs"][0]["id"]), (&json!("succeeded"), held), "{accepted}");
+    assert_eq!(stages(&accepted).last(), Some(&("deliver", "succeeded")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_ends_where_it_has_nothing_to_do_or_fails_and_says_why() {
+    let shop = Shop::start().await;
+    let schedule = schedule(&shop).await;
+    let source = shop.source(json!({ "then": "retrain", "retraining_schedule": schedule })).await;
+    shop.run(source).await;
+    let nothing = over(&shop, 1).await;
+    assert_eq!((&nothing["state"], stages(&nothing)), (&json!("skipped"), vec![("pull", "skipped")]), "{nothing}");
+
+    many_orders(&shop).await;
+    shop.advance(TimeDelta::hours(1)).await;
+    shop.open(false);
+    shop.run(source).await;
+    let failed = over(&shop, 2).await;
+    assert_eq!((&failed["state"], stages(&failed)), (&json!("failed"), vec![("pull", "failed")]), "{failed}");
+    assert!(failed["stages"][0]["message"].as_str().is_some_and(|text| !text.is_empty()), "{failed}");
+    assert!(failed["finished_at"].is_string(), "{failed}");
+
+    // Retraining by hand has no source before it, and a destination whose model is gone says so.
+    shop.open(true);
+    let retried = &failed["source_runs"][0]["id"];
+    shop.owner.post(&format!("source_run/{retried}/retry/"), json!({})).await.expect(200);
+    let retried = over(&shop, 2).await;
+    assert_eq!((&retried["state"], stages(&retried).last()), (&json!("succeeded"), Some(&("deploy", "succeeded"))), "{retried}");
+    let destination =
+        json!({ "project": shop.project, "name": "Mail", "model": retried["trained_model"], "after_retraining": true });
+    let destination = shop.owner.post("destination/", destination).await.expect(201).id();
+    shop.app.execute(&format!("UPDATE destinations SET model_id = NULL WHERE id = {destination}")).await;
+    shop.owner.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
+    let by_hand = over(&shop, 3).await;
+    assert_eq!((&by_hand["cause"], &by_hand["source_runs"]), (&json!("manual"), &json!([])), "{by_hand}");
+    assert_eq!((&by_hand["state"], stages(&by_hand).last()), (&json!("failed"), Some(&("deliver", "failed"))), "{by_hand}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_paged_newest_first_and_only_seen_by_members() {
+    let shop = Shop::start().await;
+    let source = shop.source(json!({})).await;
+    for _ in 0..3 {
+        shop.run(source).await;
+        shop.advance(TimeDelta::hours(1)).await;
+    }
+    let page = shop.owner.get("pipeline_run/?page_size=2").await.expect(200).body;
+    assert_eq!((&page["count"], page["results"].as_array().map(Vec::len)), (&json!(3), Some(2)));
+    let last = shop.owner.get("pipeline_run/?page_size=2&page=2").await.expect(200).body;
+    assert!(last["results"][0]["started_at"].as_str() < page["results"][1]["started_at"].as_str(), "{page} {last}");
+    let stranger = shop.app.user("stranger").await;
+    assert_eq!(stranger.get("pipeline_run/").await.expect(200).body["count"], 0);
+}
