@@ -159,6 +159,7 @@ export const routes: RouteRecordRaw[] = [
           ),
           page('ab-tests', 'ab-tests', () => import('./pages/AbTestsPage.vue'), 'abTests.title'),
           page(`ab-tests/:testId${ID}`, 'ab-test', () => import('./pages/AbTestPage.vue'), 'abTests.title'),
+          page('pipeline', 'pipeline', () => import('./pages/PipelinePage.vue'), 'pipeline.title'),
           page('retraining', 'retraining', () => import('./pages/RetrainingPage.vue'), 'retraining.title'),
           page('keys', 'keys', () => import('./pages/ApiKeysPage.vue'), 'keys.title'),
           page(

@@ -1781,6 +1781,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipeline_run/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the pipeline runs of the projects that the caller may see, newest first, each with its stages. */
+        get: operations["list_pipeline_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/project/": {
         parameters: {
             query?: never;
@@ -3769,6 +3786,11 @@ export interface components {
             project: number;
             /**
              * Format: int64
+             * @description The retraining run that it followed.
+             */
+            retraining_run?: number | null;
+            /**
+             * Format: int64
              * @description The number of entries of all lists; null before the end.
              */
             rows?: number | null;
@@ -3780,7 +3802,7 @@ export interface components {
          * @description Why there is a delivery.
          * @enum {string}
          */
-        DeliveryCause: "manual" | "schedule";
+        DeliveryCause: "manual" | "schedule" | "retraining";
         /**
          * @description The state of a delivery.
          * @enum {string}
@@ -3839,6 +3861,8 @@ export interface components {
         };
         /** @description The fields of a destination. */
         DestinationFields: {
+            /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
+            after_retraining: boolean;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -3855,7 +3879,7 @@ export interface components {
             exclude_seen: boolean;
             /** @description `parquet` (the default), `jsonl` or `csv`. */
             format: components["schemas"]["ListFormat"];
-            /** @description Whether the cron expression is heeded. */
+            /** @description Whether the lists are delivered by the cron expression and after retraining; if not, on request only. */
             is_enabled: boolean;
             /** @description `users` (the default) or `items`. */
             lists: components["schemas"]["DestinationLists"];
@@ -4753,6 +4777,11 @@ export interface components {
                 project: number;
                 /**
                  * Format: int64
+                 * @description The retraining run that it followed.
+                 */
+                retraining_run?: number | null;
+                /**
+                 * Format: int64
                  * @description The number of entries of all lists; null before the end.
                  */
                 rows?: number | null;
@@ -5076,6 +5105,53 @@ export interface components {
                  * @description Bytes that uploads, what was prepared of them, and models take up.
                  */
                 stored_bytes: number;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_PipelineRun: {
+            /**
+             * Format: int64
+             * @description Number of results on all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the previous page. */
+            previous?: string | null;
+            results: {
+                /** @description Why it was started: the cause of its first part. */
+                cause: string;
+                /** @description The deliveries of its lists, the newest of each destination. */
+                deliveries: components["schemas"]["PipelinePart"][];
+                /**
+                 * Format: int64
+                 * @description The slot in which the model was deployed.
+                 */
+                deployed_slot?: number | null;
+                /**
+                 * Format: date-time
+                 * @description Null while a part waits or runs.
+                 */
+                finished_at?: string | null;
+                gate?: components["schemas"]["PipelineGate"] | null;
+                /** @description `retraining-7` or `source-12`, after the part that it is named for. */
+                id: string;
+                /** Format: int64 */
+                project: number;
+                /** Format: int64 */
+                retraining_run?: number | null;
+                /** @description The runs of sources whose rows it used. */
+                source_runs: components["schemas"]["PipelinePart"][];
+                stages: components["schemas"]["PipelineStage"][];
+                /** Format: date-time */
+                started_at: string;
+                state: components["schemas"]["PipelineState"];
+                /** Format: int64 */
+                trained_model?: number | null;
+                /** Format: int64 */
+                training_data?: number | null;
+                /** Format: int64 */
+                tuning_job?: number | null;
             }[];
         };
         /** @description One page of results. */
@@ -5715,6 +5791,92 @@ export interface components {
             /** @description `int`, `float`, `bool` or `choice`. */
             type: string;
         };
+        /** @description The comparison of the new model with the deployed one. */
+        PipelineGate: {
+            /** Format: double */
+            deployed_score: number;
+            /** @description Metric and length of the lists, such as `ndcg@20`. */
+            metric: string;
+            /** Format: double */
+            new_score: number;
+        };
+        /** @description A run of a source or a delivery, as part of a pipeline run. */
+        PipelinePart: {
+            /** Format: int64 */
+            id: number;
+            /** @description The name of the source or destination. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The id of the source or destination.
+             */
+            of: number;
+            /** Format: int64 */
+            rows?: number | null;
+            state: components["schemas"]["PipelineState"];
+        };
+        /** @description A pipeline run in answers. */
+        PipelineRun: {
+            /** @description Why it was started: the cause of its first part. */
+            cause: string;
+            /** @description The deliveries of its lists, the newest of each destination. */
+            deliveries: components["schemas"]["PipelinePart"][];
+            /**
+             * Format: int64
+             * @description The slot in which the model was deployed.
+             */
+            deployed_slot?: number | null;
+            /**
+             * Format: date-time
+             * @description Null while a part waits or runs.
+             */
+            finished_at?: string | null;
+            gate?: components["schemas"]["PipelineGate"] | null;
+            /** @description `retraining-7` or `source-12`, after the part that it is named for. */
+            id: string;
+            /** Format: int64 */
+            project: number;
+            /** Format: int64 */
+            retraining_run?: number | null;
+            /** @description The runs of sources whose rows it used. */
+            source_runs: components["schemas"]["PipelinePart"][];
+            stages: components["schemas"]["PipelineStage"][];
+            /** Format: date-time */
+            started_at: string;
+            state: components["schemas"]["PipelineState"];
+            /** Format: int64 */
+            trained_model?: number | null;
+            /** Format: int64 */
+            training_data?: number | null;
+            /** Format: int64 */
+            tuning_job?: number | null;
+        };
+        /** @description A stage that has begun, or that follows. */
+        PipelineStage: {
+            /** Format: date-time */
+            finished_at?: string | null;
+            /** @description Why it ended like this, in sentences. */
+            message?: string | null;
+            name: components["schemas"]["PipelineStageName"];
+            /**
+             * Format: int64
+             * @description Rows that it read, kept, trained on or delivered.
+             */
+            rows?: number | null;
+            /** Format: date-time */
+            started_at?: string | null;
+            state: components["schemas"]["PipelineState"];
+        };
+        /**
+         * @description A stage of a pipeline run, in this order.
+         * @enum {string}
+         */
+        PipelineStageName: "pull" | "prepare" | "train" | "tune" | "gate" | "deploy" | "deliver";
+        /**
+         * @description The state of a stage, and of a pipeline run.
+         * @enum {string}
+         */
+        PipelineState: "waiting" | "running" | "succeeded" | "held" | "refused" | "failed" | "cancelled" | "skipped";
         /** @description The best items for one user. */
         Prediction: {
             items: components["schemas"]["ListedItem"][];
@@ -7759,6 +7921,8 @@ export interface components {
         };
         /** @description The project of an object. */
         CreateDestinationRequest: {
+            /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
+            after_retraining?: boolean;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7775,7 +7939,7 @@ export interface components {
             exclude_seen?: boolean;
             /** @description `parquet` (the default), `jsonl` or `csv`. */
             format?: components["schemas"]["ListFormat"];
-            /** @description Whether the cron expression is heeded. */
+            /** @description Whether the lists are delivered by the cron expression and after retraining; if not, on request only. */
             is_enabled?: boolean;
             /** @description `users` (the default) or `items`. */
             lists?: components["schemas"]["DestinationLists"];
@@ -7797,6 +7961,8 @@ export interface components {
         };
         /** @description The project of an object. */
         ReplaceDestinationRequest: {
+            /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
+            after_retraining?: boolean;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7813,7 +7979,7 @@ export interface components {
             exclude_seen?: boolean;
             /** @description `parquet` (the default), `jsonl` or `csv`. */
             format?: components["schemas"]["ListFormat"];
-            /** @description Whether the cron expression is heeded. */
+            /** @description Whether the lists are delivered by the cron expression and after retraining; if not, on request only. */
             is_enabled?: boolean;
             /** @description `users` (the default) or `items`. */
             lists?: components["schemas"]["DestinationLists"];
@@ -7835,6 +8001,8 @@ export interface components {
         };
         /** @description The project of an object. */
         UpdateDestinationRequest: {
+            /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
+            after_retraining?: boolean;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7851,7 +8019,7 @@ export interface components {
             exclude_seen?: boolean;
             /** @description `parquet` (the default), `jsonl` or `csv`. */
             format?: components["schemas"]["ListFormat"];
-            /** @description Whether the cron expression is heeded. */
+            /** @description Whether the lists are delivered by the cron expression and after retraining; if not, on request only. */
             is_enabled?: boolean;
             /** @description `users` (the default) or `items`. */
             lists?: components["schemas"]["DestinationLists"];
@@ -19078,6 +19246,7 @@ export interface operations {
                      *           "model": null,
                      *           "progress": 0.5,
                      *           "project": 1,
+                     *           "retraining_run": null,
                      *           "rows": null,
                      *           "started_at": null,
                      *           "state": "queued"
@@ -19180,6 +19349,7 @@ export interface operations {
                      *       "model": null,
                      *       "progress": 0.5,
                      *       "project": 1,
+                     *       "retraining_run": null,
                      *       "rows": null,
                      *       "started_at": null,
                      *       "state": "queued"
@@ -19271,6 +19441,7 @@ export interface operations {
                      *       "model": null,
                      *       "progress": 0.5,
                      *       "project": 1,
+                     *       "retraining_run": null,
                      *       "rows": null,
                      *       "started_at": null,
                      *       "state": "queued"
@@ -19446,6 +19617,7 @@ export interface operations {
                      *       "model": null,
                      *       "progress": 0.5,
                      *       "project": 1,
+                     *       "retraining_run": null,
                      *       "rows": null,
                      *       "started_at": null,
                      *       "state": "queued"
@@ -20489,6 +20661,7 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
+                     *           "after_retraining": true,
                      *           "cron_expression": "0 2 * * 0",
                      *           "cutoff": 10,
                      *           "diversity": 0.5,
@@ -20516,6 +20689,7 @@ export interface operations {
                      *             "model": null,
                      *             "progress": 0.5,
                      *             "project": 1,
+                     *             "retraining_run": null,
                      *             "rows": null,
                      *             "started_at": null,
                      *             "state": "queued"
@@ -20601,6 +20775,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20618,6 +20793,7 @@ export interface operations {
                 "application/json": components["schemas"]["CreateDestinationRequest"];
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20635,6 +20811,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["CreateDestinationRequest"];
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20661,6 +20838,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "after_retraining": true,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20688,6 +20866,7 @@ export interface operations {
                      *         "model": null,
                      *         "progress": 0.5,
                      *         "project": 1,
+                     *         "retraining_run": null,
                      *         "rows": null,
                      *         "started_at": null,
                      *         "state": "queued"
@@ -20806,6 +20985,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "after_retraining": true,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20833,6 +21013,7 @@ export interface operations {
                      *         "model": null,
                      *         "progress": 0.5,
                      *         "project": 1,
+                     *         "retraining_run": null,
                      *         "rows": null,
                      *         "started_at": null,
                      *         "state": "queued"
@@ -20909,6 +21090,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20926,6 +21108,7 @@ export interface operations {
                 "application/json": components["schemas"]["ReplaceDestinationRequest"];
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20943,6 +21126,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceDestinationRequest"];
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20969,6 +21153,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "after_retraining": true,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20996,6 +21181,7 @@ export interface operations {
                      *         "model": null,
                      *         "progress": 0.5,
                      *         "project": 1,
+                     *         "retraining_run": null,
                      *         "rows": null,
                      *         "started_at": null,
                      *         "state": "queued"
@@ -21186,6 +21372,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21203,6 +21390,7 @@ export interface operations {
                 "application/json": components["schemas"]["UpdateDestinationRequest"];
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21220,6 +21408,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateDestinationRequest"];
                 /**
                  * @example {
+                 *       "after_retraining": true,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21246,6 +21435,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "after_retraining": true,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -21273,6 +21463,7 @@ export interface operations {
                      *         "model": null,
                      *         "progress": 0.5,
                      *         "project": 1,
+                     *         "retraining_run": null,
                      *         "rows": null,
                      *         "started_at": null,
                      *         "state": "queued"
@@ -21413,6 +21604,7 @@ export interface operations {
                      *       "model": null,
                      *       "progress": 0.5,
                      *       "project": 1,
+                     *       "retraining_run": null,
                      *       "rows": null,
                      *       "started_at": null,
                      *       "state": "queued"
@@ -29228,6 +29420,145 @@ export interface operations {
                     "application/json": {
                         success: boolean;
                     };
+                };
+            };
+        };
+    };
+    list_pipeline_run: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "cause": "text",
+                     *           "deliveries": [
+                     *             {
+                     *               "id": 1,
+                     *               "name": "Shop",
+                     *               "of": 1,
+                     *               "rows": null,
+                     *               "state": "waiting"
+                     *             }
+                     *           ],
+                     *           "deployed_slot": null,
+                     *           "finished_at": null,
+                     *           "gate": {
+                     *             "deployed_score": 0.5,
+                     *             "metric": "text",
+                     *             "new_score": 0.5
+                     *           },
+                     *           "id": "text",
+                     *           "project": 1,
+                     *           "retraining_run": null,
+                     *           "source_runs": [
+                     *             {
+                     *               "id": 1,
+                     *               "name": "Shop",
+                     *               "of": 1,
+                     *               "rows": null,
+                     *               "state": "waiting"
+                     *             }
+                     *           ],
+                     *           "stages": [
+                     *             {
+                     *               "finished_at": null,
+                     *               "message": null,
+                     *               "name": "pull",
+                     *               "rows": null,
+                     *               "started_at": null,
+                     *               "state": "waiting"
+                     *             }
+                     *           ],
+                     *           "started_at": "2026-01-31T12:00:00.123456Z",
+                     *           "state": "waiting",
+                     *           "trained_model": null,
+                     *           "training_data": null,
+                     *           "tuning_job": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_PipelineRun"];
+                };
+            };
+            /** @description A filter is not a number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or invalid ones */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being computed or read), `too_long` (the answer took too long), `too_many_answers` (too many large answers have not been read) */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };

@@ -6,6 +6,7 @@
 import type { ShownColumns } from './catalogue'
 import type { Answer, Sent, Values } from './contract'
 import type { Delivery, Destination } from './destinations'
+import type { PipelineRun } from './pipelines'
 import type { FeatureColumns, FeatureMeasurement, FeaturePreview, FeatureSet } from './features'
 import type { Endpoint, MessageDetail } from './integrations'
 import type { components } from './schema'
@@ -240,6 +241,7 @@ export interface Sharper {
   AuditEntry: AuditEntry
   DataConnection: Connection
   Delivery: Delivery
+  PipelineRun: PipelineRun
   Destination: Destination
   EvaluationConfig: EvaluationConfig
   FeatureColumns: FeatureColumns

@@ -4,6 +4,7 @@ import { features } from './en-features'
 import { integrations } from './en-integrations'
 import { models } from './en-models'
 import { people } from './en-people'
+import { pipeline } from './en-pipeline'
 import { search } from './en-search'
 import { sources } from './en-sources'
 import { studio } from './en-studio'
@@ -58,6 +59,7 @@ export const en = {
     allProjects: 'All projects',
     overview: 'Overview',
     data: 'Data',
+    pipeline: 'Pipeline',
     sources: 'Sources',
     features: 'Features',
     tuning: 'Tuning',
@@ -387,6 +389,7 @@ export const en = {
   ...integrations,
   ...models,
   ...people,
+  ...pipeline,
   ...reading,
   ...search,
   ...sources,

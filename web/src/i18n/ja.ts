@@ -5,6 +5,7 @@ import { features } from './ja-features'
 import { integrations } from './ja-integrations'
 import { models } from './ja-models'
 import { people } from './ja-people'
+import { pipeline } from './ja-pipeline'
 import { search } from './ja-search'
 import { sources } from './ja-sources'
 import { studio } from './ja-studio'
@@ -59,6 +60,7 @@ export const ja: Messages = {
     allProjects: 'プロジェクト一覧',
     overview: '概要',
     data: '学習データ',
+    pipeline: 'パイプライン',
     sources: 'データソース',
     features: '特徴量',
     tuning: 'チューニング',
@@ -393,6 +395,7 @@ export const ja: Messages = {
   ...integrations,
   ...models,
   ...people,
+  ...pipeline,
   ...reading,
   ...search,
   ...sources,

@@ -54,7 +54,7 @@ export function destinationForm(
 }
 
 /** Returns the body of a form. Either the model or the slot is empty. */
-export function destinationFields(form: DestinationForm): Omit<DestinationFields, 'is_enabled'> {
+export function destinationFields(form: DestinationForm): Omit<DestinationFields, 'is_enabled' | 'after_retraining'> {
   return {
     name: form.name.trim(),
     lists: form.lists,
