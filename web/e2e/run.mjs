@@ -66,6 +66,7 @@ const PICTURED_STEPS = [
   'destinations-empty',
   'new-destination',
   'delivery',
+  'pipeline',
   'studio-empty',
   'studio-mapping',
   'studio-running',

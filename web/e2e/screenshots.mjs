@@ -33,6 +33,7 @@ const NARROW_TOO = [
   'source',
   'destinations',
   'destination',
+  'pipeline',
   'studio',
   'studio-run',
   'demo-shop',

@@ -21,10 +21,14 @@ const TABLE = `
 const MORE = `
   INSERT INTO orders (customer_id, product_id, kind) VALUES ('c1', 'p1', 'view'), ('c2', 'p2', 'purchase')`
 
+const NIGHT = `
+  INSERT INTO orders (customer_id, product_id, kind)
+    SELECT 'n' || n % 50, 'p' || n * 5 % 41, 'purchase' FROM generate_series(1, ${ROWS}) n`
+
 /**
  * Interactions come from a PostgreSQL: a connection is tested, a table mapped and tried out; one run brings its rows, the next one
- * too few, so that it is held until it is accepted. Lists for all users go out as a file. The server has to reach this machine:
- * outbound.allow_networks.
+ * too few, so that it is held until it is accepted. Lists for all users go out as a file. Then all parts follow one another, as at
+ * night. The server has to reach this machine: outbound.allow_networks.
  */
 export async function sources(page, baseUrl, project, onStep = () => {}) {
   const shop = await startPostgres('only-for-tests')
@@ -42,7 +46,14 @@ export async function sources(page, baseUrl, project, onStep = () => {}) {
     await tryOut(page, onStep)
     await firstRun(page, onStep)
     await heldRun(page, shop, onStep)
-    return { sources: list, source, ...(await deliver(page, baseUrl + project, onStep)) }
+    const delivered = await deliver(page, baseUrl + project, onStep)
+    const pipeline = await playNight(
+      page,
+      shop,
+      { project: baseUrl + project, source: baseUrl + source },
+      onStep,
+    )
+    return { sources: list, source, ...delivered, pipeline }
   } finally {
     await shop.stop()
   }
@@ -188,4 +199,39 @@ async function deliver(page, project, onStep) {
   assert.ok(lines.length > 100, `${lines.length} lines`)
   await onStep('delivery')
   return { destinations: list, destination }
+}
+
+/** New rows start a training, and its lists are delivered: one run of the pipeline. */
+async function playNight(page, shop, { project, source }, onStep) {
+  const id = (name) => byTestId(page, name)
+  await page.goto(project)
+  await id('nav-pipeline').click()
+  await page.waitForURL(/\/pipeline$/)
+  await id('pipeline-run').first().waitFor()
+  const before = await id('pipeline-run').count()
+  for (const part of ['chain-source', 'chain-destination']) {
+    await id(part).getByRole('switch').click()
+    await page.locator(`[data-testid="${part}"] [role="switch"][aria-checked="true"]`).waitFor()
+    await page.locator(`[data-testid="${part}"] [role="switch"]:not([disabled])`).waitFor()
+  }
+  await shop.sql(NIGHT)
+  await page.goto(source)
+  await id('run-now').click()
+  await page.goto(`${project}/pipeline`)
+  await page.waitForFunction(
+    (n) => document.querySelectorAll('[data-testid="pipeline-run"]').length > n,
+    before,
+  )
+  const run = id('pipeline-run').first()
+  await run.locator('[data-stage="deliver"][data-state="succeeded"]').waitFor({ timeout: RUN_MS })
+  await page.locator('[data-testid="pipeline-run"]:first-child[data-state="succeeded"]').waitFor()
+  const stages = await run
+    .locator('[data-testid="pipeline-stage"]')
+    .evaluateAll((rows) => rows.map((row) => row.dataset.stage))
+  assert.deepEqual(
+    stages.filter((stage) => ['pull', 'prepare', 'train', 'deliver'].includes(stage)),
+    ['pull', 'prepare', 'train', 'deliver'],
+  )
+  await onStep('pipeline')
+  return new URL(page.url()).pathname
 }

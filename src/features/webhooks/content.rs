@@ -45,12 +45,15 @@ pub fn link_path(topic: Topic, project: i64, data: &Value) -> Option<String> {
         Topic::AbTestSignificant | Topic::AbTestEnded => page_of("ab-tests", "ab_test"),
         Topic::RetrainingCompleted | Topic::RetrainingSkipped | Topic::RetrainingRefusedByGate => page("retraining"),
         Topic::DataReady | Topic::DataFailed => page_of("data", "training_data"),
-        Topic::DeliverySucceeded | Topic::DeliveryFailed => page("destinations"),
+        Topic::DeliverySucceeded | Topic::DeliveryFailed => page_of("destinations", "destination"),
         Topic::WebhookDisabled => page("integrations"),
         Topic::StudioReady | Topic::StudioFailed => {
             Some(number("studio").map_or_else(|| "/studio".to_owned(), |id| format!("/studio/{id}")))
         }
-        Topic::SourceSucceeded | Topic::SourceHeld | Topic::SourceFailed => page("sources"),
+        Topic::SourceSucceeded | Topic::SourceHeld | Topic::SourceFailed => {
+            let run = number("source_run").map_or_else(String::new, |run| format!("?run={run}"));
+            page_of("sources", "data_source").map(|page| page + &run)
+        }
         Topic::RecommendationServed | Topic::WebhookTest => None,
     }
 }
@@ -78,6 +81,8 @@ mod tests {
         assert_eq!(link_path(Topic::ModelTrained, 3, &json!({ "model": 7 })).as_deref(), Some("/projects/3/models/7"));
         assert_eq!(link_path(Topic::DataReady, 3, &json!({})).as_deref(), Some("/projects/3/data"));
         assert_eq!(link_path(Topic::StudioReady, 3, &json!({ "studio": 4 })).as_deref(), Some("/studio/4"));
+        let held = json!({ "data_source": 5, "source_run": 9 });
+        assert_eq!(link_path(Topic::SourceHeld, 3, &held).as_deref(), Some("/projects/3/sources/5?run=9"));
         assert_eq!(link_path(Topic::RecommendationServed, 3, &json!({})), None);
     }
 }
