@@ -9,7 +9,7 @@ export const pipeline = {
     needsSchedule: 'Set up training first.',
     allSources: 'All sources',
     modelIsTrained: 'A model is trained',
-    modelIsTrainedLead: 'Compared with the deployed model, and deployed if it is as good.',
+    modelIsTrainedLead: 'On all data of the project, by one schedule.',
     noSchedule: 'Nothing is trained by itself yet.',
     setUpTraining: 'Set up training',
     editTraining: 'Edit training',

@@ -9,7 +9,7 @@ export const pipeline = {
     needsSchedule: '先に学習を設定してください。',
     allSources: 'データソース一覧',
     modelIsTrained: 'モデルの学習',
-    modelIsTrainedLead: 'デプロイ中のモデルと比較し、劣らなければデプロイします。',
+    modelIsTrainedLead: '1つのスケジュールで、プロジェクトの全データを学習します。',
     noSchedule: '自動学習はまだ設定されていません。',
     setUpTraining: '学習を設定',
     editTraining: '学習の設定を編集',
