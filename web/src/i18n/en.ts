@@ -188,6 +188,9 @@ export const en = {
     readAt: 'Read from a source on {when}',
     fromSource: 'Read from the source {source}',
     fromSources: 'Read from a source',
+    unusual: '{change} compared with usual',
+    models: 'Models that learnt from it',
+    combinedAs: 'Combined as training data {id}',
     deletedSource: '#{id}, which has been deleted',
     standing: {
       held: 'Held: not used until a member accepts the run.',

@@ -189,6 +189,9 @@ export const ja: Messages = {
     readAt: '{when} にデータソースから取り込み',
     fromSource: 'データソース「{source}」から取り込み',
     fromSources: 'データソースから取り込み',
+    unusual: '通常比 {change}',
+    models: 'このデータで学習したモデル',
+    combinedAs: '学習データ {id} に結合',
     deletedSource: '{id}（削除済み）',
     standing: {
       held: '保留中：メンバーが採用するまで使用されません。',
