@@ -253,6 +253,8 @@ table! {
         next_run_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        connection_id -> Nullable<BigInt>,
+        target -> Nullable<Jsonb>,
     }
 }
 
@@ -281,6 +283,11 @@ table! {
         ins_datetime -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        connection_id -> Nullable<BigInt>,
+        target -> Nullable<Jsonb>,
+        stage -> Text,
+        sent -> BigInt,
+        to_send -> Nullable<BigInt>,
     }
 }
 

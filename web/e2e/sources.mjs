@@ -23,7 +23,7 @@ const MORE = `
 
 /**
  * Interactions come from a PostgreSQL: a connection is tested, a table mapped and tried out; one run brings its rows, the next one
- * too few, so that it is held until it is accepted. Lists for all users go out as a file. The server has to reach this machine:
+ * too few, so that it is held until it is accepted. Lists for all users go out as a file, and to a table once the role may create one. The server has to reach this machine:
  * outbound.allow_networks.
  */
 export async function sources(page, baseUrl, project, onStep = () => {}) {
@@ -42,7 +42,7 @@ export async function sources(page, baseUrl, project, onStep = () => {}) {
     await tryOut(page, onStep)
     await firstRun(page, onStep)
     await heldRun(page, shop, onStep)
-    return { sources: list, source, ...(await deliver(page, baseUrl + project, onStep)) }
+    return { sources: list, source, ...(await deliver(page, baseUrl + project, shop, onStep)) }
   } finally {
     await shop.stop()
   }
@@ -159,7 +159,7 @@ async function heldRun(page, shop, onStep) {
   await id('data-report').waitFor({ timeout: RUN_MS })
 }
 
-async function deliver(page, project, onStep) {
+async function deliver(page, project, shop, onStep) {
   const id = (name) => byTestId(page, name)
   await page.goto(project)
   await id('nav-destinations').click()
@@ -187,5 +187,28 @@ async function deliver(page, project, onStep) {
   assert.equal(lines[0], 'user_id,rank,item_id,score')
   assert.ok(lines.length > 100, `${lines.length} lines`)
   await onStep('delivery')
+  await deliverToTable(page, baseUrl(page) + list, shop)
   return { destinations: list, destination }
+}
+
+const baseUrl = (page) => new URL(page.url()).origin
+
+/** The same lists replace the rows of a table. */
+async function deliverToTable(page, list, shop) {
+  const id = (name) => byTestId(page, name)
+  await page.goto(list)
+  await id('new-destination').click()
+  await id('destination-name').fill('Shop')
+  await id('by-model').click()
+  await id('to-table').click()
+  await id('destination-table').fill('public.lists')
+  await id('destination-submit').click()
+  await page.waitForURL(/\/destinations\/\d+$/)
+  await id('run-destination').click()
+  await page.locator('[data-testid="delivery-row"][data-state="failed"]').waitFor({ timeout: RUN_MS })
+  await id('delivery-error').filter({ hasText: 'needs USAGE and CREATE on the schema' }).waitFor()
+  await shop.sql('GRANT CREATE ON SCHEMA public TO reader')
+  await id('delivery-retry').click()
+  await page.locator('[data-testid="delivery-row"][data-state="succeeded"]').waitFor({ timeout: RUN_MS })
+  await shop.sql('DO $$ BEGIN ASSERT (SELECT count(*) FROM lists) > 100; END $$')
 }

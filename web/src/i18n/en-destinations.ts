@@ -2,7 +2,7 @@
 export const destinations = {
   destinations: {
     title: 'Destinations',
-    lead: 'Recommendations for all users, or related items for all items, as a file to download.',
+    lead: 'Recommendations for all users, or related items for all items, as a file to download or in a table of your database.',
     new: 'New destination',
     empty: 'No destinations yet',
     emptyLead:
@@ -35,6 +35,18 @@ export const destinations = {
     diversity: 'Diversity',
     diversityHint: '0 to 1. Higher values put different items beside each other.',
     diversityRange: 'Enter a number from 0 to 1.',
+    to: 'To',
+    toFile: 'A file',
+    toTable: 'A table',
+    toFileHint: 'To download here.',
+    toTableHint: 'Replaced as a whole: readers see all old rows or all new ones.',
+    connection: 'Connection',
+    noConnections: 'There are no connections. An admin adds one on the page Sources.',
+    chooseConnection: 'Choose a connection.',
+    table: 'Table',
+    tableHint: 'With its schema. It is created if it does not exist.',
+    badTable: 'Enter schema and name, such as public.lists.',
+    stages: { computing: 'Computing lists', sending: 'Sending lists' },
     format: 'Format',
     formats: { parquet: 'Parquet', jsonl: 'JSON Lines', csv: 'CSV' },
     when: 'When',

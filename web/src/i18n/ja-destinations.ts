@@ -3,7 +3,7 @@ import type { Messages } from './en'
 export const destinations: Pick<Messages, 'destinations'> = {
   destinations: {
     title: '出力先',
-    lead: '全ユーザーへの推薦、または全アイテムの関連アイテムを、ダウンロード用のファイルに出力します。',
+    lead: '全ユーザーへの推薦、または全アイテムの関連アイテムを、ダウンロード用のファイル、またはデータベースのテーブルに出力します。',
     new: '出力先を追加',
     empty: '出力先はまだありません',
     emptyLead:
@@ -36,6 +36,18 @@ export const destinations: Pick<Messages, 'destinations'> = {
     diversity: '多様性',
     diversityHint: '0 から 1 まで。大きいほど、異なる種類のアイテムが並びます。',
     diversityRange: '0 から 1 までの値を入力してください。',
+    to: '出力先の種類',
+    toFile: 'ファイル',
+    toTable: 'テーブル',
+    toFileHint: 'この画面からダウンロードします。',
+    toTableHint: 'テーブル全体を一度に置き換えます。途中の状態が読み取られることはありません。',
+    connection: '接続',
+    noConnections: '接続がありません。管理者が「データソース」の画面で追加できます。',
+    chooseConnection: '接続を選択してください。',
+    table: 'テーブル',
+    tableHint: 'スキーマ名を付けて入力します。テーブルがない場合は作成されます。',
+    badTable: 'public.lists のように、スキーマ名とテーブル名を入力してください。',
+    stages: { computing: 'リストを計算しています', sending: 'リストを送信しています' },
     format: '形式',
     formats: { parquet: 'Parquet 形式', jsonl: 'JSON Lines 形式', csv: 'CSV 形式' },
     when: '実行日時',

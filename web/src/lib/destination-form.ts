@@ -10,7 +10,10 @@ export interface DestinationForm {
   cutoff: number | null
   excludeSeen: boolean
   diversity: number | null
+  to: 'file' | 'table'
   format: ListFormat
+  connection: number | null
+  table: string
   scheduled: boolean
   cron: string
   zone: string
@@ -31,7 +34,10 @@ export function destinationForm(
       cutoff: 20,
       excludeSeen: true,
       diversity: 0,
+      to: 'file',
       format: 'parquet',
+      connection: null,
+      table: '',
       scheduled: false,
       cron: '0 5 * * *',
       zone: ownTimeZone(),
@@ -46,14 +52,17 @@ export function destinationForm(
     cutoff: row.cutoff,
     excludeSeen: row.exclude_seen,
     diversity: row.diversity,
+    to: row.target ? 'table' : 'file',
     format: row.format,
+    connection: row.connection,
+    table: row.target?.table ?? '',
     scheduled: row.cron_expression !== null,
     cron: row.cron_expression ?? '0 5 * * *',
     zone: row.time_zone,
   }
 }
 
-/** Returns the body of a form. Either the model or the slot is empty. */
+/** Returns the body of a form. Either the model or the slot is empty, and so are connection and table of a file. */
 export function destinationFields(form: DestinationForm): Omit<DestinationFields, 'is_enabled'> {
   return {
     name: form.name.trim(),
@@ -64,6 +73,8 @@ export function destinationFields(form: DestinationForm): Omit<DestinationFields
     exclude_seen: form.lists === 'users' && form.excludeSeen,
     diversity: form.diversity ?? 0,
     format: form.format,
+    connection: form.to === 'table' ? form.connection : null,
+    target: form.to === 'table' ? { table: form.table.trim() } : null,
     cron_expression: form.scheduled ? form.cron : null,
     time_zone: form.zone,
   }
