@@ -254,6 +254,8 @@ table! {
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
         after_retraining -> Bool,
+        connection_id -> Nullable<BigInt>,
+        target -> Nullable<Jsonb>,
     }
 }
 
@@ -283,6 +285,11 @@ table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         retraining_run_id -> Nullable<BigInt>,
+        connection_id -> Nullable<BigInt>,
+        target -> Nullable<Jsonb>,
+        stage -> Text,
+        sent -> BigInt,
+        to_send -> Nullable<BigInt>,
     }
 }
 

@@ -6,6 +6,7 @@ mod closed_output;
 mod create_api_key;
 mod create_superuser;
 mod create_test_users;
+mod deliver;
 mod demo;
 mod evaluate;
 mod feature_files;
@@ -22,6 +23,7 @@ mod recommend;
 mod resign_models;
 mod scheduler;
 mod serve;
+mod server_of_tables;
 mod server_options;
 mod similar;
 mod synthesize;
@@ -101,6 +103,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Read a table or query of a database into a file; no server needed
     Pull(pull::Args),
+    /// Replace a table of a database by the lists of a file; no server needed
+    Deliver(deliver::Args),
     /// Generate synthetic interactions for benchmarks
     Synthesize(synthesize::Args),
 }
@@ -131,6 +135,7 @@ pub fn run() -> ExitCode {
         Command::Similar(args) => similar::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Pull(args) => pull::run(args),
+        Command::Deliver(args) => deliver::run(args),
         Command::Synthesize(args) => synthesize::run(args),
     };
     match result {

@@ -7,16 +7,12 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use indicatif::ProgressBar;
-use secrecy::SecretString;
-use url::Url;
 
 use super::offline::Columns;
+use super::server_of_tables::ServerOptions;
 use crate::connectors::{
-    Aggregate, ConnectionKind, Connector, Cursor, CursorKind, Mapped, PullLimits, Pulled, Query, ServerSettings, Settings,
-    Source, Stop, Table, Tls, Window,
+    Aggregate, Connector, Cursor, CursorKind, Mapped, PullLimits, Pulled, Query, Source, Stop, Table, Window,
 };
-use crate::platform::config::OutboundSettings;
-use crate::platform::outbound::{Outbound, Policy, install_cryptography};
 
 /// The ending of files that are written.
 const ENDING: &str = ".csv.zst";
@@ -26,24 +22,8 @@ const COUNT: &str = "interactions";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Server, user and database, such as postgres://reader@db.example.com/shop or mysql://reader@db.example.com/shop
-    #[arg(long, value_name = "URL", value_parser = parse_server)]
-    connection: Server,
-    /// File with the password; its last line break is left out
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
-    password_file: Option<PathBuf>,
-    /// Password; set the variable, since others on this machine see arguments
-    #[arg(long, env = "RECOTEM_SOURCE_PASSWORD", hide = true, hide_env_values = true)]
-    password: Option<String>,
-    /// Encryption: verify_full checks the server's certificate, require does not, off sends everything readably
-    #[arg(long, value_name = "WORD", default_value = "verify_full", value_parser = str::parse::<Tls>)]
-    tls: Tls,
-    /// File of certificates (PEM) of the authorities to trust instead of the public ones
-    #[arg(long, value_name = "FILE")]
-    ca_certificate: Option<PathBuf>,
-    /// Time zone of times that are stored without one, such as Asia/Tokyo; UTC by default for PostgreSQL
-    #[arg(long, value_name = "NAME")]
-    time_zone: Option<String>,
+    #[command(flatten)]
+    server: ServerOptions,
     #[command(flatten)]
     rows: Rows,
     #[command(flatten)]
@@ -105,16 +85,6 @@ struct Range {
     max_bytes: u64,
 }
 
-/// The parts of a URL.
-#[derive(Debug, Clone)]
-struct Server {
-    kind: ConnectionKind,
-    host: String,
-    port: Option<u16>,
-    database: String,
-    username: String,
-}
-
 /// An end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
@@ -129,7 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 async fn pull(args: &Args) -> anyhow::Result<()> {
     let query = query(args)?;
-    let connector = Connector::open(&settings(args)?, password(args)?.as_ref(), &outbound()?)?;
+    let connector = args.server.open()?;
     let window = window(args, &connector, &query).await?;
     if window.is_some_and(Window::is_empty) {
         bail!("--since is not before the end of the range, so there is nothing to read");
@@ -177,42 +147,11 @@ fn shown(value: i64, kind: CursorKind) -> String {
     time.map_or_else(|| value.to_string(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }
 
-fn settings(args: &Args) -> anyhow::Result<Settings> {
-    let server = args.connection.clone();
-    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
-    let settings = ServerSettings {
-        host: server.host,
-        port: server.port,
-        database: server.database,
-        username: server.username,
-        tls: args.tls,
-        ca_certificate: args.ca_certificate.as_ref().map(read).transpose()?,
-        time_zone: args.time_zone.clone(),
-    };
-    let value = serde_json::to_value(settings)?;
-    Settings::read(server.kind, &value).map_err(|fault| anyhow::anyhow!("{fault}"))
-}
-
-fn password(args: &Args) -> anyhow::Result<Option<SecretString>> {
-    let Some(path) = &args.password_file else { return Ok(args.password.clone().map(SecretString::from)) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Some(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())))
-}
-
-/// Returns a way out without restrictions: they keep users of a server from what the server can reach, and here both are one.
-fn outbound() -> anyhow::Result<Outbound> {
-    install_cryptography();
-    let allow_networks = ["0.0.0.0/0", "::/0"].map(|text| text.parse().map_err(anyhow::Error::msg));
-    let allow_networks = allow_networks.into_iter().collect::<anyhow::Result<_>>()?;
-    let settings = OutboundSettings { allow_networks, ..OutboundSettings::default() };
-    Ok(Outbound::new(&settings, Policy::new(&settings, Vec::new()))?)
-}
-
 fn query(args: &Args) -> anyhow::Result<Query> {
     let Rows { table, sql_file, ids, time_column, columns, all_columns, pairs, last_days } = &args.rows;
     let from = match (table, sql_file) {
         (_, Some(path)) => Source::Sql(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?),
-        (table, None) => Source::Table(Table::parse(table.as_deref().unwrap_or_default(), args.connection.default_schema())?),
+        (table, None) => Source::Table(Table::parse(table.as_deref().unwrap_or_default(), args.server.default_schema())?),
     };
     let names = [&ids.user_column, &ids.item_column].into_iter().chain(time_column).chain(columns);
     let mapped = names.map(|name| Mapped { column: name.clone(), named: name.clone() });
@@ -262,45 +201,6 @@ async fn window(args: &Args, connector: &Connector, query: &Query) -> anyhow::Re
     }))
 }
 
-impl Server {
-    /// Returns the schema of a table that is named without one.
-    fn default_schema(&self) -> &str {
-        match self.kind {
-            ConnectionKind::Postgresql => "public",
-            _ => &self.database,
-        }
-    }
-}
-
-/// Reads a URL. Errors do not repeat it, since it may hold a password.
-fn parse_server(text: &str) -> Result<Server, String> {
-    let example = "expected a URL such as postgres://reader@db.example.com/shop";
-    let url = Url::parse(text).map_err(|_| example.to_owned())?;
-    let kind = match url.scheme() {
-        "postgres" | "postgresql" => ConnectionKind::Postgresql,
-        "mysql" | "mariadb" => ConnectionKind::Mysql,
-        _ => return Err(example.to_owned()),
-    };
-    if url.password().is_some() {
-        return Err("put the password into a file (--password-file), since others on this machine see arguments".to_owned());
-    }
-    if url.query().is_some() {
-        return Err("leave out what follows the question mark; there are options such as --tls".to_owned());
-    }
-    let decoded = |text: &str| percent_decoded(text).ok_or_else(|| example.to_owned());
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| example.to_owned())?;
-    let (username, database) = (decoded(url.username())?, decoded(url.path().trim_start_matches('/'))?);
-    if username.is_empty() || database.is_empty() {
-        return Err(example.to_owned());
-    }
-    Ok(Server { kind, host: host.trim_matches(['[', ']']).to_owned(), port: url.port(), database, username })
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let pair = format!("x={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
-}
-
 fn parse_bound(text: &str) -> Result<Bound, String> {
     let date = || text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0)).map(|time| time.and_utc());
     if let Ok(integer) = text.parse() {
@@ -321,25 +221,6 @@ fn parse_output(text: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_says_where_the_database_is_and_holds_no_password() {
-        let server = parse_server("postgres://read%40er@[::1]:5433/my%20shop").unwrap();
-        assert_eq!((server.host.as_str(), server.port), ("::1", Some(5433)));
-        assert_eq!((server.username.as_str(), server.database.as_str()), ("read@er", "my shop"));
-        for wrong in [
-            "shop",
-            "postgres://db/shop",
-            "postgres://reader@db",
-            "http://reader@db/shop",
-            "postgres://reader@db/shop?sslmode=off",
-        ] {
-            assert!(parse_server(wrong).is_err(), "{wrong}");
-        }
-        let refused = parse_server("postgres://reader:hush@db/shop").unwrap_err();
-        assert_eq!(parse_server("mariadb://reader@db/shop").unwrap().kind, ConnectionKind::Mysql);
-        assert!(refused.contains("--password-file") && !refused.contains("hush"), "{refused}");
-    }
 
     #[test]
     fn a_bound_is_an_integer_or_a_time() {

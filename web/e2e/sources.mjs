@@ -27,8 +27,8 @@ const NIGHT = `
 
 /**
  * Interactions come from a PostgreSQL: a connection is tested, a table mapped and tried out; one run brings its rows, the next one
- * too few, so that it is held until it is accepted. Lists for all users go out as a file. Then all parts follow one another, as at
- * night. The server has to reach this machine: outbound.allow_networks.
+ * too few, so that it is held until it is accepted. Lists for all users go out as a file, and to a
+ * table once the role may create one. Then all parts follow one another, as at night. The server has to reach this machine: outbound.allow_networks.
  */
 export async function sources(page, baseUrl, project, onStep = () => {}) {
   const shop = await startPostgres('only-for-tests')
@@ -46,7 +46,7 @@ export async function sources(page, baseUrl, project, onStep = () => {}) {
     await tryOut(page, onStep)
     await firstRun(page, onStep)
     await heldRun(page, shop, onStep)
-    const delivered = await deliver(page, baseUrl + project, onStep)
+    const delivered = await deliver(page, baseUrl + project, shop, onStep)
     const pipeline = await playNight(
       page,
       shop,
@@ -170,7 +170,7 @@ async function heldRun(page, shop, onStep) {
   await id('data-report').waitFor({ timeout: RUN_MS })
 }
 
-async function deliver(page, project, onStep) {
+async function deliver(page, project, shop, onStep) {
   const id = (name) => byTestId(page, name)
   await page.goto(project)
   await id('nav-destinations').click()
@@ -198,6 +198,7 @@ async function deliver(page, project, onStep) {
   assert.equal(lines[0], 'user_id,rank,item_id,score')
   assert.ok(lines.length > 100, `${lines.length} lines`)
   await onStep('delivery')
+  await deliverToTable(page, baseUrl(page) + list, shop)
   return { destinations: list, destination }
 }
 
@@ -210,9 +211,10 @@ async function playNight(page, shop, { project, source }, onStep) {
   await id('pipeline-run').first().waitFor()
   const before = await id('pipeline-run').count()
   for (const part of ['chain-source', 'chain-destination']) {
-    await id(part).getByRole('switch').click()
-    await page.locator(`[data-testid="${part}"] [role="switch"][aria-checked="true"]`).waitFor()
-    await page.locator(`[data-testid="${part}"] [role="switch"]:not([disabled])`).waitFor()
+    // By name, the table comes after the file.
+    const toggle = id(part).last().getByRole('switch')
+    await toggle.click()
+    await toggle.and(page.locator('[aria-checked="true"]:not([disabled])')).waitFor()
   }
   await shop.sql(NIGHT)
   await page.goto(source)
@@ -234,4 +236,26 @@ async function playNight(page, shop, { project, source }, onStep) {
   )
   await onStep('pipeline')
   return new URL(page.url()).pathname
+}
+
+const baseUrl = (page) => new URL(page.url()).origin
+
+/** The same lists replace the rows of a table. */
+async function deliverToTable(page, list, shop) {
+  const id = (name) => byTestId(page, name)
+  await page.goto(list)
+  await id('new-destination').click()
+  await id('destination-name').fill('Shop')
+  await id('by-model').click()
+  await id('to-table').click()
+  await id('destination-table').fill('public.lists')
+  await id('destination-submit').click()
+  await page.waitForURL(/\/destinations\/\d+$/)
+  await id('run-destination').click()
+  await page.locator('[data-testid="delivery-row"][data-state="failed"]').waitFor({ timeout: RUN_MS })
+  await id('delivery-error').filter({ hasText: 'needs USAGE and CREATE on the schema' }).waitFor()
+  await shop.sql('GRANT CREATE ON SCHEMA public TO reader')
+  await id('delivery-retry').click()
+  await page.locator('[data-testid="delivery-row"][data-state="succeeded"]').waitFor({ timeout: RUN_MS })
+  await shop.sql('DO $$ BEGIN ASSERT (SELECT count(*) FROM lists) > 100; END $$')
 }

@@ -19,6 +19,8 @@ const DESTINATION = {
   exclude_seen: true,
   diversity: 0.2,
   format: 'parquet',
+  connection: null,
+  target: null,
   cron_expression: '0 5 * * *',
   time_zone: 'UTC',
   is_enabled: true,
@@ -38,6 +40,8 @@ const DELIVERY = {
   rows: 18_860,
   bytes: 412_345,
   format: 'parquet',
+  stage: 'computing',
+  target: null,
   has_file: true,
   model: 8,
   error: null,
@@ -47,6 +51,7 @@ const DELIVERY = {
 }
 const reading: Answers = {
   'GET project/3/': PROJECT,
+  'GET data_connection/': list([{ id: 6, name: 'Shop database', organisation: 5, kind: 'postgresql' }]),
   'GET organisation/': list([{ id: 5, name: 'Books', role: 'owner', is_personal: false }]),
   'GET destination/': list([DESTINATION]),
   'GET destination/4/': DESTINATION,
@@ -99,6 +104,32 @@ describe('the page of destinations', () => {
     page.unmount()
   })
 
+  it('makes one that goes to a table of a connection', async () => {
+    const { page, id, sent } = await openPage('destinations', DestinationsPage, {
+      address: '/projects/3/destinations',
+      user: ADMIN,
+      answers: {
+        ...reading,
+        'GET destination/': list([]),
+        'POST destination/': (body: object) => [201, { ...DESTINATION, ...body }],
+      },
+    })
+    await id('new-destination').trigger('click')
+    await settle()
+    await id('destination-name').setValue('Shop')
+    await id('to-table').get('input').setValue(true)
+    await settle()
+    await id('destination-table').setValue('lists')
+    await page.get('form').trigger('submit')
+    await settle()
+    expect(sent).toEqual([])
+    await id('destination-table').setValue(' public.lists ')
+    await page.get('form').trigger('submit')
+    await settle()
+    expect(sent[0]?.body).toMatchObject({ connection: 6, target: { table: 'public.lists' } })
+    page.unmount()
+  })
+
   it('teaches what comes first where there is no model', async () => {
     const { page, has } = await openPage('destinations', DestinationsPage, {
       address: '/projects/3/destinations',
@@ -125,6 +156,18 @@ describe('a destination', () => {
     expect(page.findAll('[data-testid="delivery-download"]')).toHaveLength(1)
     expect(page.text()).toContain('File removed')
     expect(id('delivery-row').text()).toMatch(/943.*18,860.*412\.3 kB.*8\.0 s/s)
+    page.unmount()
+  })
+
+  it('says what a run to a table does, and offers no file of it', async () => {
+    const sent = { ...DELIVERY, target: { table: 'public.lists' }, has_file: false, stage: 'sending' }
+    const { page, id, has } = await open([{ ...sent, id: 8, state: 'running', progress: 0.5 }, sent], {
+      'GET destination/4/': { ...DESTINATION, connection: 6, target: { table: 'public.lists' } },
+    })
+    expect(id('delivery-row').text()).toContain('Sending lists')
+    expect(id('destination-goes-to').text()).toBe('public.lists')
+    expect(has('delivery-download')).toBe(false)
+    expect(page.text()).not.toContain('File removed')
     page.unmount()
   })
 

@@ -8,6 +8,7 @@ use recotem_tabular::Stop;
 use secrecy::SecretString;
 
 use super::answers::{Count, Estimate, Listing, PullLimits, Pulled, Sample, TestStep};
+use super::delivery::TableDelivery;
 use super::error::ConnectorError;
 use super::mysql::Mysql;
 use super::postgresql::Postgresql;
@@ -16,7 +17,7 @@ use super::rows::Task;
 use super::settings::Settings;
 use super::window::Window;
 
-/// Reads from one server. Each call makes a connection of its own.
+/// Reads from one server, and delivers to it. Each call makes a connection of its own.
 pub struct Connector {
     server: Server,
 }
@@ -114,6 +115,24 @@ impl Connector {
         match &self.server {
             Server::Postgresql(server) => server.pull(query, window, into, &task).await,
             Server::Mysql(server) => server.pull(query, window, into, &task).await,
+        }
+    }
+
+    /// Replaces the rows of a table, which is created if it does not exist: others see all old rows or all new ones. Returns the
+    /// number of rows.
+    ///
+    /// `progress` is given the bytes of the rows that are sent. After an error, and if the future is dropped, the old rows stay.
+    pub async fn deliver(
+        &self,
+        delivery: TableDelivery,
+        limits: &PullLimits,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+        stop: &Stop,
+    ) -> Result<u64, ConnectorError> {
+        let task = Task { limits, progress, stop };
+        match &self.server {
+            Server::Postgresql(server) => server.deliver(delivery, &task).await,
+            Server::Mysql(server) => server.deliver(delivery, &task).await,
         }
     }
 }

@@ -32,6 +32,14 @@ pub enum ConnectorError {
     NoSuchTable(String),
     #[error("The column does not exist: {0}. Choose another one.")]
     NoSuchColumn(String),
+    #[error("Permission denied: {0}. To deliver, {needed}.", needed = .1)]
+    MayNotDeliver(String, &'static str),
+    #[error("{0}. Choose another name, or drop it.")]
+    OtherTable(String),
+    #[error("The rows do not fit into the table: {0}. Drop the table, so that it is created again, or choose another one.")]
+    DoesNotFit(String),
+    #[error("The table cannot be replaced: {0}. Drop what depends on it, or choose another one.")]
+    Depended(String),
     #[error("{0}")]
     BadQuery(String),
     #[error("The server refused the query: {0}. Correct it and try again.")]
@@ -69,6 +77,10 @@ impl ConnectorError {
             Self::PermissionDenied(_) => "permission_denied",
             Self::NoSuchTable(_) => "no_such_table",
             Self::NoSuchColumn(_) => "no_such_column",
+            Self::MayNotDeliver(..) => "may_not_deliver",
+            Self::OtherTable(_) => "other_table",
+            Self::DoesNotFit(_) => "does_not_fit",
+            Self::Depended(_) => "depended",
             Self::BadQuery(_) => "bad_query",
             Self::BadSql(_) => "bad_sql",
             Self::Writes(_) => "writes",
@@ -79,6 +91,15 @@ impl ConnectorError {
             Self::Protocol(_) => "protocol",
             Self::Server(_) => "server_error",
             Self::Storage(_) => "storage",
+        }
+    }
+
+    /// Returns the error as one of a delivery, whose statements are not those of the user. `needed` says which rights it needs.
+    pub(super) fn while_delivering(self, needed: &'static str) -> Self {
+        match self {
+            Self::PermissionDenied(text) | Self::Writes(text) => Self::MayNotDeliver(text, needed),
+            Self::BadSql(text) | Self::NoSuchColumn(text) => Self::DoesNotFit(text),
+            other => other,
         }
     }
 

@@ -1,18 +1,20 @@
-//! Servers that tables are read from: what they hold, and their rows by window of a cursor.
+//! Servers that tables are read from: what they hold, and their rows by window of a cursor; and tables that are replaced.
 //!
 //! ```text
-//! Settings ──► Connector ──► test, browse, sample, estimate, count, now, newest, pull
+//! Settings ──► Connector ──► test, browse, sample, estimate, count, now, newest, pull; deliver
 //!                  │
 //!                  └─► outbound ─► TLS ─► the server, in read-only transactions
 //! ```
 //!
 //! Every connection goes through [`Outbound`](recotem_platform::outbound::Outbound), which refuses addresses that the operator
-//! has not allowed. Nothing is written to a server. Rows are streamed into a compressed file in bounded memory.
+//! has not allowed. Nothing is written to a server, except by a delivery, which has
+//! a session of its own. Rows are streamed into a compressed file in bounded memory.
 
 mod answers;
 mod bounds;
 mod certificates;
 mod connector;
+mod delivery;
 mod error;
 mod kind;
 mod mysql;
@@ -31,6 +33,7 @@ pub use answers::{
     Count, Entry, EntryKind, Estimate, Listing, PullLimits, Pulled, Sample, StepState, TestStep, TestStepName, is_usable,
 };
 pub use connector::Connector;
+pub use delivery::{DeliveredColumn, DeliveredType, TableDelivery};
 pub use error::ConnectorError;
 pub use kind::ConnectionKind;
 pub use query::{Aggregate, Cursor, CursorKind, Mapped, Query, Source, Table};

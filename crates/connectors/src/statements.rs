@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::bounds::local_bound;
 use super::error::ConnectorError;
-use super::query::{Aggregate, CursorKind, Mapped, Query, Source, statement};
+use super::query::{Aggregate, CursorKind, Mapped, Query, Source, Table, statement};
 use super::window::Window;
 
 /// The first and last years that every server can write.
@@ -52,10 +52,15 @@ impl Dialect {
         format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")))
     }
 
+    /// Returns a table with its schema.
+    pub fn table(self, table: &Table) -> String {
+        format!("{}.{}", self.name(&table.schema), self.name(&table.table))
+    }
+
     /// Returns what follows FROM.
     pub fn from(self, source: &Source) -> Result<String, ConnectorError> {
         match source {
-            Source::Table(table) => Ok(format!("{}.{}", self.name(&table.schema), self.name(&table.table))),
+            Source::Table(table) => Ok(self.table(table)),
             // The line break ends a comment in which the statement may end.
             Source::Sql(text) => Ok(format!("({}\n) AS {}", statement(text)?, self.name("source"))),
         }
@@ -182,7 +187,7 @@ fn joined(conditions: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::query::{Cursor, Table};
+    use super::super::query::Cursor;
     use super::*;
 
     fn query(with_nulls: bool, kind: CursorKind) -> Query {

@@ -21,7 +21,11 @@ mod store;
 mod uploads;
 mod windows;
 
-pub use model::{Cause, FollowUp, Mode, NullCursor, PullSource, RecheckWindows, RunState, SourceRun, StageName, Target};
+pub use error::SourceError;
+pub use model::{
+    Cause, DataConnection, FollowUp, Mode, NullCursor, PullSource, RecheckWindows, RunState, SourceRun, StageName, Target,
+};
+pub use opening::connector_of;
 pub use resealing::{Resealed, reseal};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

@@ -38,6 +38,21 @@ pub async fn of_connection(services: &Services, row: &DataConnection) -> Result<
     Ok(Connector::open(&settings, secret.as_ref(), &services.outbound)?)
 }
 
+/// Opens the server of a connection for a project of its organisation.
+pub async fn connector_of(services: &Services, id: i64, project: i64) -> Result<Connector, SourceError> {
+    let gone = |what: &str| SourceError::NotUsable(format!("The {what} of this delivery has been deleted."));
+    let mut connection = services.db.conn().await?;
+    let (project, _) = Project::load(&mut connection, project).await?.ok_or_else(|| gone("project"))?;
+    let row = connections::find(&mut connection, id).await?.ok_or_else(|| gone("connection"))?;
+    drop(connection);
+    if row.organisation_id != project.organisation_id {
+        let text =
+            "The connection of this destination belongs to another organisation than its project. Choose another connection.";
+        return Err(SourceError::NotUsable(text.to_owned()));
+    }
+    of_connection(services, &row).await
+}
+
 /// Returns the schema of tables that are named without one: of most servers, the database.
 fn default_schema(row: &DataConnection) -> &str {
     match row.fields.kind {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::delivering::{self, Progress, Whole, Work};
 use super::model::{DeliverLists, Delivered, Delivery};
-use super::{parts, service, store};
+use super::{parts, sending, service, store};
 use crate::features::models::{self, engine_context};
 use crate::features::projects::{self, TooManyStoredBytes, Topic};
 use crate::platform::compute;
@@ -22,7 +22,8 @@ const FILES_KEPT: i64 = 3;
 
 impl Job for DeliverLists {
     const KIND: &'static str = "deliver_lists";
-    const MAX_ATTEMPTS: i32 = 3;
+    /// Enough for a server that is restarted or overloaded for some minutes.
+    const MAX_ATTEMPTS: i32 = 5;
     /// Only ends a job that hangs.
     const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
     type Context = Services;
@@ -30,7 +31,7 @@ impl Job for DeliverLists {
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
         let Some((delivery, model)) = prepare(&context.app, self.delivery_id).await? else { return Ok(()) };
         let delivered = match deliver(&context, delivery.clone(), model).await {
-            Ok(whole) => complete(&context.app, &delivery, whole).await,
+            Ok(whole) => hand_over(&context, &delivery, whole).await,
             Err(error) => Err(error),
         };
         if let Err(JobError::Cancelled) | Ok(()) = delivered {
@@ -83,6 +84,17 @@ async fn deliver(context: &JobContext<Services>, delivery: Delivery, model: mode
     whole.map_err(crashed)?
 }
 
+/// Sends the lists to the table of a delivery, or stores their file, and records the end.
+async fn hand_over(context: &JobContext<Services>, delivery: &Delivery, whole: Whole) -> Result<(), JobError> {
+    match delivery.target() {
+        Some(target) => {
+            sending::send(context, delivery, &target, &whole).await?;
+            complete(&context.app, delivery, whole, None).await
+        }
+        None => complete(&context.app, delivery, whole, Some(parts::key_of(delivery.id, delivery.format))).await,
+    }
+}
+
 /// Records progress; a failure only delays what users see.
 async fn record_progress(services: &Services, id: i64, done: i64, total: i64) {
     let Ok(mut connection) = services.db.conn().await else { return };
@@ -91,14 +103,14 @@ async fn record_progress(services: &Services, id: i64, done: i64, total: i64) {
     }
 }
 
-/// Stores the file and records the end of the delivery, then removes the files that newer ones replace.
-async fn complete(services: &Services, delivery: &Delivery, whole: Whole) -> Result<(), JobError> {
+/// Stores the file, if it has a key, and records the end of the delivery, then removes the files that newer ones replace.
+async fn complete(services: &Services, delivery: &Delivery, whole: Whole, key: Option<String>) -> Result<(), JobError> {
     let Whole { file, written } = whole;
     let delivered = Delivered {
         done: signed(written.entries.lists),
         row_count: signed(written.entries.rows),
         bytes: signed(written.bytes),
-        storage_key: parts::key_of(delivery.id, delivery.format),
+        storage_key: key,
     };
     let (id, project, destination) = (delivery.id, delivery.project_id, delivery.destination_id);
     let (now, allowed, blobs) =
@@ -110,7 +122,8 @@ async fn complete(services: &Services, delivery: &Delivery, whole: Whole) -> Res
             return Ok(Vec::new());
         }
         let old = store::forget_old_files(connection, destination, FILES_KEPT).await?;
-        projects::refuse_excess(connection, project, written.bytes, allowed).await??;
+        let kept = if delivered.storage_key.is_some() { written.bytes } else { 0 };
+        projects::refuse_excess(connection, project, kept, allowed).await??;
         let told = json!({
             "delivery": id,
             "destination": destination,
@@ -120,8 +133,9 @@ async fn complete(services: &Services, delivery: &Delivery, whole: Whole) -> Res
             "bytes": delivered.bytes,
         });
         projects::record(connection, project, Topic::DeliverySucceeded, told).await?;
-        let key = delivered.storage_key;
-        tokio::task::spawn_blocking(move || blobs.keep(file, &key)).await.map_err(std::io::Error::other)??;
+        if let Some(key) = delivered.storage_key {
+            tokio::task::spawn_blocking(move || blobs.keep(file, &key)).await.map_err(std::io::Error::other)??;
+        }
         Ok(old)
     });
     let old = recorded.await.map_err(|error| match error {

@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::files::{ListFormat, ListKind};
+use super::target::{DeliveryTarget, TargetField};
 use crate::features::models::LARGEST_CUTOFF;
 use crate::ml::artifact::Wanted;
 use crate::platform::http::body::{Choice, Flag, Id, Integer, Nullable, Number, Text, TextOrNull};
@@ -38,6 +40,16 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// What a running delivery does.
+    pub enum DeliveryStage {
+        /// Computing the lists.
+        Computing = "computing",
+        /// Sending them to the table.
+        Sending = "sending",
+    }
+}
+
 impl DeliveryState {
     /// States of deliveries that are waiting or running.
     pub const LIVE: [Self; 2] = [Self::Queued, Self::Running];
@@ -66,6 +78,12 @@ request_fields! {
         pub diversity: f64 = 0.0 => Number(0.0..=1.0),
         /// `parquet` (the default), `jsonl` or `csv`.
         pub format: ListFormat = ListFormat::default() => Choice(&[]),
+        /// The connection whose server gets the lists; null for a file to download.
+        #[serde(rename = "connection")]
+        pub connection_id: Option<i64> = None => Nullable(Id),
+        /// Where they go there; null without a connection.
+        #[schema(value_type = Option<DeliveryTarget>)]
+        pub target: Option<Value> = None => Nullable(TargetField),
         /// Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only.
         pub cron_expression: Option<String> = None => TextOrNull(LONGEST_CRON),
         /// The time zone of the cron expression, such as `Europe/Berlin`.
@@ -116,6 +134,14 @@ pub struct Delivery {
     pub part_lists: i64,
     pub row_count: Option<i64>,
     pub bytes: Option<i64>,
+    /// What it does while it runs.
+    pub stage: DeliveryStage,
+    /// The connection of its table; `None` without one, or once it is deleted.
+    pub connection_id: Option<i64>,
+    pub target: Option<Value>,
+    /// Bytes that the table has received.
+    pub sent: i64,
+    pub to_send: Option<i64>,
     /// Key of the file; `None` before the end, and once newer ones have replaced it.
     pub storage_key: Option<String>,
     pub error: Option<String>,
@@ -137,13 +163,22 @@ impl Delivery {
         DeliveryState::LIVE.contains(&self.state)
     }
 
-    /// Returns the share of its lists that are computed.
+    /// Returns the share of its stage that is done.
     pub fn progress(&self) -> f64 {
-        match (self.state, self.total) {
+        let (done, total) = match self.stage {
+            DeliveryStage::Computing => (self.done, self.total),
+            DeliveryStage::Sending => (self.sent, self.to_send),
+        };
+        match (self.state, total) {
             (DeliveryState::Succeeded, _) => 1.0,
-            (_, Some(total)) if total > 0 => self.done as f64 / total as f64,
+            (_, Some(total)) if total > 0 => (done as f64 / total as f64).min(1.0),
             _ => 0.0,
         }
+    }
+
+    /// Returns the table that the lists go to; `None` for a file.
+    pub fn target(&self) -> Option<DeliveryTarget> {
+        self.target.as_ref().and_then(DeliveryTarget::stored)
     }
 
     /// Returns what each list should contain.
@@ -170,6 +205,8 @@ pub struct NewDelivery {
     pub trained_model_id: Option<i64>,
     pub items_key: Option<String>,
     pub part_lists: i64,
+    pub connection_id: Option<i64>,
+    pub target: Option<Value>,
 }
 
 /// The result of a delivery.
@@ -179,7 +216,8 @@ pub struct Delivered {
     pub done: i64,
     pub row_count: i64,
     pub bytes: i64,
-    pub storage_key: String,
+    /// `None` for lists that were sent to a table.
+    pub storage_key: Option<String>,
 }
 
 /// Computes the lists of a delivery.

@@ -5,6 +5,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
 use super::error::DestinationError;
+use super::files::ListFormat;
 use super::model::{DeliverLists, Delivery, DeliveryCause, DeliveryState, Destination, DestinationFields, NewDelivery};
 use super::{parts, store};
 use crate::features::accounts::Guarded;
@@ -113,10 +114,13 @@ fn new(destination: &Destination, start: Start) -> NewDelivery {
         cutoff: fields.cutoff,
         exclude_seen: fields.exclude_seen,
         diversity: fields.diversity,
-        format: fields.format,
+        // A table is filled from rows.
+        format: if fields.target.is_some() { ListFormat::Csv } else { fields.format },
         trained_model_id: None,
         items_key: None,
         part_lists: (ENTRIES_OF_PART / i64::from(fields.cutoff).max(1)).max(1),
+        connection_id: fields.connection_id,
+        target: fields.target.clone(),
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Delivered, Delivery, DeliveryState, Destination, DestinationFields, NewDelivery};
+use super::model::{Delivered, Delivery, DeliveryStage, DeliveryState, Destination, DestinationFields, NewDelivery};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::projects::page_of_project;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
@@ -171,7 +171,11 @@ pub async fn insert_delivery(connection: &mut AsyncPgConnection, delivery: NewDe
 pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<bool> {
     let live = deliveries::state.eq_any(DeliveryState::LIVE);
     let rows = diesel::update(deliveries::table.find(id).filter(live))
-        .set((deliveries::state.eq(DeliveryState::Running), deliveries::started_at.eq(at)))
+        .set((
+            deliveries::state.eq(DeliveryState::Running),
+            deliveries::stage.eq(DeliveryStage::Computing),
+            deliveries::started_at.eq(at),
+        ))
         .execute(connection)
         .await?;
     Ok(rows == 1)
@@ -182,6 +186,16 @@ pub async fn advance(connection: &mut AsyncPgConnection, id: i64, done: i64, tot
     let running = deliveries::state.eq(DeliveryState::Running);
     diesel::update(deliveries::table.find(id).filter(running))
         .set((deliveries::done.eq(done), deliveries::total.eq(total)))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Records that a running delivery sends its lists, and how many bytes of them are sent.
+pub async fn advance_sending(connection: &mut AsyncPgConnection, id: i64, sent: i64, of: i64) -> QueryResult<()> {
+    let running = deliveries::state.eq(DeliveryState::Running);
+    diesel::update(deliveries::table.find(id).filter(running))
+        .set((deliveries::stage.eq(DeliveryStage::Sending), deliveries::sent.eq(sent), deliveries::to_send.eq(of)))
         .execute(connection)
         .await
         .map(drop)

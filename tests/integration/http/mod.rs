@@ -27,6 +27,7 @@ mod data_connections;
 mod data_sources;
 mod datasets;
 mod deletions;
+mod delivered_tables;
 mod destinations;
 mod disk;
 mod events;

@@ -11,7 +11,7 @@ use recotem::features::audit::Action;
 use recotem::features::data_sources::{Cause, FollowUp, Mode, NullCursor, RunState, Target};
 use recotem::features::datasets::{Standing, TrainingDataStatus};
 use recotem::features::deployments::SlotChangeAction;
-use recotem::features::destinations::{DeliveryCause, DeliveryState, ListFormat, ListKind};
+use recotem::features::destinations::{DeliveryCause, DeliveryStage, DeliveryState, ListFormat, ListKind};
 use recotem::features::evaluation::{Scheme, TargetMetric};
 use recotem::features::events::EventType;
 use recotem::features::feature_measurements::MeasurementStatus;
@@ -45,6 +45,7 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("deliveries.cause", DeliveryCause::words()),
         ("deliveries.format", ListFormat::words()),
         ("deliveries.lists", ListKind::words()),
+        ("deliveries.stage", DeliveryStage::words()),
         ("deliveries.state", DeliveryState::words()),
         ("destinations.format", ListFormat::words()),
         ("destinations.lists", ListKind::words()),

@@ -113,6 +113,36 @@ export const sourceRefusals: Record<string, string> = {
     'この出力先のモデルまたはスロットが削除されています。別のものを選択してください。',
   'The model of this delivery has been deleted.': '使用するモデルが削除されています。',
   'Choose a model, or else a slot.': 'モデルまたはスロットのどちらかを選択してください。',
+  'Permission denied: {0}. To deliver, {needed}.': '権限がありません（{0}）。{1}',
+  'the role needs USAGE and CREATE on the schema, and has to own a table that is replaced':
+    'スキーマに対する USAGE と CREATE の権限を付与し、置き換えるテーブルの所有者にしてください。',
+  'the account needs SELECT, INSERT, CREATE, ALTER, DROP and INDEX on the database':
+    'データベースに対する SELECT、INSERT、CREATE、ALTER、DROP、INDEX の権限を付与してください。',
+  '{0}. Choose another name, or drop it.':
+    '{0}別のテーブル名を入力するか、既存のテーブルを削除してください。',
+  '{schema}.{table} exists and is not a table with the columns {expected}':
+    '{0}.{1} はすでに存在し、推薦リストのテーブル（列: {2}）ではありません。',
+  '{schema}.{table} has triggers or row security, which would be lost':
+    '{0}.{1} のトリガーまたは行セキュリティが失われるため、置き換えられません。',
+  '{schema}.{table} has triggers, which would be lost':
+    '{0}.{1} のトリガーが失われるため、置き換えられません。',
+  'The rows do not fit into the table: {0}. Drop the table, so that it is created again, or choose another one.':
+    'テーブルに書き込めない値があります（{0}）。テーブルを削除して作り直すか、別のテーブルを指定してください。',
+  'The table cannot be replaced: {0}. Drop what depends on it, or choose another one.':
+    'テーブルを置き換えられません（{0}）。依存するビューなどを削除するか、別のテーブルを指定してください。',
+  'another delivery is writing this table': '別の実行がこのテーブルに書き込み中です',
+  'The lists could not be read: {error}.': '推薦リストを読み取れませんでした: {0}',
+  'The connection of this delivery has been deleted.': '使用する接続が削除されています。',
+  'The {what} of this delivery has been deleted.': '使用する接続またはプロジェクトが削除されています。',
+  'The connection of this destination belongs to another organisation than its project. Choose another connection.':
+    'この出力先の接続は、プロジェクトとは別の組織のものです。別の接続を選択してください。',
+  'Destinations use this connection. Delete them first, or choose another for them.':
+    'この接続は出力先で使用されています。先に出力先を削除するか、別の接続に変更してください。',
+  'Choose a connection and a table, or neither.': '接続とテーブルの両方を指定してください。',
+  'The name of the table has more than {LONGEST_TABLE} characters.':
+    'テーブル名は {0} 文字以内で入力してください。',
+  '"{table}" is not a table. Enter schema and name, such as public.lists.':
+    '「{0}」はテーブル名として使用できません。public.lists のように、スキーマ名とテーブル名を入力してください。',
   'The lists could not be stored: {error}.': '推薦リストを保存できませんでした: {0}',
   'The lists could not be computed: {error}.': '推薦リストを計算できませんでした: {0}',
 }

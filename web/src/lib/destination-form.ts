@@ -10,7 +10,11 @@ export interface DestinationForm {
   cutoff: number | null
   excludeSeen: boolean
   diversity: number | null
+  to: 'file' | 'table'
   format: ListFormat
+  connection: number | null
+  table: string
+  afterRetraining: boolean
   scheduled: boolean
   cron: string
   zone: string
@@ -31,7 +35,11 @@ export function destinationForm(
       cutoff: 20,
       excludeSeen: true,
       diversity: 0,
+      to: 'file',
       format: 'parquet',
+      connection: null,
+      table: '',
+      afterRetraining: false,
       scheduled: false,
       cron: '0 5 * * *',
       zone: ownTimeZone(),
@@ -46,15 +54,19 @@ export function destinationForm(
     cutoff: row.cutoff,
     excludeSeen: row.exclude_seen,
     diversity: row.diversity,
+    to: row.target ? 'table' : 'file',
     format: row.format,
+    connection: row.connection,
+    table: row.target?.table ?? '',
+    afterRetraining: row.after_retraining,
     scheduled: row.cron_expression !== null,
     cron: row.cron_expression ?? '0 5 * * *',
     zone: row.time_zone,
   }
 }
 
-/** Returns the body of a form. Either the model or the slot is empty. */
-export function destinationFields(form: DestinationForm): Omit<DestinationFields, 'is_enabled' | 'after_retraining'> {
+/** Returns the body of a form. Either the model or the slot is empty, and so are connection and table of a file. */
+export function destinationFields(form: DestinationForm): Omit<DestinationFields, 'is_enabled'> {
   return {
     name: form.name.trim(),
     lists: form.lists,
@@ -64,7 +76,10 @@ export function destinationFields(form: DestinationForm): Omit<DestinationFields
     exclude_seen: form.lists === 'users' && form.excludeSeen,
     diversity: form.diversity ?? 0,
     format: form.format,
+    connection: form.to === 'table' ? form.connection : null,
+    target: form.to === 'table' ? { table: form.table.trim() } : null,
     cron_expression: form.scheduled ? form.cron : null,
     time_zone: form.zone,
+    after_retraining: form.afterRetraining,
   }
 }

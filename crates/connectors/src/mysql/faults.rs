@@ -76,6 +76,7 @@ fn of_server(error: &ServerError) -> ConnectorError {
     match error.code {
         1_044 | 1_045 | 1_049 | 1_130 | 1_698 | 1_862 | 4_151 => ConnectorError::LogInFailed(text),
         1_142 | 1_143 | 1_227 | 1_370 => ConnectorError::PermissionDenied(text),
+        1_217 | 1_451 | 3_730 => ConnectorError::Depended(text),
         1_146 | 1_109 => ConnectorError::NoSuchTable(text),
         1_054 => ConnectorError::NoSuchColumn(text),
         1_792 | 1_290 | 1_836 => ConnectorError::Writes(text),

@@ -11,8 +11,10 @@
 //! | `browsing` | schemas, tables and columns, from the catalogue |
 //! | `reading` | samples, counts, estimates |
 //! | `pulling` | rows into a file |
+//! | `delivering` | rows into a table, which is replaced |
 
 mod browsing;
+mod delivering;
 mod faults;
 mod pulling;
 mod reading;

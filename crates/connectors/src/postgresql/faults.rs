@@ -59,6 +59,12 @@ fn of_server(error: &DbError) -> ConnectorError {
     if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code) {
         return ConnectorError::NoSuchTable(text);
     }
+    if *code == SqlState::DEPENDENT_OBJECTS_STILL_EXIST {
+        return ConnectorError::Depended(text);
+    }
+    if *code == SqlState::LOCK_NOT_AVAILABLE {
+        return ConnectorError::Busy(text);
+    }
     if *code == SqlState::UNDEFINED_COLUMN {
         return ConnectorError::NoSuchColumn(text);
     }

@@ -12,8 +12,10 @@
 //! | `browsing` | schemas, tables and columns, from the catalogue and statistics |
 //! | `reading` | samples, counts, estimates |
 //! | `pulling` | rows into a file |
+//! | `delivering` | rows into a table, which is replaced |
 
 mod browsing;
+mod delivering;
 mod faults;
 mod pulling;
 mod reading;

@@ -88,17 +88,20 @@ fn not_saved(error: QueryError) -> ApiError {
     error.into()
 }
 
-/// Deletes a connection. Refused while sources use it.
+/// Deletes a connection. Refused while sources or destinations use it.
 pub async fn delete(services: &Services, id: i64) -> ApiResult<()> {
     let mut connection = services.db.conn().await?;
     match store::delete(&mut connection, id).await {
         Err(error) if is_reference_broken(&error) => {
             let sources = store::sources_of(&mut connection, id).await?;
-            let dependents = sources.into_iter().map(|(id, name)| Dependent { resource: "data_source", id, name });
-            Err(ApiError::conflict_with(
-                "Sources use this connection. Delete them first, or choose another for them.",
-                dependents,
-            ))
+            let destinations = store::destinations_of(&mut connection, id).await?;
+            let named = |resource| move |(id, name)| Dependent { resource, id, name };
+            let text = match sources.is_empty() {
+                true => "Destinations use this connection. Delete them first, or choose another for them.",
+                false => "Sources use this connection. Delete them first, or choose another for them.",
+            };
+            let dependents = sources.into_iter().map(named("data_source"));
+            Err(ApiError::conflict_with(text, dependents.chain(destinations.into_iter().map(named("destination")))))
         }
         deleted => Ok(deleted?),
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::model::{ConnectionFields, DataConnection, NewConnection, SealedSecret};
 use crate::features::accounts::{Guarded, Ownership};
 use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
-use crate::schema::{data_connections, data_sources, organisations};
+use crate::schema::{data_connections, data_sources, destinations, organisations};
 
 impl Guarded for DataConnection {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -122,6 +122,16 @@ pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryRes
         .load(connection)
         .await?;
     Ok(rows.into_iter().collect())
+}
+
+/// Lists the id and name of every destination that uses a connection.
+pub async fn destinations_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<(i64, String)>> {
+    destinations::table
+        .filter(destinations::connection_id.eq(id))
+        .order(destinations::id)
+        .select((destinations::id, destinations::name))
+        .load(connection)
+        .await
 }
 
 /// Lists the id and name of every source that uses a connection.

@@ -77,10 +77,16 @@ pub struct Naming<'a> {
 impl Naming<'_> {
     /// Returns the names of the columns of ids: of the one that a list is for, and of the listed item.
     fn columns(&self) -> [&'static str; 2] {
-        match self.kind {
-            ListKind::Users => ["user_id", "item_id"],
-            ListKind::Items => ["item_id", "related_item_id"],
-        }
+        let [subject, _, item, _] = list_columns(self.kind);
+        [subject, item]
+    }
+}
+
+/// Returns the columns of the rows of lists.
+pub fn list_columns(kind: ListKind) -> [&'static str; 4] {
+    match kind {
+        ListKind::Users => ["user_id", "rank", "item_id", "score"],
+        ListKind::Items => ["item_id", "rank", "related_item_id", "score"],
     }
 }
 

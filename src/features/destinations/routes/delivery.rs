@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::files::ListFormat;
-use super::super::model::{Delivery, DeliveryCause, DeliveryState};
+use super::super::model::{Delivery, DeliveryCause, DeliveryStage, DeliveryState};
+use super::super::target::DeliveryTarget;
 use super::super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
@@ -21,7 +22,9 @@ pub struct DeliveryBody {
     project: i64,
     cause: DeliveryCause,
     state: DeliveryState,
-    /// The share of the lists that are computed, from 0 to 1.
+    /// What it does while it runs: it computes the lists, then sends them if they go to a table.
+    stage: DeliveryStage,
+    /// The share of the stage that is done, from 0 to 1.
     progress: f64,
     /// The number of lists that are computed.
     lists: i64,
@@ -30,6 +33,8 @@ pub struct DeliveryBody {
     /// The size of the file; null before the end.
     bytes: Option<i64>,
     format: ListFormat,
+    /// The table that gets the lists; null for a file.
+    target: Option<DeliveryTarget>,
     /// Whether its file can be downloaded; the last three of a destination are kept.
     has_file: bool,
     /// The model whose lists these are; null once it is deleted.
@@ -50,6 +55,8 @@ impl From<Delivery> for DeliveryBody {
     fn from(delivery: Delivery) -> Self {
         Self {
             progress: delivery.progress(),
+            target: delivery.target(),
+            stage: delivery.stage,
             id: delivery.id,
             destination: delivery.destination_id,
             project: delivery.project_id,

@@ -12,6 +12,7 @@ use super::super::model::{Delivery, Destination, DestinationFields};
 use super::super::{service, store};
 use super::delivery::DeliveryBody;
 use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer};
+use crate::features::data_sources::DataConnection;
 use crate::features::deployments::DeploymentSlot;
 use crate::features::models::TrainedModel;
 use crate::features::projects::{OfProject, Project};
@@ -106,6 +107,9 @@ fn read_fields(
     if read.model_id.is_some() == read.slot_id.is_some() && !fields.is_faulty("model") && !fields.is_faulty("slot") {
         fields.fault("model", "Choose a model, or else a slot.");
     }
+    if read.connection_id.is_some() != read.target.is_some() && !fields.is_faulty("connection") && !fields.is_faulty("target") {
+        fields.fault("target", "Choose a connection and a table, or neither.");
+    }
     let next_run_at = next_run(fields, &read, now);
     (read, next_run_at)
 }
@@ -126,7 +130,7 @@ fn next_run(fields: &mut FieldReader, read: &DestinationFields, now: DateTime<Ut
     None
 }
 
-/// Checks that a new model or slot belongs to the project.
+/// Checks that a new model or slot belongs to the project, and a new connection to its organisation.
 async fn check_references(
     principal: &Principal,
     connection: &mut Connection,
@@ -147,6 +151,18 @@ async fn check_references(
         let lookup = principal.load_referred::<DeploymentSlot>(connection, "slot", id, Role::Viewer);
         let owner = fields.refer("slot", lookup).await?.map(|slot| slot.project_id);
         same_project(fields, "slot", owner, project);
+    }
+    let former = current.map(|current| (current.connection_id, &current.target));
+    if let Some(id) = wanted.connection_id.filter(|id| former != Some((Some(*id), &wanted.target))) {
+        let lookup = principal.load_referred::<DataConnection>(connection, "connection", id, Role::Editor);
+        let theirs = fields.refer("connection", lookup).await?.map(|found| found.organisation_id);
+        let ours = match project {
+            Some(project) => Project::load(connection, project).await?.map(|(project, _)| project.organisation_id),
+            None => None,
+        };
+        if theirs.zip(ours).is_some_and(|(theirs, ours)| theirs != ours) {
+            fields.fault("connection", "Choose a connection of the project's organisation.");
+        }
     }
     Ok(())
 }
