@@ -39,7 +39,7 @@ pub struct TableDelivery {
     /// What is said about the table, replaced together with its rows.
     pub comment: String,
     /// The rows as CSV, with a header.
-    pub rows: Box<dyn Read + Send>,
+    pub rows: Box<dyn Read + Send + Sync>,
 }
 
 /// Returns the name of the new table until it replaces the present one, and of the present one after that. A name has at most

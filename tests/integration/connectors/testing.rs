@@ -30,7 +30,12 @@ async fn the_rights_of_the_role_are_looked_into() {
         )
         .await;
     let source = Source::before(&database.db).await;
-    let expected = [("tested_reader", "passed", "may read and not write"), ("tested_writer", "warning", "may change tables")];
+    database.execute("CREATE ROLE tested_deliverer LOGIN; GRANT USAGE, CREATE ON SCHEMA shop TO tested_deliverer").await;
+    let expected = [
+        ("tested_deliverer", "passed", "create tables in shop"),
+        ("tested_reader", "passed", "may read and not write"),
+        ("tested_writer", "warning", "may change tables"),
+    ];
     for (role, state, text) in expected {
         let steps = source.connector(json!({"username": role})).test().await;
         assert_eq!(told(&steps), ["passed", "warning", "passed", state]);

@@ -11,6 +11,12 @@ export const sourceRefusals: Record<string, string> = {
     'このユーザーはスーパーユーザーで、すべての操作が可能です。読み取り（SELECT）だけができるユーザーを使用してください。',
   'The role may change tables. Recotem only reads; use one that may only read (SELECT).':
     'このユーザーはテーブルを変更できます。読み取りだけを行うため、SELECT の権限だけを持つユーザーをおすすめします。',
+  'The role may change tables, and create some in {schemas}, as deliveries of lists need. To read only, use one that may only read (SELECT).':
+    'このユーザーはテーブルを変更でき、{0} にテーブルを作成できます（推薦リストの出力に必要な権限です）。取り込みだけに使用する場合は、SELECT の権限だけを持つユーザーをおすすめします。',
+  'The role may read, and create tables in {schemas}, as deliveries of lists need.':
+    '読み取りと、{0} へのテーブルの作成が可能です（推薦リストの出力に必要な権限です）。',
+  'The account may change tables and create some, as deliveries of lists need. To read only, use one that may only read (SELECT).':
+    'このユーザーはテーブルの変更と作成ができます（推薦リストの出力に必要な権限です）。取り込みだけに使用する場合は、SELECT の権限だけを持つユーザーをおすすめします。',
   'The role cannot read any table. Grant it the right to read (SELECT).':
     'このユーザーが読み取れるテーブルがありません。読み取り（SELECT）の権限を付与してください。',
   'The role may read and not write.': '読み取りだけが可能です。',
@@ -116,8 +122,8 @@ export const sourceRefusals: Record<string, string> = {
   'Permission denied: {0}. To deliver, {needed}.': '権限がありません（{0}）。{1}',
   'the role needs USAGE and CREATE on the schema, and has to own a table that is replaced':
     'スキーマに対する USAGE と CREATE の権限を付与し、置き換えるテーブルの所有者にしてください。',
-  'the account needs SELECT, INSERT, CREATE, ALTER, DROP and INDEX on the database':
-    'データベースに対する SELECT、INSERT、CREATE、ALTER、DROP、INDEX の権限を付与してください。',
+  'the account needs SELECT, INSERT, CREATE, ALTER and DROP on the database':
+    'データベースに対する SELECT、INSERT、CREATE、ALTER、DROP の権限を付与してください。',
   '{0}. Choose another name, or drop it.':
     '{0}別のテーブル名を入力するか、既存のテーブルを削除してください。',
   '{schema}.{table} exists and is not a table with the columns {expected}':

@@ -3,7 +3,7 @@
 //! A table beside the present one is filled, then both are renamed in one statement: readers see all old rows or all new ones. What
 //! a delivery that was interrupted has left behind is dropped by the next one.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use mysql_async::Value;
 use mysql_async::prelude::Queryable as _;
@@ -30,7 +30,7 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_COMMENT: usize = 2_048;
 
 /// What an account needs to deliver.
-const NEEDED: &str = "the account needs SELECT, INSERT, CREATE, ALTER, DROP and INDEX on the database";
+const NEEDED: &str = "the account needs SELECT, INSERT, CREATE, ALTER and DROP on the database";
 
 /// Rows of CSV as values, and the bytes that are read with them.
 struct Batch {
@@ -146,7 +146,10 @@ impl Session {
         let mut batches = batches(delivery.rows, &delivery.columns);
         let (mut rows, mut statements) = (0, 0);
         while let Some(batch) = batches.recv().await {
-            let batch = batch.map_err(ConnectorError::Storage)?;
+            let batch = batch.map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => ConnectorError::DoesNotFit(error.to_string()),
+                _ => ConnectorError::Storage(error),
+            })?;
             if statements % STATEMENTS == 0 {
                 self.run(if statements == 0 { "START TRANSACTION" } else { "COMMIT AND CHAIN" }, task.limits.idle).await?;
             }
@@ -184,7 +187,7 @@ fn batches(rows: Box<dyn Read + Send>, columns: &[DeliveredColumn]) -> mpsc::Rec
 }
 
 fn value(cell: &str, kind: DeliveredType) -> std::io::Result<Value> {
-    let invalid = |_| std::io::Error::new(std::io::ErrorKind::InvalidData, format!("\"{cell}\" is not a number"));
+    let invalid = |_| std::io::Error::new(ErrorKind::InvalidData, format!("\"{cell}\" is not a number"));
     Ok(match kind {
         DeliveredType::Text => Value::from(cell),
         DeliveredType::Integer => Value::from(cell.parse::<i64>().map_err(|error| invalid(error.to_string()))?),

@@ -12,6 +12,9 @@ use super::session::{SHORT, Session, within};
 const WRITING: [&str; 10] =
     ["INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "TRIGGER", "FILE", "SUPER", "ALL PRIVILEGES"];
 
+/// Rights that a delivery needs.
+const DELIVERING: [&str; 5] = ["SELECT", "INSERT", "CREATE", "ALTER", "DROP"];
+
 impl Mysql {
     pub async fn test(&self) -> Vec<TestStep> {
         let mut steps = Vec::new();
@@ -61,6 +64,13 @@ fn judge(grants: &[String]) -> (StepState, &'static str) {
     let has = |word: &str| {
         rights.iter().any(|rights| rights.split(", ").any(|right| right == word || right.starts_with(&format!("{word} ("))))
     };
+    if has("ALL PRIVILEGES") || DELIVERING.iter().all(|word| has(word)) {
+        return (
+            StepState::Warning,
+            "The account may change tables and create some, as deliveries of lists need. To read only, use one that may only read \
+             (SELECT).",
+        );
+    }
     match (WRITING.iter().any(|word| has(word)), has("SELECT")) {
         (true, _) => {
             (StepState::Warning, "The account may change tables. Recotem only reads; use one that may only read (SELECT).")
@@ -81,7 +91,11 @@ mod tests {
         assert_eq!(state(&[usage, "GRANT SELECT ON `shop`.* TO `reader`@`%`"]).0, StepState::Passed);
         assert_eq!(state(&[usage, "GRANT SELECT (`who`) ON `shop`.`events` TO `reader`@`%`"]).0, StepState::Passed);
         assert!(state(&[usage, "GRANT SELECT, INSERT ON `shop`.* TO `reader`@`%`"]).1.contains("may change tables"));
-        assert!(state(&["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"]).1.contains("may change tables"));
+        for all in
+            ["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`", "GRANT SELECT, INSERT, CREATE, DROP, ALTER ON `shop`.* TO `w`"]
+        {
+            assert!(state(&[all]).1.contains("as deliveries of lists need"), "{all}");
+        }
         assert!(state(&[usage]).1.contains("cannot read any table"));
     }
 }
