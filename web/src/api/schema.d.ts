@@ -3779,7 +3779,7 @@ export interface components {
             model?: number | null;
             /**
              * Format: double
-             * @description The share of the lists that are computed, from 0 to 1.
+             * @description The share of the stage that is done, from 0 to 1.
              */
             progress: number;
             /** Format: int64 */
@@ -3794,15 +3794,23 @@ export interface components {
              * @description The number of entries of all lists; null before the end.
              */
             rows?: number | null;
+            /** @description What it does while it runs: it computes the lists, then sends them if they go to a table. */
+            stage: components["schemas"]["DeliveryStage"];
             /** Format: date-time */
             started_at?: string | null;
             state: components["schemas"]["DeliveryState"];
+            target?: components["schemas"]["DestinationTarget"] | null;
         };
         /**
          * @description Why there is a delivery.
          * @enum {string}
          */
         DeliveryCause: "manual" | "schedule" | "retraining";
+        /**
+         * @description What a running delivery does.
+         * @enum {string}
+         */
+        DeliveryStage: "computing" | "sending";
         /**
          * @description The state of a delivery.
          * @enum {string}
@@ -3863,6 +3871,11 @@ export interface components {
         DestinationFields: {
             /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
             after_retraining: boolean;
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -3894,6 +3907,7 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            target?: components["schemas"]["DestinationTarget"] | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone: string;
         };
@@ -3902,6 +3916,11 @@ export interface components {
          * @enum {string}
          */
         DestinationLists: "users" | "items";
+        /** @description Where lists go on the server of a connection. */
+        DestinationTarget: {
+            /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+            table: string;
+        };
         /** @description What one field makes of all items. */
         EncodedField: {
             column: string;
@@ -4770,7 +4789,7 @@ export interface components {
                 model?: number | null;
                 /**
                  * Format: double
-                 * @description The share of the lists that are computed, from 0 to 1.
+                 * @description The share of the stage that is done, from 0 to 1.
                  */
                 progress: number;
                 /** Format: int64 */
@@ -4785,9 +4804,12 @@ export interface components {
                  * @description The number of entries of all lists; null before the end.
                  */
                 rows?: number | null;
+                /** @description What it does while it runs: it computes the lists, then sends them if they go to a table. */
+                stage: components["schemas"]["DeliveryStage"];
                 /** Format: date-time */
                 started_at?: string | null;
                 state: components["schemas"]["DeliveryState"];
+                target?: components["schemas"]["DestinationTarget"] | null;
             }[];
         };
         /** @description One page of results. */
@@ -7923,6 +7945,11 @@ export interface components {
         CreateDestinationRequest: {
             /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
             after_retraining?: boolean;
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7956,6 +7983,11 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            /** @description Where they go there; null without a connection. */
+            target?: {
+                /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+                table: string;
+            } | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
         };
@@ -7963,6 +7995,11 @@ export interface components {
         ReplaceDestinationRequest: {
             /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
             after_retraining?: boolean;
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7996,6 +8033,11 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            /** @description Where they go there; null without a connection. */
+            target?: {
+                /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+                table: string;
+            } | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
         };
@@ -8003,6 +8045,11 @@ export interface components {
         UpdateDestinationRequest: {
             /** @description Whether the lists are also delivered each time that retraining has finished with a model. */
             after_retraining?: boolean;
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -8036,6 +8083,11 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            /** @description Where they go there; null without a connection. */
+            target?: {
+                /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+                table: string;
+            } | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
         };
@@ -19248,8 +19300,12 @@ export interface operations {
                      *           "project": 1,
                      *           "retraining_run": null,
                      *           "rows": null,
+                     *           "stage": "computing",
                      *           "started_at": null,
-                     *           "state": "queued"
+                     *           "state": "queued",
+                     *           "target": {
+                     *             "table": "text"
+                     *           }
                      *         }
                      *       ]
                      *     }
@@ -19351,8 +19407,12 @@ export interface operations {
                      *       "project": 1,
                      *       "retraining_run": null,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
@@ -19443,8 +19503,12 @@ export interface operations {
                      *       "project": 1,
                      *       "retraining_run": null,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
@@ -19619,8 +19683,12 @@ export interface operations {
                      *       "project": 1,
                      *       "retraining_run": null,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
@@ -20662,6 +20730,7 @@ export interface operations {
                      *       "results": [
                      *         {
                      *           "after_retraining": true,
+                     *           "connection": null,
                      *           "cron_expression": "0 2 * * 0",
                      *           "cutoff": 10,
                      *           "diversity": 0.5,
@@ -20672,6 +20741,9 @@ export interface operations {
                      *           "model": null,
                      *           "name": "Shop",
                      *           "slot": null,
+                     *           "target": {
+                     *             "table": "text"
+                     *           },
                      *           "time_zone": "text",
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -20691,8 +20763,12 @@ export interface operations {
                      *             "project": 1,
                      *             "retraining_run": null,
                      *             "rows": null,
+                     *             "stage": "computing",
                      *             "started_at": null,
-                     *             "state": "queued"
+                     *             "state": "queued",
+                     *             "target": {
+                     *               "table": "text"
+                     *             }
                      *           },
                      *           "next_run_at": null,
                      *           "project": 1,
@@ -20776,6 +20852,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20787,6 +20864,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -20794,6 +20872,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20805,6 +20884,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -20812,6 +20892,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20823,6 +20904,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -20839,6 +20921,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "after_retraining": true,
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20849,6 +20932,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -20868,8 +20954,12 @@ export interface operations {
                      *         "project": 1,
                      *         "retraining_run": null,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -20986,6 +21076,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "after_retraining": true,
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20996,6 +21087,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -21015,8 +21109,12 @@ export interface operations {
                      *         "project": 1,
                      *         "retraining_run": null,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -21091,6 +21189,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21102,6 +21201,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21109,6 +21209,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21120,6 +21221,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21127,6 +21229,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21138,6 +21241,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21154,6 +21258,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "after_retraining": true,
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -21164,6 +21269,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -21183,8 +21291,12 @@ export interface operations {
                      *         "project": 1,
                      *         "retraining_run": null,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -21373,6 +21485,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21384,6 +21497,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21391,6 +21505,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21402,6 +21517,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21409,6 +21525,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "after_retraining": true,
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21420,6 +21537,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21436,6 +21554,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "after_retraining": true,
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -21446,6 +21565,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -21465,8 +21587,12 @@ export interface operations {
                      *         "project": 1,
                      *         "retraining_run": null,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -21606,8 +21732,12 @@ export interface operations {
                      *       "project": 1,
                      *       "retraining_run": null,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
