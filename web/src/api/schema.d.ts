@@ -3762,7 +3762,7 @@ export interface components {
             model?: number | null;
             /**
              * Format: double
-             * @description The share of the lists that are computed, from 0 to 1.
+             * @description The share of the stage that is done, from 0 to 1.
              */
             progress: number;
             /** Format: int64 */
@@ -3772,15 +3772,23 @@ export interface components {
              * @description The number of entries of all lists; null before the end.
              */
             rows?: number | null;
+            /** @description What it does while it runs: it computes the lists, then sends them if they go to a table. */
+            stage: components["schemas"]["DeliveryStage"];
             /** Format: date-time */
             started_at?: string | null;
             state: components["schemas"]["DeliveryState"];
+            target?: components["schemas"]["DestinationTarget"] | null;
         };
         /**
          * @description Why there is a delivery.
          * @enum {string}
          */
         DeliveryCause: "manual" | "schedule";
+        /**
+         * @description What a running delivery does.
+         * @enum {string}
+         */
+        DeliveryStage: "computing" | "sending";
         /**
          * @description The state of a delivery.
          * @enum {string}
@@ -3839,6 +3847,11 @@ export interface components {
         };
         /** @description The fields of a destination. */
         DestinationFields: {
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -3870,6 +3883,7 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            target?: components["schemas"]["DestinationTarget"] | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone: string;
         };
@@ -3878,6 +3892,11 @@ export interface components {
          * @enum {string}
          */
         DestinationLists: "users" | "items";
+        /** @description Where lists go on the server of a connection. */
+        DestinationTarget: {
+            /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+            table: string;
+        };
         /** @description What one field makes of all items. */
         EncodedField: {
             column: string;
@@ -4746,7 +4765,7 @@ export interface components {
                 model?: number | null;
                 /**
                  * Format: double
-                 * @description The share of the lists that are computed, from 0 to 1.
+                 * @description The share of the stage that is done, from 0 to 1.
                  */
                 progress: number;
                 /** Format: int64 */
@@ -4756,9 +4775,12 @@ export interface components {
                  * @description The number of entries of all lists; null before the end.
                  */
                 rows?: number | null;
+                /** @description What it does while it runs: it computes the lists, then sends them if they go to a table. */
+                stage: components["schemas"]["DeliveryStage"];
                 /** Format: date-time */
                 started_at?: string | null;
                 state: components["schemas"]["DeliveryState"];
+                target?: components["schemas"]["DestinationTarget"] | null;
             }[];
         };
         /** @description One page of results. */
@@ -7759,6 +7781,11 @@ export interface components {
         };
         /** @description The project of an object. */
         CreateDestinationRequest: {
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7792,11 +7819,21 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            /** @description Where they go there; null without a connection. */
+            target?: {
+                /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+                table: string;
+            } | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
         };
         /** @description The project of an object. */
         ReplaceDestinationRequest: {
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7830,11 +7867,21 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            /** @description Where they go there; null without a connection. */
+            target?: {
+                /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+                table: string;
+            } | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
         };
         /** @description The project of an object. */
         UpdateDestinationRequest: {
+            /**
+             * Format: int64
+             * @description The connection whose server gets the lists; null for a file to download.
+             */
+            connection?: number | null;
             /** @description Minute, hour, day of month, month, day of week; without it, the lists are delivered on request only. */
             cron_expression?: string | null;
             /**
@@ -7868,6 +7915,11 @@ export interface components {
              * @description A slot of the project, whose model each delivery uses.
              */
             slot?: number | null;
+            /** @description Where they go there; null without a connection. */
+            target?: {
+                /** @description A table with its schema, such as `public.lists`, whose rows are replaced. It is created if it does not exist. */
+                table: string;
+            } | null;
             /** @description The time zone of the cron expression, such as `Europe/Berlin`. */
             time_zone?: string;
         };
@@ -19079,8 +19131,12 @@ export interface operations {
                      *           "progress": 0.5,
                      *           "project": 1,
                      *           "rows": null,
+                     *           "stage": "computing",
                      *           "started_at": null,
-                     *           "state": "queued"
+                     *           "state": "queued",
+                     *           "target": {
+                     *             "table": "text"
+                     *           }
                      *         }
                      *       ]
                      *     }
@@ -19181,8 +19237,12 @@ export interface operations {
                      *       "progress": 0.5,
                      *       "project": 1,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
@@ -19272,8 +19332,12 @@ export interface operations {
                      *       "progress": 0.5,
                      *       "project": 1,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
@@ -19447,8 +19511,12 @@ export interface operations {
                      *       "progress": 0.5,
                      *       "project": 1,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
@@ -20489,6 +20557,7 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
+                     *           "connection": null,
                      *           "cron_expression": "0 2 * * 0",
                      *           "cutoff": 10,
                      *           "diversity": 0.5,
@@ -20499,6 +20568,9 @@ export interface operations {
                      *           "model": null,
                      *           "name": "Shop",
                      *           "slot": null,
+                     *           "target": {
+                     *             "table": "text"
+                     *           },
                      *           "time_zone": "text",
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -20517,8 +20589,12 @@ export interface operations {
                      *             "progress": 0.5,
                      *             "project": 1,
                      *             "rows": null,
+                     *             "stage": "computing",
                      *             "started_at": null,
-                     *             "state": "queued"
+                     *             "state": "queued",
+                     *             "target": {
+                     *               "table": "text"
+                     *             }
                      *           },
                      *           "next_run_at": null,
                      *           "project": 1,
@@ -20601,6 +20677,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20612,12 +20689,14 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
                 "application/json": components["schemas"]["CreateDestinationRequest"];
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20629,12 +20708,14 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["CreateDestinationRequest"];
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20646,6 +20727,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -20661,6 +20743,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20671,6 +20754,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -20689,8 +20775,12 @@ export interface operations {
                      *         "progress": 0.5,
                      *         "project": 1,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -20806,6 +20896,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20816,6 +20907,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -20834,8 +20928,12 @@ export interface operations {
                      *         "progress": 0.5,
                      *         "project": 1,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -20909,6 +21007,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20920,12 +21019,14 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
                 "application/json": components["schemas"]["ReplaceDestinationRequest"];
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20937,12 +21038,14 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceDestinationRequest"];
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -20954,6 +21057,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -20969,6 +21073,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -20979,6 +21084,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -20997,8 +21105,12 @@ export interface operations {
                      *         "progress": 0.5,
                      *         "project": 1,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -21186,6 +21298,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21197,12 +21310,14 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
                 "application/json": components["schemas"]["UpdateDestinationRequest"];
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21214,12 +21329,14 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateDestinationRequest"];
                 /**
                  * @example {
+                 *       "connection": null,
                  *       "cron_expression": "0 2 * * 0",
                  *       "cutoff": 10,
                  *       "diversity": 0.5,
@@ -21231,6 +21348,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "slot": null,
+                 *       "target": null,
                  *       "time_zone": "text"
                  *     }
                  */
@@ -21246,6 +21364,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "connection": null,
                      *       "cron_expression": "0 2 * * 0",
                      *       "cutoff": 10,
                      *       "diversity": 0.5,
@@ -21256,6 +21375,9 @@ export interface operations {
                      *       "model": null,
                      *       "name": "Shop",
                      *       "slot": null,
+                     *       "target": {
+                     *         "table": "text"
+                     *       },
                      *       "time_zone": "text",
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -21274,8 +21396,12 @@ export interface operations {
                      *         "progress": 0.5,
                      *         "project": 1,
                      *         "rows": null,
+                     *         "stage": "computing",
                      *         "started_at": null,
-                     *         "state": "queued"
+                     *         "state": "queued",
+                     *         "target": {
+                     *           "table": "text"
+                     *         }
                      *       },
                      *       "next_run_at": null,
                      *       "project": 1,
@@ -21414,8 +21540,12 @@ export interface operations {
                      *       "progress": 0.5,
                      *       "project": 1,
                      *       "rows": null,
+                     *       "stage": "computing",
                      *       "started_at": null,
-                     *       "state": "queued"
+                     *       "state": "queued",
+                     *       "target": {
+                     *         "table": "text"
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Delivery"];
