@@ -62,7 +62,7 @@ test-webhooks: ui ## Check that webhook messages are verified by the packages of
 test-sources: ui ## Read from a PostgreSQL and a MariaDB that are started for it, in good and in bad times
 	scripts/install-tools rust postgresql mariadb zstd python
 	$(TESTED)
-	scripts/check-sources $(TARGET)/$(PROFILE)/recotem
+	PROFILE=$(PROFILE) scripts/check-sources $(TARGET)/$(PROFILE)/recotem
 	scripts/check-deliveries $(TARGET)/$(PROFILE)/recotem
 
 test-airec: ui ## Check that a client that was written for AiREC gets everything from the addresses below /airec

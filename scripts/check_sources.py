@@ -5,6 +5,7 @@ Usage: check_sources.py RECOTEM FOLDER
 
 import csv
 import io
+import os
 import socketserver
 import subprocess
 import sys
@@ -152,6 +153,16 @@ def check_file_thief():
     print("a server that asks for a file does not get it:", said.stderr.strip())
 
 
+def check_night(mariadb):
+    """Plays nights from a MariaDB to a PostgreSQL, with the clock of a test."""
+    environment = os.environ | {"RECOTEM_TEST_MARIADB_PORT": str(mariadb.port), "RECOTEM_TEST_MARIADB_SOCKET": f"{mariadb.folder}/socket"}
+    profile = os.environ.get("PROFILE", "demo")
+    command = ["cargo", "test", "--workspace", "--profile", profile, "--locked", "--quiet", "--test", "integration", "--", "--ignored", "mariadb"]
+    said = subprocess.run(command, env=environment, cwd=Path(__file__).resolve().parent.parent, capture_output=True, text=True)
+    assert said.returncode == 0 and "1 passed" in said.stdout, said.stdout + said.stderr
+    print("nights: rows of a MariaDB became lists in a PostgreSQL, and a broken one was held")
+
+
 def main():
     check_file_thief()
     for kind in (Postgresql, Mariadb):
@@ -161,6 +172,8 @@ def main():
             check_reading(server)
             check_refusals(server)
             check_lost_server(server)
+            if kind is Mariadb:
+                check_night(server)
         finally:
             server.kill()
         print(f"{kind.__name__}: rows, windows, zones, refusals and a lost server")

@@ -38,10 +38,13 @@ async fn schedule(shop: &Shop) -> i64 {
     shop.owner.post("retraining_schedule/", schedule).await.expect(201).id()
 }
 
-/// Adds orders of twenty customers, four of each.
-async fn many_orders(shop: &Shop) {
-    let names: Vec<[String; 2]> =
-        (0..80).map(|n| [format!("customer {}", n / 4), format!("item {}", (n / 4 + n % 4) % 8)]).collect();
+/// Returns customers and items of eighty orders: of twenty customers, four of each.
+fn many_orders() -> Vec<[String; 2]> {
+    (0..80).map(|n| [format!("customer {}", n / 4), format!("item {}", (n / 4 + n % 4) % 8)]).collect()
+}
+
+async fn add_many_orders(shop: &Shop) {
+    let names = many_orders();
     let orders: Vec<(&str, &str)> = names.iter().map(|[customer, item]| (customer.as_str(), item.as_str())).collect();
     shop.orders(0, &orders).await;
 }
@@ -54,7 +57,7 @@ async fn a_night_is_one_run_from_the_rows_to_the_lists_and_a_broken_night_is_hel
         "guards": { "min_rows": 2 } });
     shop.source(source).await;
 
-    many_orders(&shop).await;
+    add_many_orders(&shop).await;
     shop.advance(TimeDelta::days(1)).await;
     assert_eq!(fire_due(&shop.app.services).await.unwrap(), 1);
     let first = over(&shop, 1).await;
@@ -110,7 +113,7 @@ async fn a_run_ends_where_it_has_nothing_to_do_or_fails_and_says_why() {
     let nothing = over(&shop, 1).await;
     assert_eq!((&nothing["state"], stages(&nothing)), (&json!("skipped"), vec![("pull", "skipped")]), "{nothing}");
 
-    many_orders(&shop).await;
+    add_many_orders(&shop).await;
     shop.advance(TimeDelta::hours(1)).await;
     shop.open(false);
     shop.run(source).await;
@@ -149,4 +152,87 @@ async fn runs_are_paged_newest_first_and_only_seen_by_members() {
     assert!(last["results"][0]["started_at"].as_str() < page["results"][1]["started_at"].as_str(), "{page} {last}");
     let stranger = shop.app.user("stranger").await;
     assert_eq!(stranger.get("pipeline_run/").await.expect(200).body["count"], 0);
+}
+
+/// A MariaDB that `scripts/check-sources` has started: its port, and the socket on which `root` needs no password.
+struct Mariadb {
+    port: u16,
+    socket: String,
+}
+
+impl Mariadb {
+    fn started() -> Self {
+        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run make test-sources"));
+        Self {
+            port: variable("RECOTEM_TEST_MARIADB_PORT").parse().expect("a port"),
+            socket: variable("RECOTEM_TEST_MARIADB_SOCKET"),
+        }
+    }
+
+    fn execute(&self, sql: &str) {
+        let client = std::process::Command::new("mariadb")
+            .args(["--no-defaults", "-u", "root", "--socket", &self.socket, "shop", "-e", sql])
+            .output()
+            .expect("the client of MariaDB");
+        assert!(client.status.success(), "{}", String::from_utf8_lossy(&client.stderr));
+    }
+
+    fn orders(&self, orders: &[[String; 2]]) {
+        let rows: Vec<String> = orders.iter().map(|[customer, item]| format!("('{customer}', '{item}')")).collect();
+        self.execute(&format!("INSERT INTO night_orders (customer, sku) VALUES {}", rows.join(", ")));
+    }
+
+    /// Creates the connection and the source, which is read at three each night.
+    async fn source(&self, shop: &Shop, schedule: i64) -> i64 {
+        self.execute(
+            "CREATE OR REPLACE TABLE night_orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, customer VARCHAR(50), sku VARCHAR(50),
+                 written TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), INDEX (written));
+             GRANT SELECT ON shop.night_orders TO reader@'127.0.0.1', reader@localhost",
+        );
+        let project = shop.owner.get(&format!("project/{}/", shop.project)).await.expect(200).body;
+        let settings = json!({ "host": "127.0.0.1", "port": self.port, "database": "shop", "username": "reader", "tls": "off" });
+        let connection = json!({ "organisation": project["organisation"], "name": "MariaDB", "kind": "mysql",
+            "settings": settings, "secret": "the password of a reader" });
+        let connection = shop.owner.post("data_connection/", connection).await.expect(201).id();
+        let query = json!({ "table": "shop.night_orders", "columns": { "user": "customer", "item": "sku" } });
+        shop.source(json!({ "connection": connection, "query": query, "settle_seconds": 0, "cron_expression": "0 3 * * *",
+            "guards": { "min_rows": 2 }, "then": "retrain", "retraining_schedule": schedule }))
+            .await
+    }
+}
+
+/// The clock of the program is that of the test; the windows follow the clock of the MariaDB.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a MariaDB: make test-sources"]
+async fn rows_of_a_mariadb_become_lists_in_a_postgresql_and_a_broken_night_changes_neither() {
+    let (shop, mariadb) = (Shop::start().await, Mariadb::started());
+    shop.app.execute(&format!("GRANT CREATE ON SCHEMA shop TO {}", shop.role)).await;
+    let schedule = schedule(&shop).await;
+    mariadb.source(&shop, schedule).await;
+    let night = async |count| {
+        shop.advance(TimeDelta::days(1)).await;
+        assert_eq!(fire_due(&shop.app.services).await.unwrap(), 1);
+        over(&shop, count).await
+    };
+    mariadb.orders(&many_orders());
+    let first = night(1).await;
+    assert_eq!((&first["state"], stages(&first).last()), (&json!("succeeded"), Some(&("deploy", "succeeded"))), "{first}");
+
+    let destination = json!({ "project": shop.project, "name": "Lists", "slot": first["deployed_slot"], "cutoff": 2,
+        "connection": shop.connection, "target": { "table": "shop.lists" }, "after_retraining": true });
+    shop.owner.post("destination/", destination).await.expect(201);
+    mariadb.orders(&[["new one".to_owned(), "item 1".to_owned()], ["new one".to_owned(), "item 2".to_owned()]]);
+    let second = night(2).await;
+    let names: Vec<&str> = stages(&second).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["pull", "prepare", "train", "gate", "deploy", "deliver"], "{second}");
+    assert_eq!((&second["state"], &second["stages"][0]["rows"]), (&json!("succeeded"), &json!(2)), "{second}");
+    let of_new = "SELECT count(*) FROM shop.lists WHERE user_id = 'new one'";
+    let all = "SELECT count(DISTINCT user_id) FROM shop.lists";
+    assert_eq!((shop.app.count(of_new).await, shop.app.count(all).await), (2, 21));
+
+    mariadb.orders(&[["last one".to_owned(), "item 1".to_owned()]]);
+    let broken = night(3).await;
+    assert_eq!((&broken["state"], stages(&broken)), (&json!("held"), vec![("pull", "succeeded"), ("prepare", "held")]));
+    let slot = shop.owner.get(&format!("deployment_slot/{}/", second["deployed_slot"])).await.expect(200).body;
+    assert_eq!((&slot["trained_model"], shop.app.count(all).await), (&second["trained_model"], 21));
 }
