@@ -57,9 +57,11 @@ def may_write(server, may):
     if server.scheme == "postgres":
         server.shop("GRANT CREATE ON SCHEMA public TO reader" if may else "REVOKE CREATE ON SCHEMA public FROM reader")
         return
-    rights = "SELECT, INSERT, CREATE, ALTER, DROP ON shop.*"
+    # Without any right it could not even log in.
+    rights = "INSERT, CREATE, ALTER, DROP ON shop.*"
     for account in ("reader@localhost", "reader@'127.0.0.1'"):
-        server.sql(f"GRANT {rights} TO {account}" if may else f"REVOKE ALL ON shop.* FROM {account}")
+        server.sql(f"GRANT SELECT ON shop.* TO {account}")
+        server.sql(f"GRANT {rights} TO {account}" if may else f"REVOKE {rights} FROM {account}")
 
 
 class Reader(threading.Thread):
@@ -82,6 +84,9 @@ class Reader(threading.Thread):
 
 
 def check_swap(server, small, large):
+    # What is revoked has to be granted first.
+    may_write(server, True)
+    may_write(server, False)
     refused(server, small, "Permission denied")
     may_write(server, True)
     deliver(server, small)
