@@ -47,7 +47,7 @@ const ML: [&str; 32] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 26] = [
+const PLATFORM: [&str; 27] = [
     "words",
     "whole_file",
     "children",
@@ -65,6 +65,7 @@ const PLATFORM: [&str; 26] = [
     "config",
     "compute",
     "outbound",
+    "objects",
     "db",
     "known",
     "outbox",
