@@ -78,7 +78,7 @@ const PLATFORM: [&str; 27] = [
 ];
 
 /// Modules of the connectors in import order.
-const CONNECTORS: [&str; 17] = [
+const CONNECTORS: [&str; 19] = [
     "kind",
     "window",
     "error",
@@ -87,6 +87,7 @@ const CONNECTORS: [&str; 17] = [
     "certificates",
     "settings",
     "tls",
+    "pattern",
     "query",
     "statements",
     "prepared",
@@ -95,6 +96,7 @@ const CONNECTORS: [&str; 17] = [
     "testing",
     "postgresql",
     "mysql",
+    "files",
     "connector",
 ];
 

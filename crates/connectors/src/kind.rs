@@ -21,5 +21,11 @@ impl ConnectionKind {
     }
 
     /// The kinds that this version reads from.
-    pub const AVAILABLE: &'static [Self] = &[Self::Postgresql, Self::Mysql];
+    pub const AVAILABLE: &'static [Self] =
+        &[Self::Postgresql, Self::Mysql, Self::Folder, Self::Http, Self::S3, Self::Gcs, Self::Azure];
+
+    /// Returns whether files are read rather than tables.
+    pub fn has_files(self) -> bool {
+        matches!(self, Self::Folder | Self::Http | Self::S3 | Self::Gcs | Self::Azure)
+    }
 }

@@ -1,4 +1,4 @@
-//! Servers that tables are read from: what they hold, and their rows by window of a cursor.
+//! Servers that tables and files are read from: what they hold, and their rows by window of a cursor, or by file.
 //!
 //! ```text
 //! Settings ──► Connector ──► test, browse, sample, estimate, count, now, newest, pull
@@ -14,9 +14,11 @@ mod bounds;
 mod certificates;
 mod connector;
 mod error;
+mod files;
 mod kind;
 mod mysql;
 mod output;
+mod pattern;
 mod postgresql;
 mod prepared;
 mod query;
@@ -30,10 +32,12 @@ mod window;
 pub use answers::{
     Count, Entry, EntryKind, Estimate, Listing, PullLimits, Pulled, Sample, StepState, TestStep, TestStepName, is_usable,
 };
-pub use connector::Connector;
+pub use connector::{Connector, Local};
 pub use error::ConnectorError;
+pub use files::{FileObject, Found, PulledFiles};
 pub use kind::ConnectionKind;
-pub use query::{Aggregate, Cursor, CursorKind, Mapped, Query, Source, Table};
+pub use pattern::{FileFormat, Pattern};
+pub use query::{Aggregate, Cursor, CursorKind, FilesQuery, Mapped, Query, Source, Table};
 pub use recotem_tabular::Stop;
 pub use settings::{ServerSettings, Settings, SettingsFault, Tls};
 pub use window::Window;

@@ -57,6 +57,7 @@ impl Dialect {
         match source {
             Source::Table(table) => Ok(format!("{}.{}", self.name(&table.schema), self.name(&table.table))),
             // The line break ends a comment in which the statement may end.
+            Source::Files(_) => Err(ConnectorError::BadQuery("A database holds no files. Name a table.".to_owned())),
             Source::Sql(text) => Ok(format!("({}\n) AS {}", statement(text)?, self.name("source"))),
         }
     }

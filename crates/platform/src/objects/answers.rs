@@ -24,11 +24,16 @@ impl ObjectMeta {
     pub fn version(&self) -> String {
         let size = self.size.map(|size| size.to_string()).unwrap_or_default();
         match (&self.etag, self.modified) {
-            (Some(etag), _) => format!("{size} {etag}"),
+            (Some(etag), _) => format!("{size} {}", plain(etag)),
             (None, Some(modified)) => format!("{size} {}", modified.to_rfc3339()),
             (None, None) => size,
         }
     }
+}
+
+/// Returns an etag as listings of some stores write it, without quotes.
+pub(super) fn plain(etag: &str) -> &str {
+    etag.trim_matches('"')
 }
 
 /// A part of a listing.

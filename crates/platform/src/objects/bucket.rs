@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::outbound::Outbound;
 
-use super::answers::{Get, Listed, ObjectMeta, Reading};
+use super::answers::{Get, Listed, ObjectMeta, Reading, plain};
 use super::error::ObjectError;
 use super::service_account;
 use super::settings::{AzureSettings, GcsSettings, S3Settings};
@@ -149,7 +149,7 @@ impl Bucket {
             GetOptions { range: get.range.map(GetRange::Bounded), if_match: get.if_match.clone(), ..GetOptions::default() };
         let found = self.store.get_opts(&path_of(key)?, options).await;
         let found = found.map_err(|error| ObjectError::of_store(&error, key))?;
-        if get.if_match.is_some() && get.if_match != found.meta.e_tag {
+        if get.if_match.as_deref().is_some_and(|etag| found.meta.e_tag.as_deref().map(plain) != Some(plain(etag))) {
             return Err(ObjectError::Changed(key.to_owned()));
         }
         let expected = found.range.end - found.range.start;

@@ -102,8 +102,12 @@ async fn a_bucket_is_listed_and_read() {
     let listing = "<ListBucketResult><KeyCount>1</KeyCount><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>\
         <Contents><Key>events/a.csv</Key><LastModified>2026-12-01T00:00:00.000Z</LastModified><ETag>\"1\"</ETag><Size>5</Size></Contents>\
         <CommonPrefixes><Prefix>events/b/</Prefix></CommonPrefixes></ListBucketResult>";
-    let server =
-        Server::start(move |_, head| if head.contains("list-type=2") { failed("200 OK", listing) } else { file("1", "hello") });
+    let rest = listing.replace("<CommonPrefixes><Prefix>events/b/</Prefix></CommonPrefixes>", "");
+    let server = Server::start(move |_, head| match () {
+        () if head.contains("continuation-token") => failed("200 OK", &rest),
+        () if head.contains("list-type=2") => failed("200 OK", listing),
+        () => file("1", "hello"),
+    });
     let server = server.await;
     let objects = server.s3(Some("AKIA"));
     let listed = objects.list("events/", true, 2).await.unwrap();
