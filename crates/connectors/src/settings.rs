@@ -86,8 +86,6 @@ impl Settings {
             ConnectionKind::Postgresql => ServerSettings::read(value).map(Self::Postgresql),
             ConnectionKind::Mysql => ServerSettings::read(value).map(Self::Mysql),
             ConnectionKind::S3 => files(StoreSettings::S3(read(value)?)),
-            ConnectionKind::Gcs => files(StoreSettings::Gcs(read(value)?)),
-            ConnectionKind::Azure => files(StoreSettings::Azure(read(value)?)),
             ConnectionKind::Http => files(StoreSettings::Web(read(value)?)),
             ConnectionKind::Folder => files(StoreSettings::Folder(read(value)?)),
             other => {

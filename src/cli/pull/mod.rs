@@ -1,4 +1,7 @@
-//! `recotem pull`: the rows of a database in a file, without a server.
+//! `recotem pull`: the rows of a database or of files in one file, without a server.
+
+mod files;
+mod server;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,11 +11,13 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use indicatif::ProgressBar;
 use secrecy::SecretString;
-use url::Url;
+
+use files::{BucketArgs, Place};
+use server::{Server, parse_server};
 
 use super::offline::Columns;
 use crate::connectors::{
-    Aggregate, ConnectionKind, Connector, Cursor, CursorKind, Mapped, PullLimits, Pulled, Query, ServerSettings, Settings,
+    Aggregate, Connector, Cursor, CursorKind, FilesQuery, Local, Mapped, PullLimits, Pulled, Query, ServerSettings, Settings,
     Source, Stop, Table, Tls, Window,
 };
 use crate::platform::config::OutboundSettings;
@@ -26,11 +31,14 @@ const COUNT: &str = "interactions";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Server, user and database, such as postgres://reader@db.example.com/shop or mysql://reader@db.example.com/shop
-    #[arg(long, value_name = "URL", value_parser = parse_server)]
-    connection: Server,
-    /// File with the password; its last line break is left out
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    /// Server, user and database, such as postgres://reader@db.example.com/shop or mysql://reader@db.example.com/shop; or files, such
+    /// as s3://bucket/events/dt={yyyy-mm-dd}/*.parquet, https://files.example.com/events.csv.gz or /srv/incoming/*.jsonl
+    #[arg(long, value_name = "URL", value_parser = parse_connection)]
+    connection: Connection,
+    #[command(flatten)]
+    bucket: BucketArgs,
+    /// File with the password or the secret access key; its last line break is left out
+    #[arg(long, visible_alias = "secret-file", value_name = "FILE", conflicts_with = "password")]
     password_file: Option<PathBuf>,
     /// Password; set the variable, since others on this machine see arguments
     #[arg(long, env = "RECOTEM_SOURCE_PASSWORD", hide = true, hide_env_values = true)]
@@ -56,8 +64,8 @@ pub struct Args {
 /// What is read.
 #[derive(Debug, clap::Args)]
 struct Rows {
-    /// Table or view, with its schema
-    #[arg(long, value_name = "NAME", required_unless_present = "sql_file", conflicts_with = "sql_file")]
+    /// Table or view of a database, with its schema
+    #[arg(long, value_name = "NAME", conflicts_with = "sql_file")]
     table: Option<String>,
     /// File with one statement that begins with SELECT or WITH, in the place of a table
     #[arg(long, value_name = "FILE")]
@@ -105,14 +113,11 @@ struct Range {
     max_bytes: u64,
 }
 
-/// The parts of a URL.
+/// What is read from.
 #[derive(Debug, Clone)]
-struct Server {
-    kind: ConnectionKind,
-    host: String,
-    port: Option<u16>,
-    database: String,
-    username: String,
+enum Connection {
+    Server(Server),
+    Files(Place),
 }
 
 /// An end of a range.
@@ -129,7 +134,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 async fn pull(args: &Args) -> anyhow::Result<()> {
     let query = query(args)?;
-    let connector = Connector::open(&settings(args)?, password(args)?.as_ref(), &outbound()?)?;
+    let local = match &args.connection {
+        Connection::Files(place) => place.local(),
+        Connection::Server(_) => Local::default(),
+    };
+    let connector = Connector::open_with(&settings(args)?, password(args)?.as_ref(), &outbound()?, &local)?;
     let window = window(args, &connector, &query).await?;
     if window.is_some_and(Window::is_empty) {
         bail!("--since is not before the end of the range, so there is nothing to read");
@@ -178,7 +187,10 @@ fn shown(value: i64, kind: CursorKind) -> String {
 }
 
 fn settings(args: &Args) -> anyhow::Result<Settings> {
-    let server = args.connection.clone();
+    let server = match &args.connection {
+        Connection::Files(place) => return Ok(place.settings(&args.bucket)),
+        Connection::Server(server) => server.clone(),
+    };
     let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let settings = ServerSettings {
         host: server.host,
@@ -204,15 +216,26 @@ fn outbound() -> anyhow::Result<Outbound> {
     install_cryptography();
     let allow_networks = ["0.0.0.0/0", "::/0"].map(|text| text.parse().map_err(anyhow::Error::msg));
     let allow_networks = allow_networks.into_iter().collect::<anyhow::Result<_>>()?;
-    let settings = OutboundSettings { allow_networks, ..OutboundSettings::default() };
+    let settings = OutboundSettings { allow_networks, allow_http: true, ..OutboundSettings::default() };
     Ok(Outbound::new(&settings, Policy::new(&settings, Vec::new()))?)
 }
 
 fn query(args: &Args) -> anyhow::Result<Query> {
     let Rows { table, sql_file, ids, time_column, columns, all_columns, pairs, last_days } = &args.rows;
-    let from = match (table, sql_file) {
-        (_, Some(path)) => Source::Sql(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?),
-        (table, None) => Source::Table(Table::parse(table.as_deref().unwrap_or_default(), args.connection.default_schema())?),
+    let from = match (&args.connection, table, sql_file) {
+        (Connection::Files(_), None, None) if *all_columns => {
+            bail!("name the columns of files, since all of them may differ from file to file");
+        }
+        (Connection::Files(place), None, None) => {
+            let key_column = ids.user_column.clone();
+            Source::Files(FilesQuery { pattern: place.pattern.clone(), format: None, key_column })
+        }
+        (Connection::Files(_), ..) => bail!("files have no tables: leave out --table and --sql-file"),
+        (_, _, Some(path)) => {
+            Source::Sql(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?)
+        }
+        (Connection::Server(server), Some(table), None) => Source::Table(Table::parse(table, server.default_schema())?),
+        (Connection::Server(_), None, None) => bail!("name the table (--table), or a statement (--sql-file)"),
     };
     let names = [&ids.user_column, &ids.item_column].into_iter().chain(time_column).chain(columns);
     let mapped = names.map(|name| Mapped { column: name.clone(), named: name.clone() });
@@ -262,43 +285,11 @@ async fn window(args: &Args, connector: &Connector, query: &Query) -> anyhow::Re
     }))
 }
 
-impl Server {
-    /// Returns the schema of a table that is named without one.
-    fn default_schema(&self) -> &str {
-        match self.kind {
-            ConnectionKind::Postgresql => "public",
-            _ => &self.database,
-        }
+fn parse_connection(text: &str) -> Result<Connection, String> {
+    match files::parse(text) {
+        Some(place) => place.map(Connection::Files),
+        None => parse_server(text).map(Connection::Server),
     }
-}
-
-/// Reads a URL. Errors do not repeat it, since it may hold a password.
-fn parse_server(text: &str) -> Result<Server, String> {
-    let example = "expected a URL such as postgres://reader@db.example.com/shop";
-    let url = Url::parse(text).map_err(|_| example.to_owned())?;
-    let kind = match url.scheme() {
-        "postgres" | "postgresql" => ConnectionKind::Postgresql,
-        "mysql" | "mariadb" => ConnectionKind::Mysql,
-        _ => return Err(example.to_owned()),
-    };
-    if url.password().is_some() {
-        return Err("put the password into a file (--password-file), since others on this machine see arguments".to_owned());
-    }
-    if url.query().is_some() {
-        return Err("leave out what follows the question mark; there are options such as --tls".to_owned());
-    }
-    let decoded = |text: &str| percent_decoded(text).ok_or_else(|| example.to_owned());
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| example.to_owned())?;
-    let (username, database) = (decoded(url.username())?, decoded(url.path().trim_start_matches('/'))?);
-    if username.is_empty() || database.is_empty() {
-        return Err(example.to_owned());
-    }
-    Ok(Server { kind, host: host.trim_matches(['[', ']']).to_owned(), port: url.port(), database, username })
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let pair = format!("x={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
 fn parse_bound(text: &str) -> Result<Bound, String> {
@@ -321,25 +312,6 @@ fn parse_output(text: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_says_where_the_database_is_and_holds_no_password() {
-        let server = parse_server("postgres://read%40er@[::1]:5433/my%20shop").unwrap();
-        assert_eq!((server.host.as_str(), server.port), ("::1", Some(5433)));
-        assert_eq!((server.username.as_str(), server.database.as_str()), ("read@er", "my shop"));
-        for wrong in [
-            "shop",
-            "postgres://db/shop",
-            "postgres://reader@db",
-            "http://reader@db/shop",
-            "postgres://reader@db/shop?sslmode=off",
-        ] {
-            assert!(parse_server(wrong).is_err(), "{wrong}");
-        }
-        let refused = parse_server("postgres://reader:hush@db/shop").unwrap_err();
-        assert_eq!(parse_server("mariadb://reader@db/shop").unwrap().kind, ConnectionKind::Mysql);
-        assert!(refused.contains("--password-file") && !refused.contains("hush"), "{refused}");
-    }
 
     #[test]
     fn a_bound_is_an_integer_or_a_time() {
