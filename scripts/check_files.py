@@ -10,6 +10,7 @@ import http.client
 import http.server
 import io
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ import pyarrow
 import pyarrow.parquet
 from moto.server import ThreadedMotoServer
 
+logging.getLogger("werkzeug").disabled = True
 RECOTEM, FOLDER = sys.argv[1], Path(sys.argv[2])
 SECRET = "very-secret-access-key"
 COLUMNS = ["--user-column", "who", "--item-column", "what"]

@@ -835,7 +835,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say. */
+        /**
+         * Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say. Of a place of files,
+         *     lists its folders and files, the columns of a file, or the first hundred files that match `pattern`.
+         */
         get: operations["read_data_connection_browse"];
         put?: never;
         post?: never;
@@ -852,7 +855,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the first rows of a table, with cells of up to 200 characters. */
+        /** Returns the first rows of a table or a file, with cells of up to 200 characters. */
         get: operations["read_data_connection_sample"];
         put?: never;
         post?: never;
@@ -3641,7 +3644,8 @@ export interface components {
             name: string;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings: unknown;
         };
@@ -3915,11 +3919,11 @@ export interface components {
             /** Format: float */
             weight: number;
         };
-        /** @description A schema, table or column. What the server does not know is null. */
+        /** @description A schema, table, column, folder or file. What the server does not know is null. */
         Entry: {
             /**
              * Format: int64
-             * @description Bytes that a table takes.
+             * @description Bytes that a table or a file takes.
              */
             bytes?: number | null;
             /** @description The server's name of the type of a column. */
@@ -3930,6 +3934,8 @@ export interface components {
              */
             distinct?: number | null;
             kind: components["schemas"]["EntryKind"];
+            /** @description When a file was changed, in RFC 3339. */
+            modified?: string | null;
             name: string;
             /**
              * Format: double
@@ -3946,7 +3952,7 @@ export interface components {
          * @description What an entry of a listing is.
          * @enum {string}
          */
-        EntryKind: "schema" | "table" | "view" | "column";
+        EntryKind: "schema" | "table" | "view" | "column" | "folder" | "file";
         /** @description A mean over users with its 95 % confidence interval. */
         Estimate: {
             /** Format: double */
@@ -4089,6 +4095,11 @@ export interface components {
          * @enum {string}
          */
         FeatureSetTarget: "items";
+        /**
+         * @description The format of files whose ending does not say it.
+         * @enum {string}
+         */
+        FileFormat: "csv" | "tsv" | "jsonl" | "json" | "parquet";
         /**
          * @description What values were read as, or seem to be.
          * @enum {string}
@@ -6120,6 +6131,12 @@ export interface components {
             /** Format: double */
             value: number;
         };
+        /** @description Which files a source reads. */
+        SourceFilesQuery: {
+            format?: components["schemas"]["FileFormat"] | null;
+            /** @description Names of files, one a line: `*` stands for any text within a folder, `**` for any folders, `{yyyy-mm-dd}` for a date. */
+            pattern: string;
+        };
         /**
          * @description What follows a run that brought rows.
          * @enum {string}
@@ -6173,9 +6190,10 @@ export interface components {
             columns?: {
                 [key: string]: string;
             };
+            files?: components["schemas"]["SourceFilesQuery"] | null;
             /** @description One statement that begins with SELECT or WITH. */
             sql?: string | null;
-            /** @description A table or view with its schema, such as `public.events`. Either this or `sql`. */
+            /** @description A table or view with its schema, such as `public.events`. One of this, `sql` and `files`. */
             table?: string | null;
         };
         /** @description What a run read. */
@@ -6195,9 +6213,25 @@ export interface components {
             compared: components["schemas"]["SourceComparison"][];
             /**
              * Format: int64
+             * @description How many files were read, if files are.
+             * @default 0
+             */
+            file_count: number;
+            /**
+             * @description The first hundred of them.
+             * @default []
+             */
+            files: string[];
+            /**
+             * Format: int64
              * @default null
              */
             items: number | null;
+            /**
+             * @description Files that the source no longer has and whose rows would be lost by this run.
+             * @default []
+             */
+            lost_files: string[];
             /**
              * @description What else there is to know, in sentences.
              * @default []
@@ -6915,6 +6949,8 @@ export interface components {
         UnknownUsers: "fallback" | "not_found";
         /** @description The source that an upload was read from. */
         UploadOrigin: {
+            /** @description The first hundred files that were read, if files are. */
+            files?: string[];
             /** @description The beginning of the window that was read, a moment or a number; null for all rows before its end. */
             from?: string | null;
             /**
@@ -7533,11 +7569,12 @@ export interface components {
              * @description Its projects share the connection.
              */
             organisation: number;
-            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            /** @description The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
             secret?: string | null;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings: Record<string, never>;
         };
@@ -7552,11 +7589,12 @@ export interface components {
              * @description Its projects share the connection.
              */
             organisation: number;
-            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            /** @description The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
             secret?: string | null;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings: Record<string, never>;
         };
@@ -7571,11 +7609,12 @@ export interface components {
              * @description Its projects share the connection.
              */
             organisation?: number;
-            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            /** @description The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
             secret?: string | null;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings?: Record<string, never>;
         };
@@ -16676,6 +16715,7 @@ export interface operations {
         parameters: {
             query?: {
                 path?: string;
+                pattern?: string;
             };
             header?: never;
             path: {
@@ -16699,12 +16739,14 @@ export interface operations {
                      *           "data_type": null,
                      *           "distinct": null,
                      *           "kind": "schema",
+                     *           "modified": null,
                      *           "name": "Shop",
                      *           "null_share": null,
                      *           "rows": null
                      *         }
                      *       ],
                      *       "is_cut": true,
+                     *       "matching": null,
                      *       "path": "text"
                      *     }
                      */
@@ -16712,6 +16754,8 @@ export interface operations {
                         entries: components["schemas"]["Entry"][];
                         /** @description Whether there are more entries than are listed. */
                         is_cut: boolean;
+                        /** @description How many files match the pattern; null without one. */
+                        matching?: number | null;
                         path: string;
                     };
                 };
@@ -17010,6 +17054,10 @@ export interface operations {
                      *               "pairs": true
                      *             },
                      *             "columns": {},
+                     *             "files": {
+                     *               "format": "csv",
+                     *               "pattern": "text"
+                     *             },
                      *             "sql": null,
                      *             "table": null
                      *           },
@@ -17043,7 +17091,14 @@ export interface operations {
                      *               "compared": [
                      *                 null
                      *               ],
+                     *               "file_count": 1,
+                     *               "files": [
+                     *                 null
+                     *               ],
                      *               "items": null,
+                     *               "lost_files": [
+                     *                 null
+                     *               ],
                      *               "notes": [
                      *                 null
                      *               ],
@@ -17179,6 +17234,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17213,6 +17272,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17247,6 +17310,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17289,6 +17356,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -17329,7 +17400,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -17506,6 +17584,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -17546,7 +17628,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -17673,6 +17762,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17707,6 +17800,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17741,6 +17838,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17783,6 +17884,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -17823,7 +17928,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -18082,6 +18194,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18116,6 +18232,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18150,6 +18270,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18192,6 +18316,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -18232,7 +18360,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -18451,7 +18586,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -18932,7 +19074,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -24505,6 +24654,9 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "origin": {
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "from": null,
                      *             "run": 1,
                      *             "source": 1,
@@ -24658,6 +24810,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -24823,6 +24978,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -24967,6 +25125,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -25234,6 +25395,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -25598,6 +25762,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -32106,7 +32273,14 @@ export interface operations {
                      *                 "value": 0.5
                      *               }
                      *             ],
+                     *             "file_count": 1,
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "items": null,
+                     *             "lost_files": [
+                     *               "text"
+                     *             ],
                      *             "notes": [
                      *               "text"
                      *             ],
@@ -32251,7 +32425,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -32385,7 +32566,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -32537,7 +32725,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -32680,7 +32875,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -32823,7 +33025,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -36707,6 +36916,9 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "origin": {
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "from": null,
                      *             "run": 1,
                      *             "source": 1,
@@ -36866,6 +37078,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37037,6 +37252,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37187,6 +37405,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37469,6 +37690,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37923,6 +38147,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38077,6 +38304,9 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "origin": {
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "from": null,
                      *             "run": 1,
                      *             "source": 1,
@@ -38230,6 +38460,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38395,6 +38628,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38539,6 +38775,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38806,6 +39045,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -39170,6 +39412,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,

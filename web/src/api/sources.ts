@@ -26,7 +26,7 @@ export type DatabaseSettings = {
   time_zone?: string | null
 }
 /** Of a place of files. */
-export interface FileSettings {
+export type FileSettings = {
   path?: string
   url?: string
   bucket?: string

@@ -21,7 +21,8 @@ export const sourceRefusals: Record<string, string> = {
   'A folder needs no log-in.': 'フォルダーにログインは不要です。',
   'The key is accepted.': 'キーが受け入れられました。',
   'Without a key, what everyone may read is read.': 'キーがないため、公開されているものだけを読み取ります。',
-  'The files can be listed. Recotem only reads them.': 'ファイルの一覧を取得できます。読み取りだけを行います。',
+  'The files can be listed. Recotem only reads them.':
+    'ファイルの一覧を取得できます。読み取りだけを行います。',
   'The file can be read.': 'ファイルを読み取れます。',
   'The files can be listed. Whether the key may write would show only by writing: give it the rights to list and to read only.':
     'ファイルの一覧を取得できます。書き込めるかどうかは書き込まないと分からないため、一覧と読み取りの権限だけを付与してください。',
@@ -33,7 +34,8 @@ export const sourceRefusals: Record<string, string> = {
   'Permission denied: {0}. Grant the key the right to list and to read.':
     '権限がありません（{0}）。一覧と読み取りの権限を付与してください。',
   'There is no {0}. Check its name.': '{0} が見つかりません。名前を確認してください。',
-  '{0} has changed while it was read. Try again.': '{0} は読み取り中に変更されました。もう一度お試しください。',
+  '{0} has changed while it was read. Try again.':
+    '{0} は読み取り中に変更されました。もう一度お試しください。',
   'The reading of {0} was interrupted. Try again.':
     '{0} の読み取りが中断されました。もう一度お試しください。',
   'The server reports an error: {0}. Try again later.':

@@ -95,7 +95,8 @@ export const sources: Pick<Messages, 'sources'> = {
       name: '名前',
       changed: '更新日時',
       pattern: '読み込むファイル',
-      patternHint: '1 行に 1 つのパターンを入力します。* は任意の文字列、** は任意のフォルダー、{date} は日付を表します。',
+      patternHint:
+        '1 行に 1 つのパターンを入力します。* は任意の文字列、** は任意のフォルダー、{date} は日付を表します。',
       format: '形式',
       byEnding: '拡張子による',
       newFiles: '新しいファイルと変更されたファイル',

@@ -89,15 +89,17 @@ export function connectionFields(form: ConnectionForm): ConnectionFields {
   return {
     name: form.name.trim(),
     kind: form.kind,
-    settings: hasFiles(form.kind) ? fileSettings(form) : {
-      host: form.host.trim(),
-      port: form.port ?? 0,
-      database: form.database.trim(),
-      username: form.username.trim(),
-      tls: form.tls,
-      ...(certificate && form.tls === 'verify_full' ? { ca_certificate: certificate } : {}),
-      ...(form.kind === 'mysql' ? { time_zone: form.timeZone } : {}),
-    },
+    settings: hasFiles(form.kind)
+      ? fileSettings(form)
+      : {
+          host: form.host.trim(),
+          port: form.port ?? 0,
+          database: form.database.trim(),
+          username: form.username.trim(),
+          tls: form.tls,
+          ...(certificate && form.tls === 'verify_full' ? { ca_certificate: certificate } : {}),
+          ...(form.kind === 'mysql' ? { time_zone: form.timeZone } : {}),
+        },
     ...(form.password === '' ? {} : { secret: form.password }),
   }
 }
@@ -123,7 +125,9 @@ export function changesRecipient(row: Connection, form: ConnectionForm): boolean
   const { settings } = row
   const { settings: wanted } = connectionFields(form)
   if (hasFiles(row.kind)) {
-    return (settings.url ?? '') !== (wanted.url ?? '') || (settings.endpoint ?? '') !== (wanted.endpoint ?? '')
+    return (
+      (settings.url ?? '') !== (wanted.url ?? '') || (settings.endpoint ?? '') !== (wanted.endpoint ?? '')
+    )
   }
   return (
     settings.host !== wanted.host ||

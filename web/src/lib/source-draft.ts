@@ -124,7 +124,9 @@ export const tableOf = (draft: Pick<SourceDraft, 'schema' | 'table'>) =>
 export const pathOf = (draft: Pick<SourceDraft, 'from' | 'file' | 'schema' | 'table'>) =>
   draft.from === 'files'
     ? draft.file || null
-    : draft.table ? [draft.schema, draft.table].filter(Boolean).join('/') : null
+    : draft.table
+      ? [draft.schema, draft.table].filter(Boolean).join('/')
+      : null
 
 const used = (draft: SourceDraft) => {
   const roles = ROLES[draft.target] as readonly ColumnRole[]
@@ -137,9 +139,7 @@ const used = (draft: SourceDraft) => {
 
 /** Returns how much a run reads. What is about items and users, or is combined at the source, is read as a whole. */
 export const modeOf = (draft: SourceDraft): Mode =>
-  draft.from === 'files'
-    ? 'files'
-    : draft.target !== 'interactions' || draft.pairs ? 'snapshot' : draft.mode
+  draft.from === 'files' ? 'files' : draft.target !== 'interactions' || draft.pairs ? 'snapshot' : draft.mode
 
 function readFrom(draft: SourceDraft): Pick<SourceFields['query'], 'sql' | 'table' | 'files'> {
   if (draft.from === 'sql') return { sql: draft.sql.trim() }
@@ -169,7 +169,9 @@ export function sourceFields(draft: SourceDraft, schedule: number | null): Sourc
       ...readFrom(draft),
       columns: used(draft),
       aggregate:
-        draft.pairs && draft.from !== 'files' && draft.target === 'interactions' ? { pairs: true, last_days: draft.lastDays } : null,
+        draft.pairs && draft.from !== 'files' && draft.target === 'interactions'
+          ? { pairs: true, last_days: draft.lastDays }
+          : null,
     },
     mode: modeOf(draft),
     cursor_column: follows ? draft.cursor.trim() : null,
