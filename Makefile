@@ -64,6 +64,7 @@ test-sources: ui ## Read from a PostgreSQL and a MariaDB that are started for it
 	$(TESTED)
 	PROFILE=$(PROFILE) scripts/check-sources $(TARGET)/$(PROFILE)/recotem
 	scripts/check-deliveries $(TARGET)/$(PROFILE)/recotem
+	scripts/check-files $(TARGET)/$(PROFILE)/recotem
 
 test-airec: ui ## Check that a client that was written for AiREC gets everything from the addresses below /airec
 	scripts/install-tools rust postgresql curl node python

@@ -662,6 +662,20 @@ table! {
 }
 
 table! {
+    source_files (id) {
+        id -> BigInt,
+        data_source_id -> BigInt,
+        run_id -> BigInt,
+        project_id -> BigInt,
+        key -> Text,
+        size -> Nullable<BigInt>,
+        version -> Text,
+        is_current -> Bool,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
     studio_runs (id) {
         id -> BigInt,
         project_id -> BigInt,
@@ -845,6 +859,7 @@ joinable!(data_sources -> projects (project_id));
 joinable!(data_sources -> data_connections (connection_id));
 joinable!(source_runs -> projects (project_id));
 joinable!(source_runs -> data_sources (data_source_id));
+joinable!(source_files -> source_runs (run_id));
 joinable!(studio_runs -> projects (project_id));
 joinable!(apps -> projects (project_id));
 joinable!(apps -> api_keys (api_key_id));
@@ -892,6 +907,7 @@ allow_tables_to_appear_in_same_query!(
     data_connections,
     data_sources,
     source_runs,
+    source_files,
     studio_runs,
     task_logs,
     apps,

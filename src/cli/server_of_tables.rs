@@ -1,4 +1,4 @@
-//! The options that say which server of tables is meant.
+//! The options that say which server is meant.
 
 use std::path::PathBuf;
 
@@ -16,8 +16,15 @@ pub struct ServerOptions {
     /// Server, user and database, such as postgres://reader@db.example.com/shop or mysql://reader@db.example.com/shop
     #[arg(long, value_name = "URL", value_parser = parse_server)]
     connection: Server,
-    /// File with the password; its last line break is left out
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    #[command(flatten)]
+    access: AccessOptions,
+}
+
+/// The secret and the encryption of a connection.
+#[derive(Debug, clap::Args)]
+pub struct AccessOptions {
+    /// File with the password, or the secret access key of a bucket; its last line break is left out
+    #[arg(long, visible_alias = "secret-file", value_name = "FILE", conflicts_with = "password")]
     password_file: Option<PathBuf>,
     /// Password; set the variable, since others on this machine see arguments
     #[arg(long, env = "RECOTEM_SOURCE_PASSWORD", hide = true, hide_env_values = true)]
@@ -35,7 +42,7 @@ pub struct ServerOptions {
 
 /// The parts of a URL.
 #[derive(Debug, Clone)]
-struct Server {
+pub struct Server {
     kind: ConnectionKind,
     host: String,
     port: Option<u16>,
@@ -43,54 +50,65 @@ struct Server {
     username: String,
 }
 
-impl ServerOptions {
-    /// Returns a connector of the server.
-    pub fn open(&self) -> anyhow::Result<Connector> {
-        Ok(Connector::open(&settings(self)?, password(self)?.as_ref(), &outbound()?)?)
-    }
-
+impl Server {
     /// Returns the schema of a table that is named without one.
     pub fn default_schema(&self) -> &str {
-        match self.connection.kind {
+        match self.kind {
             ConnectionKind::Postgresql => "public",
-            _ => &self.connection.database,
+            _ => &self.database,
         }
     }
 }
 
-fn settings(args: &ServerOptions) -> anyhow::Result<Settings> {
-    let server = args.connection.clone();
-    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
-    let settings = ServerSettings {
-        host: server.host,
-        port: server.port,
-        database: server.database,
-        username: server.username,
-        tls: args.tls,
-        ca_certificate: args.ca_certificate.as_ref().map(read).transpose()?,
-        time_zone: args.time_zone.clone(),
-    };
-    let value = serde_json::to_value(settings)?;
-    Settings::read(server.kind, &value).map_err(|fault| anyhow::anyhow!("{fault}"))
+impl ServerOptions {
+    /// Returns a connector of the server.
+    pub fn open(&self) -> anyhow::Result<Connector> {
+        Ok(Connector::open(&self.access.settings(&self.connection)?, self.access.secret()?.as_ref(), &outbound()?)?)
+    }
+
+    /// Returns the schema of a table that is named without one.
+    pub fn default_schema(&self) -> &str {
+        self.connection.default_schema()
+    }
 }
 
-fn password(args: &ServerOptions) -> anyhow::Result<Option<SecretString>> {
-    let Some(path) = &args.password_file else { return Ok(args.password.clone().map(SecretString::from)) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Some(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())))
+impl AccessOptions {
+    /// Returns the settings of a server.
+    pub fn settings(&self, server: &Server) -> anyhow::Result<Settings> {
+        let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let Server { kind, host, port, database, username } = server.clone();
+        let settings = ServerSettings {
+            host,
+            port,
+            database,
+            username,
+            tls: self.tls,
+            ca_certificate: self.ca_certificate.as_ref().map(read).transpose()?,
+            time_zone: self.time_zone.clone(),
+        };
+        let value = serde_json::to_value(settings)?;
+        Settings::read(kind, &value).map_err(|fault| anyhow::anyhow!("{fault}"))
+    }
+
+    /// Returns the password, or the secret key of a bucket.
+    pub fn secret(&self) -> anyhow::Result<Option<SecretString>> {
+        let Some(path) = &self.password_file else { return Ok(self.password.clone().map(SecretString::from)) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Some(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())))
+    }
 }
 
 /// Returns a way out without restrictions: they keep users of a server from what the server can reach, and here both are one.
-fn outbound() -> anyhow::Result<Outbound> {
+pub fn outbound() -> anyhow::Result<Outbound> {
     install_cryptography();
     let allow_networks = ["0.0.0.0/0", "::/0"].map(|text| text.parse().map_err(anyhow::Error::msg));
     let allow_networks = allow_networks.into_iter().collect::<anyhow::Result<_>>()?;
-    let settings = OutboundSettings { allow_networks, ..OutboundSettings::default() };
+    let settings = OutboundSettings { allow_networks, allow_http: true, ..OutboundSettings::default() };
     Ok(Outbound::new(&settings, Policy::new(&settings, Vec::new()))?)
 }
 
 /// Reads a URL. Errors do not repeat it, since it may hold a password.
-fn parse_server(text: &str) -> Result<Server, String> {
+pub fn parse_server(text: &str) -> Result<Server, String> {
     let example = "expected a URL such as postgres://reader@db.example.com/shop";
     let url = Url::parse(text).map_err(|_| example.to_owned())?;
     let kind = match url.scheme() {

@@ -47,7 +47,7 @@ const ML: [&str; 32] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 26] = [
+const PLATFORM: [&str; 27] = [
     "words",
     "whole_file",
     "children",
@@ -65,6 +65,7 @@ const PLATFORM: [&str; 26] = [
     "config",
     "compute",
     "outbound",
+    "objects",
     "db",
     "known",
     "outbox",
@@ -77,7 +78,7 @@ const PLATFORM: [&str; 26] = [
 ];
 
 /// Modules of the connectors in import order.
-const CONNECTORS: [&str; 17] = [
+const CONNECTORS: [&str; 19] = [
     "kind",
     "window",
     "error",
@@ -86,6 +87,7 @@ const CONNECTORS: [&str; 17] = [
     "certificates",
     "settings",
     "tls",
+    "pattern",
     "query",
     "statements",
     "prepared",
@@ -94,6 +96,7 @@ const CONNECTORS: [&str; 17] = [
     "testing",
     "postgresql",
     "mysql",
+    "files",
     "connector",
 ];
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from '@/api/client'
 import type { Connection, Entry, Source, SourceRun } from '@/api/sources'
 import {
+  addressOf,
   changesRecipient,
   connectionFields,
   connectionForm,
@@ -15,6 +16,7 @@ import {
   guessCursor,
   missingRoles,
   newDraft,
+  patternLike,
   sourceFields,
   twiceUsed,
 } from '@/lib/source-draft'
@@ -37,6 +39,30 @@ const reading: Answers = {
   'GET source_run/41/': RUN,
   'GET retraining_schedule/': list([]),
 }
+
+describe('files of a source', () => {
+  it('are named by a pattern that a file suggests', () => {
+    expect(patternLike('events/dt=2026-11-30/p0.parquet')).toBe('events/dt={yyyy-mm-dd}/*.parquet')
+    expect(patternLike('2026/11/30/a.csv.gz')).toBe('{yyyy/mm/dd}/*.csv.gz')
+    expect(patternLike('part')).toBe('*')
+  })
+
+  it('are read when they are new', () => {
+    const draft = {
+      ...newDraft(),
+      from: 'files' as const,
+      pattern: ' a/*.csv ',
+      columns: { user: 'u', item: 'i' },
+    }
+    const fields = sourceFields(draft, null)
+    expect(fields.query).toEqual({
+      files: { pattern: 'a/*.csv' },
+      columns: { user: 'u', item: 'i' },
+      aggregate: null,
+    })
+    expect([fields.mode, fields.cursor_column]).toEqual(['files', null])
+  })
+})
 
 describe('the form of a connection', () => {
   it('sends only what concerns its kind, and a password only if one is entered', () => {
@@ -62,6 +88,21 @@ describe('the form of a connection', () => {
     expect(other.settings).toMatchObject({ time_zone: 'UTC', tls: 'off' })
     expect(other.settings).not.toHaveProperty('ca_certificate')
     expect(other.secret).toBe(' p ')
+  })
+
+  it('sends where files are', () => {
+    const form = { ...connectionForm(null), name: 'Files', bucket: ' shop ', path: '/srv/in' }
+    expect(connectionFields({ ...form, kind: 's3', accessKey: 'AKIA', password: 'p' })).toEqual({
+      name: 'Files',
+      kind: 's3',
+      settings: { bucket: 'shop', region: 'us-east-1', access_key_id: 'AKIA', path_style: false },
+      secret: 'p',
+    })
+    expect(connectionFields({ ...form, kind: 'folder' }).settings).toEqual({ path: '/srv/in' })
+    const row = { ...CONNECTION, kind: 'http', settings: { url: 'https://a.example/' } } as Connection
+    expect(changesRecipient(row, connectionForm(row))).toBe(false)
+    expect(changesRecipient(row, { ...connectionForm(row), url: 'https://b.example/' })).toBe(true)
+    expect(addressOf(row)).toBe('https://a.example/')
   })
 
   it('asks for the password again if it would go elsewhere', () => {

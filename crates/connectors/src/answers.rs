@@ -55,18 +55,22 @@ recotem_platform::wire_enum! {
         Table = "table",
         View = "view",
         Column = "column",
+        Folder = "folder",
+        File = "file",
     }
 }
 
-/// A schema, table or column. What the server does not know is null.
+/// A schema, table, column, folder or file. What the server does not know is null.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     pub name: String,
     pub kind: EntryKind,
     /// Estimated rows of a table.
     pub rows: Option<i64>,
-    /// Bytes that a table takes.
+    /// Bytes that a table or a file takes.
     pub bytes: Option<i64>,
+    /// When a file was changed, in RFC 3339.
+    pub modified: Option<String>,
     /// The server's name of the type of a column.
     pub data_type: Option<String>,
     /// Share of rows in which a column is null, by the server's statistics.
@@ -78,11 +82,11 @@ pub struct Entry {
 impl Entry {
     /// Creates an entry of which nothing is known except its name.
     pub fn named(name: String, kind: EntryKind) -> Self {
-        Self { name, kind, rows: None, bytes: None, data_type: None, null_share: None, distinct: None }
+        Self { name, kind, rows: None, bytes: None, modified: None, data_type: None, null_share: None, distinct: None }
     }
 }
 
-/// What is below a path: schemas, then tables, then columns.
+/// What is below a path: schemas, then tables, then columns; or folders and files, then the columns of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing {
     pub entries: Vec<Entry>,
@@ -101,7 +105,8 @@ pub struct Sample {
 /// The server's estimate, without reading the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Estimate {
-    pub rows: i64,
+    /// Null if nothing says how many, as of files.
+    pub rows: Option<i64>,
     pub bytes: i64,
 }
 

@@ -2,7 +2,9 @@
 
 use std::io;
 
+use recotem_platform::objects::ObjectError;
 use recotem_platform::outbound::{OutboundError, Refusal};
+use recotem_tabular::TabularError;
 
 /// Why a server cannot be read. The texts are for users: they hold no secret and no address that a name resolved to.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,12 @@ pub enum ConnectorError {
     Protocol(String),
     #[error("The server reports an error: {0}")]
     Server(String),
+    #[error(transparent)]
+    Object(ObjectError),
+    #[error("No file matches {0}. Change the pattern, or wait until there is one.")]
+    NoFiles(String),
+    #[error("The file {key} cannot be read: {cause}")]
+    BadFile { key: String, cause: TabularError },
     #[error("What was read could not be stored: {0}")]
     Storage(#[source] io::Error),
 }
@@ -90,6 +98,9 @@ impl ConnectorError {
             Self::Stopped => "stopped",
             Self::Protocol(_) => "protocol",
             Self::Server(_) => "server_error",
+            Self::Object(error) => error.code(),
+            Self::NoFiles(_) => "no_files",
+            Self::BadFile { .. } => "bad_file",
             Self::Storage(_) => "storage",
         }
     }
@@ -105,14 +116,28 @@ impl ConnectorError {
 
     /// Returns whether the same may succeed a little later, with nothing changed.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::TimedOut(_) | Self::Busy(_) | Self::Interrupted(_))
+        match self {
+            Self::Object(error) => error.is_temporary(),
+            other => matches!(other, Self::Unreachable(_) | Self::TimedOut(_) | Self::Busy(_) | Self::Interrupted(_)),
+        }
     }
 
     /// Returns the reason with what only the operator may know.
     pub fn for_operator(&self) -> String {
         match self {
             Self::RefusedAddress(refusal) => refusal.for_operator(),
+            Self::Object(error) => error.for_operator(),
             other => other.to_string(),
+        }
+    }
+}
+
+impl From<ObjectError> for ConnectorError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Outbound(error) => error.into(),
+            ObjectError::Storage(error) => Self::Storage(error),
+            other => Self::Object(other),
         }
     }
 }

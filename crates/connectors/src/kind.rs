@@ -20,6 +20,11 @@ impl ConnectionKind {
         Self::AVAILABLE.contains(&self)
     }
 
-    /// The kinds that this version reads from.
-    pub const AVAILABLE: &'static [Self] = &[Self::Postgresql, Self::Mysql];
+    /// The kinds that this version reads from. Google Cloud Storage and Azure have not been tried on a counterpart yet.
+    pub const AVAILABLE: &'static [Self] = &[Self::Postgresql, Self::Mysql, Self::Folder, Self::Http, Self::S3];
+
+    /// Returns whether files are read rather than tables.
+    pub fn has_files(self) -> bool {
+        matches!(self, Self::Folder | Self::Http | Self::S3 | Self::Gcs | Self::Azure)
+    }
 }

@@ -1,4 +1,5 @@
-//! Servers that tables are read from: what they hold, and their rows by window of a cursor; and tables that are replaced.
+//! Servers that tables and files are read from: what they hold, and their rows by window of a cursor, or by file; and tables that
+//! are replaced.
 //!
 //! ```text
 //! Settings ──► Connector ──► test, browse, sample, estimate, count, now, newest, pull; deliver
@@ -16,9 +17,11 @@ mod certificates;
 mod connector;
 mod delivery;
 mod error;
+mod files;
 mod kind;
 mod mysql;
 mod output;
+mod pattern;
 mod postgresql;
 mod prepared;
 mod query;
@@ -32,11 +35,13 @@ mod window;
 pub use answers::{
     Count, Entry, EntryKind, Estimate, Listing, PullLimits, Pulled, Sample, StepState, TestStep, TestStepName, is_usable,
 };
-pub use connector::Connector;
+pub use connector::{Connector, Local};
 pub use delivery::{DeliveredColumn, DeliveredType, TableDelivery};
 pub use error::ConnectorError;
+pub use files::{FileObject, Found, PulledFiles};
 pub use kind::ConnectionKind;
-pub use query::{Aggregate, Cursor, CursorKind, Mapped, Query, Source, Table};
+pub use pattern::{FileFormat, Pattern};
+pub use query::{Aggregate, Cursor, CursorKind, FilesQuery, Mapped, Query, Source, Table};
 pub use recotem_tabular::Stop;
 pub use settings::{ServerSettings, Settings, SettingsFault, Tls};
 pub use window::Window;

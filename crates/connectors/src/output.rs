@@ -8,7 +8,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::error::ConnectorError;
 
 /// Level of the compression: about four times as fast as rows arrive.
-const LEVEL: i32 = 3;
+pub const LEVEL: i32 = 3;
 
 /// Bytes that are handed over at once.
 const PIECE: usize = 256 << 10;
@@ -80,9 +80,10 @@ impl PackedOutput {
     }
 }
 
-struct Counted {
-    into: Box<dyn Write + Send>,
-    bytes: u64,
+/// Counts what is written.
+pub struct Counted {
+    pub into: Box<dyn Write + Send>,
+    pub bytes: u64,
 }
 
 impl Write for Counted {

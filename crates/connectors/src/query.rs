@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ConnectorError;
+use super::pattern::{FileFormat, Pattern};
 
 /// A table or a view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,18 @@ pub enum Source {
     Table(Table),
     /// One statement that begins with SELECT or WITH.
     Sql(String),
+    Files(FilesQuery),
+}
+
+/// Which files are read, of a connection to files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesQuery {
+    /// Names of files, one a line, in which `*`, `**` and dates stand for others.
+    pub pattern: String,
+    /// The format of all of them; otherwise the ending of each says it.
+    pub format: Option<FileFormat>,
+    /// The column without which a row is rejected.
+    pub key_column: String,
 }
 
 /// A column that is read, and its name in the result.
@@ -99,6 +112,12 @@ impl Query {
         let bad = |message: &str| Err(ConnectorError::BadQuery(message.to_owned()));
         if let Source::Sql(text) = &self.from {
             statement(text)?;
+        }
+        if let Source::Files(files) = &self.from {
+            Pattern::parse(&files.pattern)?;
+            if self.cursor.is_some() || self.aggregate.is_some() {
+                return bad("Files are read as a whole: leave out cursor and aggregation.");
+            }
         }
         if self.columns.len() > MOST_COLUMNS {
             return bad(&format!("Choose at most {MOST_COLUMNS} columns."));

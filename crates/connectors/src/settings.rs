@@ -6,6 +6,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use recotem_platform::objects::{SettingFault, StoreSettings};
+
 use super::certificates::authorities;
 use super::kind::ConnectionKind;
 
@@ -34,6 +36,7 @@ const LONGEST_CERTIFICATE: usize = 64 << 10;
 pub enum Settings {
     Postgresql(ServerSettings),
     Mysql(ServerSettings),
+    Files(StoreSettings),
 }
 
 /// How to reach a database server.
@@ -82,6 +85,9 @@ impl Settings {
         match kind {
             ConnectionKind::Postgresql => ServerSettings::read(value).map(Self::Postgresql),
             ConnectionKind::Mysql => ServerSettings::read(value).map(Self::Mysql),
+            ConnectionKind::S3 => files(StoreSettings::S3(read(value)?)),
+            ConnectionKind::Http => files(StoreSettings::Web(read(value)?)),
+            ConnectionKind::Folder => files(StoreSettings::Folder(read(value)?)),
             other => {
                 let known: Vec<&str> = ConnectionKind::AVAILABLE.iter().map(|kind| kind.wire()).collect();
                 let message = format!("This version cannot read from {other} yet; it can from {}.", known.join(", "));
@@ -95,6 +101,11 @@ impl Settings {
         match self {
             Self::Postgresql(_) => ConnectionKind::Postgresql,
             Self::Mysql(_) => ConnectionKind::Mysql,
+            Self::Files(StoreSettings::S3(_)) => ConnectionKind::S3,
+            Self::Files(StoreSettings::Gcs(_)) => ConnectionKind::Gcs,
+            Self::Files(StoreSettings::Azure(_)) => ConnectionKind::Azure,
+            Self::Files(StoreSettings::Web(_)) => ConnectionKind::Http,
+            Self::Files(StoreSettings::Folder(_)) => ConnectionKind::Folder,
         }
     }
 
@@ -102,16 +113,30 @@ impl Settings {
     pub fn to_value(&self) -> Value {
         let value = match self {
             Self::Postgresql(settings) | Self::Mysql(settings) => serde_json::to_value(settings),
+            Self::Files(StoreSettings::S3(settings)) => serde_json::to_value(settings),
+            Self::Files(StoreSettings::Gcs(settings)) => serde_json::to_value(settings),
+            Self::Files(StoreSettings::Azure(settings)) => serde_json::to_value(settings),
+            Self::Files(StoreSettings::Web(settings)) => serde_json::to_value(settings),
+            Self::Files(StoreSettings::Folder(settings)) => serde_json::to_value(settings),
         };
         value.unwrap_or_default()
     }
 }
 
+fn read<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, SettingsFault> {
+    T::deserialize(value).map_err(|error| SettingsFault { field: None, message: format!("The settings are not valid: {error}.") })
+}
+
+fn files(mut settings: StoreSettings) -> Result<Settings, SettingsFault> {
+    settings.tidy();
+    let fault = |SettingFault { field, message }| SettingsFault { field: Some(field), message };
+    settings.check().map_err(fault)?;
+    Ok(Settings::Files(settings))
+}
+
 impl ServerSettings {
     fn read(value: &Value) -> Result<Self, SettingsFault> {
-        let read = Self::deserialize(value);
-        let mut read =
-            read.map_err(|error| SettingsFault { field: None, message: format!("The settings are not valid: {error}.") })?;
+        let mut read: Self = read(value)?;
         for text in [&mut read.host, &mut read.database, &mut read.username] {
             *text = text.trim().to_owned();
         }
@@ -206,6 +231,6 @@ mod tests {
     #[test]
     fn a_kind_without_a_reader_is_refused() {
         let fault = Settings::read(ConnectionKind::Bigquery, &json!({})).unwrap_err();
-        assert!(fault.to_string().contains("it can from postgresql, mysql."), "{fault}");
+        assert!(fault.to_string().contains("it can from postgresql, mysql, folder"), "{fault}");
     }
 }

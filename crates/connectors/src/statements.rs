@@ -62,6 +62,7 @@ impl Dialect {
         match source {
             Source::Table(table) => Ok(self.table(table)),
             // The line break ends a comment in which the statement may end.
+            Source::Files(_) => Err(ConnectorError::BadQuery("A database holds no files. Name a table.".to_owned())),
             Source::Sql(text) => Ok(format!("({}\n) AS {}", statement(text)?, self.name("source"))),
         }
     }

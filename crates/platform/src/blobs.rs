@@ -87,6 +87,12 @@ impl Blobs {
         }
     }
 
+    /// Returns the folder of files that this process needs only for a while. What is left in it is removed after the end of the
+    /// process.
+    pub fn desk(&self) -> &Path {
+        &self.desk.folder
+    }
+
     /// Creates a file to write to before its key is decided; it is deleted when dropped without [`Blobs::keep`].
     pub fn incoming(&self) -> io::Result<Incoming> {
         let path = self.desk.folder.join(uuid::Uuid::new_v4().to_string());

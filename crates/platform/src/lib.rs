@@ -14,6 +14,7 @@ pub mod known;
 pub mod mail;
 pub mod memory;
 pub mod nearest;
+pub mod objects;
 pub mod open_files;
 pub mod outbound;
 pub mod outbox;

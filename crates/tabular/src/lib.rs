@@ -41,7 +41,7 @@ pub use options::ReadOptions;
 pub use parquet::unpack as unpack_parquet;
 pub use preview::{MAX_PREVIEW_BYTES, column_names, preview, preview_of_start, preview_within};
 pub use stop::{Stop, StopOnDrop};
-pub use table::read_table;
+pub use table::{read_named_table, read_table};
 pub use table_rows::{Cell as TableCell, TableOptions, TableReport};
 pub use times::{ReadTimes, read_times};
 

@@ -10,7 +10,7 @@ use super::delimited::{DOUBLED_END, Found, Opened, Records, header, open};
 use super::error::TabularError;
 use super::format::{Kind, format_of};
 use super::source::with_source;
-use super::table_rows::{Cell, Draft, TableOptions, TableReport, TableRows};
+use super::table_rows::{Cell, Draft, NamedSink, TableOptions, TableReport, TableRows};
 use super::{json, parquet, text};
 
 /// Reads the rows of a file into `sink`: the key exactly as it is written, and the values that are present.
@@ -21,6 +21,16 @@ pub fn read_table(
     file_name: &str,
     options: &TableOptions,
     sink: &mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>,
+) -> Result<TableReport, TabularError> {
+    read_named_table(path, file_name, options, &mut |key, cells, _| sink(key, cells))
+}
+
+/// Reads as [`read_table`] does. The sink is given the names of the columns as well, of which later rows may bring more.
+pub fn read_named_table(
+    path: &Path,
+    file_name: &str,
+    options: &TableOptions,
+    sink: &mut NamedSink<'_>,
 ) -> Result<TableReport, TabularError> {
     let mut rows = TableRows::new(options, sink);
     let format = format_of(file_name)?;

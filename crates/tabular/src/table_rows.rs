@@ -80,11 +80,14 @@ pub(super) struct TableRows<'s> {
     not_utf8: u64,
     seems: Option<Guess>,
     handed_on: u64,
-    sink: &'s mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>,
+    sink: &'s mut NamedSink<'s>,
 }
 
+/// Takes the key of a row, its cells, and the columns that are known so far.
+pub type NamedSink<'s> = dyn FnMut(&str, Vec<Cell>, &[String]) -> io::Result<()> + 's;
+
 impl<'s> TableRows<'s> {
-    pub fn new(options: &'s TableOptions, sink: &'s mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>) -> Self {
+    pub fn new(options: &'s TableOptions, sink: &'s mut NamedSink<'s>) -> Self {
         TableRows {
             options,
             report: TableReport::default(),
@@ -155,7 +158,7 @@ impl<'s> TableRows<'s> {
                     return Err(TabularError::TooLarge { limit: self.options.max_expanded_bytes });
                 }
                 self.keys.look_at(key);
-                (self.sink)(key, cells).map_err(TabularError::Io)
+                (self.sink)(key, cells, &self.report.columns).map_err(TabularError::Io)
             }
         }
     }

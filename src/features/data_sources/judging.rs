@@ -34,7 +34,19 @@ pub async fn judge_run(
     }
     let query = source.fields.query();
     let watched = query.watched(&source.fields);
-    Ok(quality::judge(report, run.window(), &guards, &past, &watched))
+    let mut problems = quality::judge(report, run.window(), &guards, &past, &watched);
+    problems.extend(lost(&report.lost_files));
+    Ok(problems)
+}
+
+/// Says which files would be lost.
+fn lost(files: &[String]) -> Option<String> {
+    let (first, more) = (files.first()?, files.len() - 1);
+    let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!(
+        "The source no longer has {first}{others}, whose rows would be lost: they were read together with a file that has changed. Accept \
+         the run to go on without them."
+    ))
 }
 
 /// Accepted runs among which the former reading of a window is looked for.

@@ -1,7 +1,7 @@
 //! What a source asks of its server: the columns of the source under the names that the project's files have.
 
 use super::model::{Mode, SourceAggregate, SourceFields, SourceQuery, Target};
-use crate::connectors::{Aggregate, Cursor, Mapped, Query, Source, Table};
+use crate::connectors::{Aggregate, Cursor, FilesQuery, Mapped, Query, Source, Table};
 use crate::features::projects::ProjectFields;
 
 /// The roles whose meaning the program knows.
@@ -26,6 +26,9 @@ impl SourceQuery {
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Some(format!("Two columns would be called \"{}\". Give one of them another role.", twice[0]));
+        }
+        if self.files.is_some() != (fields.mode == Mode::Files) {
+            return Some("The mode files is for files, and the others are for tables and statements.".to_owned());
         }
         match self.aggregate() {
             Some(_) if fields.target != Target::Interactions => Some("Only interactions can be aggregated.".to_owned()),
@@ -72,7 +75,13 @@ impl SourceQuery {
 
     /// Returns what is asked of the source. Tables that are named without a schema are in `default_schema`.
     pub fn to_connector(&self, default_schema: &str, fields: &SourceFields, project: &ProjectFields) -> Result<Query, String> {
+        let key_role = if fields.target == Target::Items { ITEM } else { USER };
         let from = match (&self.table, &self.sql) {
+            _ if self.files.is_some() => Source::Files(FilesQuery {
+                pattern: self.files.as_ref().map(|files| files.pattern.clone()).unwrap_or_default(),
+                format: self.files.as_ref().and_then(|files| files.format),
+                key_column: self.columns.get(key_role).cloned().unwrap_or_default(),
+            }),
             (Some(table), _) => Source::Table(Table::parse(table, default_schema).map_err(|error| error.to_string())?),
             (None, Some(sql)) => Source::Sql(sql.clone()),
             (None, None) => return Err("Name either a table or a statement (sql).".to_owned()),

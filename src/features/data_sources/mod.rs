@@ -9,6 +9,7 @@ mod judging;
 mod mapping;
 mod model;
 mod opening;
+mod planning;
 mod pulling;
 mod quality;
 mod recheck;

@@ -4,7 +4,7 @@ use super::error::SourceError;
 use super::model::{DataConnection, DataSource};
 use super::store::connections;
 use super::{secrets, windows};
-use crate::connectors::{ConnectionKind, Connector, ConnectorError, CursorKind, Query, Settings};
+use crate::connectors::{ConnectionKind, Connector, ConnectorError, CursorKind, Local, Query, Settings};
 use crate::features::accounts::Guarded;
 use crate::features::projects::Project;
 use crate::platform::services::Services;
@@ -35,7 +35,8 @@ pub async fn of_connection(services: &Services, row: &DataConnection) -> Result<
     };
     let settings = Settings::read(row.fields.kind, &row.fields.settings);
     let settings = settings.map_err(|fault| ConnectorError::InvalidSettings(fault.to_string()))?;
-    Ok(Connector::open(&settings, secret.as_ref(), &services.outbound)?)
+    let local = Local { folders: services.settings.sources.folders.clone(), scratch: services.blobs.desk().to_owned() };
+    Ok(Connector::open_with(&settings, secret.as_ref(), &services.outbound, &local)?)
 }
 
 /// Opens the server of a connection for a project of its organisation.
@@ -73,6 +74,10 @@ pub async fn of_source(services: &Services, source: &DataSource) -> Result<Opene
         return Err(SourceError::NotUsable(text.to_owned()));
     }
     let query = source.fields.query();
+    if query.files.is_some() != row.fields.kind.has_files() {
+        let text = "The connection of this source leads to another kind of place: files or tables. Choose another connection.";
+        return Err(SourceError::NotUsable(text.to_owned()));
+    }
     if let Some(problem) = query.problem(&source.fields, &project.fields) {
         return Err(SourceError::NotUsable(problem));
     }

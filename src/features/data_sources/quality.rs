@@ -66,6 +66,12 @@ pub struct Report {
     /// The columns of the table; empty if a statement is read.
     pub columns: Vec<Column>,
     pub compared: Vec<Compared>,
+    /// How many files were read, if files are.
+    pub file_count: i64,
+    /// The first hundred of them.
+    pub files: Vec<String>,
+    /// Files that the source no longer has and whose rows would be lost by this run.
+    pub lost_files: Vec<String>,
     /// What else there is to know, in sentences.
     pub notes: Vec<String>,
 }

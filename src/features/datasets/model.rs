@@ -42,6 +42,9 @@ pub struct Origin {
     pub from: Option<String>,
     /// The end of the window; null if all rows were read.
     pub to: Option<String>,
+    /// The first hundred files that were read, if files are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// An uploaded file of interactions.

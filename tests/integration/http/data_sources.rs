@@ -57,7 +57,7 @@ async fn what_makes_no_sense_or_is_of_others_is_refused_on_its_field() {
         (json!({ "query": { "table": "shop.orders", "columns": { "user": "customer" } } }), "query"),
         (json!({ "query": { "table": "shop.orders", "columns": columns, "where": "x" } }), "query"),
         (json!({ "cursor_column": null }), "cursor_column"),
-        (json!({ "mode": "files" }), "mode"),
+        (json!({ "mode": "files" }), "query"),
         (json!({ "target": "items" }), "mode"),
         (json!({ "settle_seconds": -1 }), "settle_seconds"),
         (json!({ "settle_seconds": 604_801 }), "settle_seconds"),

@@ -69,6 +69,7 @@ mod sessions;
 mod shadows;
 mod slots;
 mod source_endings;
+mod source_files;
 mod source_runs;
 mod stored_bytes;
 mod story;

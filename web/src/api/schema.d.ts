@@ -835,7 +835,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say. */
+        /**
+         * Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say. Of a place of files,
+         *     lists its folders and files, the columns of a file, or the first hundred files that match `pattern`.
+         */
         get: operations["read_data_connection_browse"];
         put?: never;
         post?: never;
@@ -852,7 +855,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the first rows of a table, with cells of up to 200 characters. */
+        /** Returns the first rows of a table or a file, with cells of up to 200 characters. */
         get: operations["read_data_connection_sample"];
         put?: never;
         post?: never;
@@ -3658,7 +3661,8 @@ export interface components {
             name: string;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings: unknown;
         };
@@ -3958,11 +3962,11 @@ export interface components {
             /** Format: float */
             weight: number;
         };
-        /** @description A schema, table or column. What the server does not know is null. */
+        /** @description A schema, table, column, folder or file. What the server does not know is null. */
         Entry: {
             /**
              * Format: int64
-             * @description Bytes that a table takes.
+             * @description Bytes that a table or a file takes.
              */
             bytes?: number | null;
             /** @description The server's name of the type of a column. */
@@ -3973,6 +3977,8 @@ export interface components {
              */
             distinct?: number | null;
             kind: components["schemas"]["EntryKind"];
+            /** @description When a file was changed, in RFC 3339. */
+            modified?: string | null;
             name: string;
             /**
              * Format: double
@@ -3989,7 +3995,7 @@ export interface components {
          * @description What an entry of a listing is.
          * @enum {string}
          */
-        EntryKind: "schema" | "table" | "view" | "column";
+        EntryKind: "schema" | "table" | "view" | "column" | "folder" | "file";
         /** @description A mean over users with its 95 % confidence interval. */
         Estimate: {
             /** Format: double */
@@ -4132,6 +4138,11 @@ export interface components {
          * @enum {string}
          */
         FeatureSetTarget: "items";
+        /**
+         * @description The format of files whose ending does not say it.
+         * @enum {string}
+         */
+        FileFormat: "csv" | "tsv" | "jsonl" | "json" | "parquet";
         /**
          * @description What values were read as, or seem to be.
          * @enum {string}
@@ -6304,6 +6315,12 @@ export interface components {
             /** Format: double */
             value: number;
         };
+        /** @description Which files a source reads. */
+        SourceFilesQuery: {
+            format?: components["schemas"]["FileFormat"] | null;
+            /** @description Names of files, one a line: `*` stands for any text within a folder, `**` for any folders, `{yyyy-mm-dd}` for a date. */
+            pattern: string;
+        };
         /**
          * @description What follows a run that brought rows.
          * @enum {string}
@@ -6357,9 +6374,10 @@ export interface components {
             columns?: {
                 [key: string]: string;
             };
+            files?: components["schemas"]["SourceFilesQuery"] | null;
             /** @description One statement that begins with SELECT or WITH. */
             sql?: string | null;
-            /** @description A table or view with its schema, such as `public.events`. Either this or `sql`. */
+            /** @description A table or view with its schema, such as `public.events`. One of this, `sql` and `files`. */
             table?: string | null;
         };
         /** @description What a run read. */
@@ -6379,9 +6397,25 @@ export interface components {
             compared: components["schemas"]["SourceComparison"][];
             /**
              * Format: int64
+             * @description How many files were read, if files are.
+             * @default 0
+             */
+            file_count: number;
+            /**
+             * @description The first hundred of them.
+             * @default []
+             */
+            files: string[];
+            /**
+             * Format: int64
              * @default null
              */
             items: number | null;
+            /**
+             * @description Files that the source no longer has and whose rows would be lost by this run.
+             * @default []
+             */
+            lost_files: string[];
             /**
              * @description What else there is to know, in sentences.
              * @default []
@@ -7099,6 +7133,8 @@ export interface components {
         UnknownUsers: "fallback" | "not_found";
         /** @description The source that an upload was read from. */
         UploadOrigin: {
+            /** @description The first hundred files that were read, if files are. */
+            files?: string[];
             /** @description The beginning of the window that was read, a moment or a number; null for all rows before its end. */
             from?: string | null;
             /**
@@ -7717,11 +7753,12 @@ export interface components {
              * @description Its projects share the connection.
              */
             organisation: number;
-            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            /** @description The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
             secret?: string | null;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings: Record<string, never>;
         };
@@ -7736,11 +7773,12 @@ export interface components {
              * @description Its projects share the connection.
              */
             organisation: number;
-            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            /** @description The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
             secret?: string | null;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings: Record<string, never>;
         };
@@ -7755,11 +7793,12 @@ export interface components {
              * @description Its projects share the connection.
              */
             organisation?: number;
-            /** @description The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
+            /** @description The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it. */
             secret?: string | null;
             /**
              * @description How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-             *     `ca_certificate` and `time_zone`.
+             *     `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+             *     Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
              */
             settings?: Record<string, never>;
         };
@@ -16896,6 +16935,7 @@ export interface operations {
         parameters: {
             query?: {
                 path?: string;
+                pattern?: string;
             };
             header?: never;
             path: {
@@ -16919,12 +16959,14 @@ export interface operations {
                      *           "data_type": null,
                      *           "distinct": null,
                      *           "kind": "schema",
+                     *           "modified": null,
                      *           "name": "Shop",
                      *           "null_share": null,
                      *           "rows": null
                      *         }
                      *       ],
                      *       "is_cut": true,
+                     *       "matching": null,
                      *       "path": "text"
                      *     }
                      */
@@ -16932,6 +16974,8 @@ export interface operations {
                         entries: components["schemas"]["Entry"][];
                         /** @description Whether there are more entries than are listed. */
                         is_cut: boolean;
+                        /** @description How many files match the pattern; null without one. */
+                        matching?: number | null;
                         path: string;
                     };
                 };
@@ -17230,6 +17274,10 @@ export interface operations {
                      *               "pairs": true
                      *             },
                      *             "columns": {},
+                     *             "files": {
+                     *               "format": "csv",
+                     *               "pattern": "text"
+                     *             },
                      *             "sql": null,
                      *             "table": null
                      *           },
@@ -17263,7 +17311,14 @@ export interface operations {
                      *               "compared": [
                      *                 null
                      *               ],
+                     *               "file_count": 1,
+                     *               "files": [
+                     *                 null
+                     *               ],
                      *               "items": null,
+                     *               "lost_files": [
+                     *                 null
+                     *               ],
                      *               "notes": [
                      *                 null
                      *               ],
@@ -17399,6 +17454,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17433,6 +17492,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17467,6 +17530,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17509,6 +17576,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -17549,7 +17620,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -17726,6 +17804,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -17766,7 +17848,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -17893,6 +17982,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17927,6 +18020,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -17961,6 +18058,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18003,6 +18104,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -18043,7 +18148,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -18302,6 +18414,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18336,6 +18452,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18370,6 +18490,10 @@ export interface operations {
                  *           "pairs": true
                  *         },
                  *         "columns": {},
+                 *         "files": {
+                 *           "format": "csv",
+                 *           "pattern": "text"
+                 *         },
                  *         "sql": null,
                  *         "table": null
                  *       },
@@ -18412,6 +18536,10 @@ export interface operations {
                      *           "pairs": true
                      *         },
                      *         "columns": {},
+                     *         "files": {
+                     *           "format": "csv",
+                     *           "pattern": "text"
+                     *         },
                      *         "sql": null,
                      *         "table": null
                      *       },
@@ -18452,7 +18580,14 @@ export interface operations {
                      *               "value": 0.5
                      *             }
                      *           ],
+                     *           "file_count": 1,
+                     *           "files": [
+                     *             "text"
+                     *           ],
                      *           "items": null,
+                     *           "lost_files": [
+                     *             "text"
+                     *           ],
                      *           "notes": [
                      *             "text"
                      *           ],
@@ -18671,7 +18806,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -19152,7 +19294,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -24827,6 +24976,9 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "origin": {
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "from": null,
                      *             "run": 1,
                      *             "source": 1,
@@ -24980,6 +25132,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -25145,6 +25300,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -25289,6 +25447,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -25556,6 +25717,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -25920,6 +26084,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -32567,7 +32734,14 @@ export interface operations {
                      *                 "value": 0.5
                      *               }
                      *             ],
+                     *             "file_count": 1,
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "items": null,
+                     *             "lost_files": [
+                     *               "text"
+                     *             ],
                      *             "notes": [
                      *               "text"
                      *             ],
@@ -32712,7 +32886,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -32846,7 +33027,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -32998,7 +33186,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -33141,7 +33336,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -33284,7 +33486,14 @@ export interface operations {
                      *             "value": 0.5
                      *           }
                      *         ],
+                     *         "file_count": 1,
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "items": null,
+                     *         "lost_files": [
+                     *           "text"
+                     *         ],
                      *         "notes": [
                      *           "text"
                      *         ],
@@ -37168,6 +37377,9 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "origin": {
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "from": null,
                      *             "run": 1,
                      *             "source": 1,
@@ -37327,6 +37539,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37498,6 +37713,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37648,6 +37866,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -37930,6 +38151,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38384,6 +38608,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38538,6 +38765,9 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "origin": {
+                     *             "files": [
+                     *               "text"
+                     *             ],
                      *             "from": null,
                      *             "run": 1,
                      *             "source": 1,
@@ -38691,6 +38921,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -38856,6 +39089,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -39000,6 +39236,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -39267,6 +39506,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,
@@ -39631,6 +39873,9 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "origin": {
+                     *         "files": [
+                     *           "text"
+                     *         ],
                      *         "from": null,
                      *         "run": 1,
                      *         "source": 1,

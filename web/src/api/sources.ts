@@ -10,7 +10,10 @@ import type { With } from './types'
 type Schemas = components['schemas']
 
 /** Those that may be offered; the server accepts the ones that it can read. */
-export type ConnectionKind = Extract<Schemas['ConnectionKind'], 'postgresql' | 'mysql'>
+export type ConnectionKind = Extract<
+  Schemas['ConnectionKind'],
+  'postgresql' | 'mysql' | 'folder' | 'http' | 's3'
+>
 export type Tls = 'verify_full' | 'require' | 'off'
 /** Of a database. The port is left out if it is the usual one. */
 export type DatabaseSettings = {
@@ -22,12 +25,24 @@ export type DatabaseSettings = {
   ca_certificate?: string | null
   time_zone?: string | null
 }
+/** Of a place of files. */
+export type FileSettings = {
+  path?: string
+  url?: string
+  bucket?: string
+  region?: string
+  endpoint?: string | null
+  access_key_id?: string | null
+  path_style?: boolean
+}
+/** Each kind has some of them. */
+export type ConnectionSettings = Partial<DatabaseSettings> & FileSettings
 export type TestStep = Schemas['TestStep']
 export type Connection = With<
   Sent<Schemas['DataConnection']>,
   {
     kind: ConnectionKind
-    settings: DatabaseSettings
+    settings: ConnectionSettings
     secret: Sent<Schemas['DataConnectionSecret']>
     last_test: TestStep[] | null
   }
@@ -36,11 +51,12 @@ export type Connection = With<
 export interface ConnectionFields {
   name: string
   kind: ConnectionKind
-  settings: DatabaseSettings
+  settings: ConnectionSettings
   secret?: string | null
 }
 export type Entry = Schemas['Entry']
 
+export type FileFormat = Schemas['FileFormat']
 export type Target = Schemas['SourceTarget']
 export type Mode = Schemas['SourceMode']
 export type SourceQuery = Schemas['SourceQuery']
@@ -108,6 +124,21 @@ export const useBrowse = (connection: Id, path: MaybeRefOrGetter<string | null>)
       ).entries,
     enabled: computed(() => known(connection).value && toValue(path) !== null),
     staleTime: 60_000,
+  })
+/** Returns the first files that match a pattern, and how many there are. */
+export const useMatching = (connection: Id, pattern: MaybeRefOrGetter<string>) =>
+  useQuery({
+    queryKey: computed(() => ['connections', toValue(connection), 'matching', toValue(pattern)]),
+    queryFn: ({ signal }) =>
+      get('/data_connection/{id}/browse/', {
+        path: { id: num(connection) },
+        query: { pattern: toValue(pattern) },
+        signal,
+      }),
+    enabled: computed(() => known(connection).value && toValue(pattern).trim() !== ''),
+    placeholderData: keepPreviousData,
+    retry: false,
+    staleTime: 30_000,
   })
 export const useSample = (connection: Id, path: MaybeRefOrGetter<string | null>) =>
   useQuery({

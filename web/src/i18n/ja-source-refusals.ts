@@ -20,6 +20,41 @@ export const sourceRefusals: Record<string, string> = {
   'The role cannot read any table. Grant it the right to read (SELECT).':
     'このユーザーが読み取れるテーブルがありません。読み取り（SELECT）の権限を付与してください。',
   'The role may read and not write.': '読み取りだけが可能です。',
+  'The folder is there, and it is released.': 'フォルダーがあり、読み取りが許可されています。',
+  'Nothing leaves this machine.': 'このマシンの外へは何も送信されません。',
+  'The connection is not encrypted: others on the way can read the files.':
+    '暗号化されていません。ファイルが、通信経路上で読み取られる可能性があります。',
+  'A folder needs no log-in.': 'フォルダーにログインは不要です。',
+  'The key is accepted.': 'キーが受け入れられました。',
+  'Without a key, what everyone may read is read.': 'キーがないため、公開されているものだけを読み取ります。',
+  'The files can be listed. Recotem only reads them.':
+    'ファイルの一覧を取得できます。読み取りだけを行います。',
+  'The file can be read.': 'ファイルを読み取れます。',
+  'The files can be listed. Whether the key may write would show only by writing: give it the rights to list and to read only.':
+    'ファイルの一覧を取得できます。書き込めるかどうかは書き込まないと分からないため、一覧と読み取りの権限だけを付与してください。',
+  'There is no file yet.': 'ファイルがまだありません。',
+  'The server answers. Its files are named in the source, one a line.':
+    'サーバーが応答しました。ファイル名は、ソースに 1 行に 1 つずつ入力します。',
+  'The log-in failed: {0}. Check the key and its secret.':
+    'ログインできませんでした（{0}）。キーとシークレットを確認してください。',
+  'Permission denied: {0}. Grant the key the right to list and to read.':
+    '権限がありません（{0}）。一覧と読み取りの権限を付与してください。',
+  'There is no {0}. Check its name.': '{0} が見つかりません。名前を確認してください。',
+  '{0} has changed while it was read. Try again.':
+    '{0} は読み取り中に変更されました。もう一度お試しください。',
+  'The reading of {0} was interrupted. Try again.':
+    '{0} の読み取りが中断されました。もう一度お試しください。',
+  'The server reports an error: {0}. Try again later.':
+    '接続先でエラーが発生しました（{0}）。しばらく待ってから再試行してください。',
+  'The server answered something that is not expected: {0}. Check the endpoint, the region and the kind.':
+    '予期しない応答がありました（{0}）。エンドポイント、リージョン、種類を確認してください。',
+  'The folder is not released. The operator adds it, or one above it, to sources.folders.':
+    'このフォルダーの読み取りは許可されていません。運用者が sources.folders に追加する必要があります。',
+  'No file matches {0}. Change the pattern, or wait until there is one.':
+    '{0} に一致するファイルがありません。パターンを変更するか、ファイルが作成されるまでお待ちください。',
+  'The file {0} cannot be read: {1}': 'ファイル {0} を読み取れません: {1}',
+  'Enter the name of a file, or a pattern such as events/*.csv.':
+    'ファイル名、または events/*.csv のようなパターンを入力してください。',
   'Not tested, because of the step before.': '前の手順に失敗したため、実施していません。',
 
   'The settings are not valid: {0}': '設定が正しくありません: {0}',

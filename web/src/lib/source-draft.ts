@@ -1,5 +1,5 @@
 import type { Project } from '@/api/types'
-import type { Entry, Mode, Source, SourceFields, Target } from '@/api/sources'
+import type { Entry, FileFormat, Mode, Source, SourceFields, Target } from '@/api/sources'
 import { ownTimeZone } from './cron'
 
 /** What a column is read as. Tables about items and users are read with all their columns. */
@@ -26,10 +26,16 @@ type Columns = Pick<Project, 'time_column' | 'event_column'> | undefined
 export interface SourceDraft {
   connection: number | null
   target: Target
-  from: 'table' | 'sql'
+  from: 'table' | 'sql' | 'files'
   schema: string
   table: string
   sql: string
+  /** Names of files, one a line, with signs that stand for others. */
+  pattern: string
+  /** The format of all files; empty if their endings say it. */
+  format: FileFormat | ''
+  /** A file that matches, whose columns are shown. */
+  file: string
   columns: Partial<Record<ColumnRole, string>>
   pairs: boolean
   lastDays: number | null
@@ -56,6 +62,9 @@ export const newDraft = (): SourceDraft => ({
   schema: '',
   table: '',
   sql: '',
+  pattern: '',
+  format: '',
+  file: '',
   columns: {},
   pairs: false,
   lastDays: null,
@@ -81,10 +90,13 @@ export function draftOf(source: Source): SourceDraft {
   return {
     connection: source.connection,
     target: source.target,
-    from: source.query.sql ? 'sql' : 'table',
+    from: source.query.files ? 'files' : source.query.sql ? 'sql' : 'table',
     schema: dot < 0 ? '' : table.slice(0, dot),
     table: table.slice(dot + 1),
     sql: source.query.sql ?? '',
+    pattern: source.query.files?.pattern ?? '',
+    format: source.query.files?.format ?? '',
+    file: '',
     columns: { ...source.query.columns },
     pairs: source.query.aggregate?.pairs ?? false,
     lastDays: source.query.aggregate?.last_days ?? null,
@@ -109,8 +121,12 @@ export function draftOf(source: Source): SourceDraft {
 export const tableOf = (draft: Pick<SourceDraft, 'schema' | 'table'>) =>
   draft.schema ? `${draft.schema}.${draft.table}` : draft.table
 /** Returns the address of a table when browsing. */
-export const pathOf = (draft: Pick<SourceDraft, 'schema' | 'table'>) =>
-  draft.table ? [draft.schema, draft.table].filter(Boolean).join('/') : null
+export const pathOf = (draft: Pick<SourceDraft, 'from' | 'file' | 'schema' | 'table'>) =>
+  draft.from === 'files'
+    ? draft.file || null
+    : draft.table
+      ? [draft.schema, draft.table].filter(Boolean).join('/')
+      : null
 
 const used = (draft: SourceDraft) => {
   const roles = ROLES[draft.target] as readonly ColumnRole[]
@@ -123,7 +139,24 @@ const used = (draft: SourceDraft) => {
 
 /** Returns how much a run reads. What is about items and users, or is combined at the source, is read as a whole. */
 export const modeOf = (draft: SourceDraft): Mode =>
-  draft.target !== 'interactions' || draft.pairs ? 'snapshot' : draft.mode
+  draft.from === 'files' ? 'files' : draft.target !== 'interactions' || draft.pairs ? 'snapshot' : draft.mode
+
+function readFrom(draft: SourceDraft): Pick<SourceFields['query'], 'sql' | 'table' | 'files'> {
+  if (draft.from === 'sql') return { sql: draft.sql.trim() }
+  if (draft.from === 'table') return { table: tableOf(draft) }
+  return { files: { pattern: draft.pattern.trim(), ...(draft.format ? { format: draft.format } : {}) } }
+}
+
+/** Returns a pattern for all files beside one that have its ending; a date in its folders stands for all dates. */
+export function patternLike(key: string): string {
+  const slash = key.lastIndexOf('/') + 1
+  const ending = /(\.[a-z]+)+$/i.exec(key.slice(slash))?.[0] ?? ''
+  const folders = key
+    .slice(0, slash)
+    .replace(/\d{4}-\d{2}-\d{2}/g, '{yyyy-mm-dd}')
+    .replace(/(?<=\/|^)\d{4}\/\d{2}\/\d{2}(?=\/)/, '{yyyy/mm/dd}')
+  return `${folders}*${ending}`
+}
 
 /** Returns the body of a source. `schedule` is the retraining to start, if the project has one. */
 export function sourceFields(draft: SourceDraft, schedule: number | null): SourceFields {
@@ -133,10 +166,12 @@ export function sourceFields(draft: SourceDraft, schedule: number | null): Sourc
     name: draft.name.trim(),
     target: draft.target,
     query: {
-      ...(draft.from === 'sql' ? { sql: draft.sql.trim() } : { table: tableOf(draft) }),
+      ...readFrom(draft),
       columns: used(draft),
       aggregate:
-        draft.pairs && draft.target === 'interactions' ? { pairs: true, last_days: draft.lastDays } : null,
+        draft.pairs && draft.from !== 'files' && draft.target === 'interactions'
+          ? { pairs: true, last_days: draft.lastDays }
+          : null,
     },
     mode: modeOf(draft),
     cursor_column: follows ? draft.cursor.trim() : null,

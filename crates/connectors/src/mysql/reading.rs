@@ -86,7 +86,7 @@ impl Mysql {
         let rows = plan.iter().filter_map(|step| step.get_opt::<Option<i64>, _>("rows")?.ok()?).max().unwrap_or_default();
         let columns = if query.columns.is_empty() { prepared.columns.len() } else { query.columns.len() };
         let width = i64::try_from(columns).unwrap_or(i64::MAX).saturating_mul(BYTES_OF_COLUMN);
-        Ok(Estimate { rows, bytes: rows.saturating_mul(width) })
+        Ok(Estimate { rows: Some(rows), bytes: rows.saturating_mul(width) })
     }
 
     pub async fn sample(&self, query: &Query, rows: u32) -> Result<Sample, ConnectorError> {

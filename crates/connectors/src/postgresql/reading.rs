@@ -80,7 +80,7 @@ impl Postgresql {
         let plan: Value = serde_json::from_str(&text).unwrap_or_default();
         let number = |name: &str| plan[0]["Plan"][name].as_f64().map(|number| number as i64);
         match (number("Plan Rows"), number("Plan Width")) {
-            (Some(rows), Some(width)) => Ok(Estimate { rows, bytes: rows.saturating_mul(width) }),
+            (Some(rows), Some(width)) => Ok(Estimate { rows: Some(rows), bytes: rows.saturating_mul(width) }),
             _ => Err(ConnectorError::Protocol("it does not explain queries as PostgreSQL does".to_owned())),
         }
     }

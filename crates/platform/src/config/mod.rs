@@ -10,12 +10,14 @@ mod network;
 mod outbound;
 mod rate;
 mod secrets;
+mod sources;
 
 pub use compat::CompatSettings;
 pub use loading::Loaded;
 pub use network::Network;
 pub use outbound::OutboundSettings;
 pub use rate::Rate;
+pub use sources::SourceSettings;
 
 use std::path::PathBuf;
 
@@ -187,6 +189,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Connections to other servers.
     pub outbound: OutboundSettings,
+    /// What of this machine sources may read.
+    pub sources: SourceSettings,
     /// Addresses for clients of other programs.
     pub compat: CompatSettings,
     /// Request limits.
@@ -288,6 +292,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             outbound: OutboundSettings::default(),
+            sources: SourceSettings::default(),
             compat: CompatSettings::default(),
             throttle: ThrottleRates::default(),
         }

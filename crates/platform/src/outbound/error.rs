@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::policy::Refusal;
 
 /// Why a request to another server has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum OutboundError {
     /// The policy refuses the target.
     #[error(transparent)]

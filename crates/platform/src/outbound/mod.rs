@@ -25,7 +25,7 @@ mod reserved;
 mod resolver;
 mod tls;
 
-pub use client::{Answer, Limits, Outbound};
+pub use client::{Answer, Limits, Outbound, Patience, Streamed, StreamedBody};
 pub use error::OutboundError;
 pub use policy::{Policy, Refusal};
 pub use tls::install_cryptography;

@@ -35,7 +35,8 @@ request_fields! {
         /// Cannot change.
         pub kind: ConnectionKind => Choice(&[]),
         /// How to reach it. Of a database `host`, `port`, `database`, `username`, `tls` (`verify_full`, `require` or `off`),
-        /// `ca_certificate` and `time_zone`.
+        /// `ca_certificate` and `time_zone`; of S3 `bucket`, `region`, `endpoint`, `access_key_id` and `path_style`; of Google Cloud
+        /// Storage `bucket` and `endpoint`; of Azure `account`, `container` and `endpoint`; of a web server `url`; of a folder `path`.
         pub settings: Value => JsonObject(LARGEST_SETTINGS),
     }
 }
@@ -43,7 +44,7 @@ request_fields! {
 request_fields! {
     /// The secret of a connection.
     pub struct SecretField {
-        /// The password. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it.
+        /// The password, or the secret of the key. It is stored sealed and never returned. A change that leaves it out keeps it; null removes it.
         pub secret: Option<String> = None => Nullable(Secret),
     }
 }

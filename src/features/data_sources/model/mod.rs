@@ -10,7 +10,7 @@ mod structured;
 pub use connection::{ConnectionFields, DataConnection, NewConnection, OfOrganisation, SealedSecret, SecretField};
 pub use guards::{Guards, SchemaChange};
 pub use query::{SourceAggregate, SourceQuery};
-pub use run::{Cause, NewRun, RunChanges, RunState, SourceRun, Stage, StageName};
+pub use run::{Cause, NewRun, RunChanges, RunState, SourceFile, SourceRun, Stage, StageName};
 pub use source::{
     DataSource, FollowUp, Mode, NullCursor, NumbersToFill, PullSource, RecheckWindows, SourceFields, Target, TimesToFill,
 };

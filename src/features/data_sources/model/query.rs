@@ -6,20 +6,35 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::structured::Object;
+use crate::connectors::{FileFormat, Pattern};
 
 const LONGEST_COLUMN: usize = 256;
 const MOST_COLUMNS: usize = 200;
+
+/// Which files a source reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFilesQuery {
+    /// Names of files, one a line: `*` stands for any text within a folder, `**` for any folders, `{yyyy-mm-dd}` for a date.
+    pub pattern: String,
+    /// The format of all of them; null if their endings say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<FileFormat>,
+}
 
 /// What a source reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceQuery {
-    /// A table or view with its schema, such as `public.events`. Either this or `sql`.
+    /// A table or view with its schema, such as `public.events`. One of this, `sql` and `files`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// One statement that begins with SELECT or WITH.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
+    /// The files of a folder, a web server or an object store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<SourceFilesQuery>,
     /// The column of the source by its role: `user`, `item`, `time` and `event`; others keep their role as name. Of items and users
     /// only the one with the ids is needed: without others, all columns are read.
     #[serde(default, deserialize_with = "without_blanks")]
@@ -49,9 +64,12 @@ fn without_blanks<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String
 
 impl Object for SourceQuery {
     fn check(&self) -> Result<(), String> {
-        match (&self.table, &self.sql) {
-            (Some(_), None) | (None, Some(_)) => {}
-            _ => return Err("Name either a table or a statement (sql).".to_owned()),
+        match (&self.table, &self.sql, &self.files) {
+            (Some(_), None, None) | (None, Some(_), None) => {}
+            (None, None, Some(files)) => {
+                Pattern::parse(&files.pattern).map_err(|error| error.to_string())?;
+            }
+            _ => return Err("Name either a table, a statement (sql) or files.".to_owned()),
         }
         if self.columns.len() > MOST_COLUMNS {
             return Err(format!("Choose at most {MOST_COLUMNS} columns."));
@@ -80,6 +98,8 @@ mod tests {
         let columns = json!({ "user": " who ", "item": "what", "time": null, "event": "" });
         let read = query(json!({ "table": "public.events", "columns": columns })).unwrap();
         assert_eq!(read.columns, BTreeMap::from([("user".into(), "who".into()), ("item".into(), "what".into())]));
+        let files = |pattern: &str| query(json!({ "files": { "pattern": pattern }, "columns": {} }));
+        assert!(files("dt={yyyy-mm-dd}/*.parquet").is_ok() && files("dt={day}/*").is_err() && files("").is_err());
         for wrong in [json!({}), json!({ "table": "a", "sql": "SELECT 1" }), json!({ "table": "a", "view": "b" })] {
             assert!(query(wrong.clone()).is_err(), "{wrong}");
         }

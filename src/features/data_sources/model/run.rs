@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::connectors::{CursorKind, Window};
 use crate::platform::http::timestamp;
 use crate::platform::wire_enum;
-use crate::schema::source_runs;
+use crate::schema::{source_files, source_runs};
 
 wire_enum! {
     /// The cause of a run.
@@ -143,6 +143,19 @@ impl SourceRun {
     pub fn problems(&self) -> Vec<String> {
         Vec::deserialize(&self.problems).unwrap_or_default()
     }
+}
+
+/// A version of a file that a run has read.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Serialize, ToSchema)]
+#[diesel(table_name = source_files)]
+pub struct SourceFile {
+    #[serde(skip)]
+    pub run_id: i64,
+    pub key: String,
+    /// Bytes; null if a web server does not say.
+    pub size: Option<i64>,
+    #[serde(skip)]
+    pub version: String,
 }
 
 /// A run to be stored.

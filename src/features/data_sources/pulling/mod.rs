@@ -1,13 +1,14 @@
 //! A run: the window is fixed and counted, its rows are read into a file, the file becomes an upload, and once that is prepared it is
-//! checked against the guards. Every step is recorded with what it did in one transaction, so that a run goes on where a killed
+//! checked against the guards. Of files, those that are new or have changed are read in place of a window. Every step is recorded with what it did in one transaction, so that a run goes on where a killed
 //! worker left it.
 
 mod checking;
+mod files;
 mod reading;
 mod stages;
 
 use super::error::SourceError;
-use super::model::{RunChanges, SourceRun};
+use super::model::{Mode, RunChanges, SourceRun};
 use super::service::ending;
 use super::store::{runs, sources};
 use crate::platform::queue::CancellationFlag;
@@ -34,7 +35,11 @@ pub async fn advance(services: &Services, id: i64, cancel: &CancellationFlag) ->
                 None => return Ok(Progress::Over),
             }
         }
-        if reading::read(services, &source, &run, cancel).await? == reading::Read::Ended {
+        let read = match source.fields.mode {
+            Mode::Files => files::read(services, &source, &run, cancel).await?,
+            Mode::Incremental | Mode::Snapshot => reading::read(services, &source, &run, cancel).await?,
+        };
+        if read == reading::Read::Ended {
             return Ok(Progress::Over);
         }
     }

@@ -8,14 +8,14 @@ use diesel_async::AsyncConnection;
 use serde_json::json;
 
 use super::stages::Stages;
-use crate::connectors::{ConnectorError, EntryKind, PullLimits, Pulled, Source, Stop, Window};
+use crate::connectors::{ConnectorError, EntryKind, FileObject, PullLimits, PulledFiles, Source, Stop, Window};
 use crate::features::data_sources::error::SourceError;
 use crate::features::data_sources::files::SharedFile;
 use crate::features::data_sources::model::{DataSource, Mode, RunChanges, RunState, SourceRun, StageName, Target};
 use crate::features::data_sources::opening::{self, Opened};
 use crate::features::data_sources::quality::{Column, Report};
 use crate::features::data_sources::service::ending;
-use crate::features::data_sources::store::runs;
+use crate::features::data_sources::store::{files as recorded, runs};
 use crate::features::data_sources::{judging, uploads, windows};
 use crate::features::datasets::{self, DataError, KeptUpload, Received, Upload, remove_files};
 use crate::features::item_metadata::{self, KeptMetadata, Subject};
@@ -25,6 +25,9 @@ use crate::platform::services::Services;
 
 /// The time between two records of how much has been read.
 const TICK: Duration = Duration::from_secs(2);
+
+/// Files that are named where an upload comes from.
+pub(super) const NAMED: usize = 100;
 
 /// Whether a run has an upload now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,7 @@ pub async fn read(
     if counted.is_some_and(|count| count.rows == 0 && (count.null_cursors == 0 || !reads_nulls)) {
         return end_empty(services, source, &run, report).await;
     }
-    let (pulled, file) = pull(services, &opened, window, run.id, cancel).await?;
+    let (PulledFiles { pulled, .. }, file) = pull(services, &opened, Wanted::Rows(window), run.id, cancel).await?;
     let (rows, rejected) = (as_count(pulled.rows), as_count(pulled.rejected));
     (report.rows, report.rows_rejected) = (rows + rejected, rejected);
     report.null_cursors = report.null_cursors.max(as_count(pulled.null_cursors));
@@ -103,21 +106,21 @@ pub async fn read(
         stages: Some(stages.stored()),
         ..RunChanges::default()
     };
-    store(services, source, &run, &opened, file, changes).await?;
+    store(services, source, &run, &opened, file, (changes, Vec::new())).await?;
     Ok(Read::Stored)
 }
 
-fn as_count(count: u64) -> i64 {
+pub(super) fn as_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Returns the changes of a run that begins, or begins again.
-fn started(services: &Services, run: &SourceRun) -> RunChanges {
+pub(super) fn started(services: &Services, run: &SourceRun) -> RunChanges {
     let started_at = run.started_at.unwrap_or_else(|| services.clock.now());
     RunChanges { started_at: Some(started_at), rows_read: Some(0), bytes: Some(0), ..RunChanges::default() }
 }
 
-async fn record(services: &Services, id: i64, changes: RunChanges) -> Result<SourceRun, SourceError> {
+pub(super) async fn record(services: &Services, id: i64, changes: RunChanges) -> Result<SourceRun, SourceError> {
     let mut connection = services.db.conn().await?;
     connection
         .transaction(async move |connection| {
@@ -145,20 +148,32 @@ async fn columns(opened: &Opened) -> Result<Vec<Column>, SourceError> {
 }
 
 /// Ends a run that read no row.
-async fn end_empty(services: &Services, source: &DataSource, run: &SourceRun, mut report: Report) -> Result<Read, SourceError> {
+pub(super) async fn end_empty(
+    services: &Services,
+    source: &DataSource,
+    run: &SourceRun,
+    mut report: Report,
+) -> Result<Read, SourceError> {
     let problems = judging::judge_run(services, source, run, &mut report).await?;
     ending::settle(services, run.id, report, problems).await?;
     Ok(Read::Ended)
 }
 
-/// Reads the rows of a window into a file, and records how far it is.
-async fn pull(
+/// What is read.
+pub(super) enum Wanted<'a> {
+    /// The rows of a window, or all.
+    Rows(Option<Window>),
+    Files(&'a [FileObject]),
+}
+
+/// Reads rows into a file, and records how far it is.
+pub(super) async fn pull(
     services: &Services,
     opened: &Opened,
-    window: Option<Window>,
+    wanted: Wanted<'_>,
     run: i64,
     cancel: &CancellationFlag,
-) -> Result<(Pulled, Received), SourceError> {
+) -> Result<(PulledFiles, Received), SourceError> {
     let file = SharedFile::create(services).await?;
     let limits = PullLimits { max_bytes: services.settings.max_expanded_bytes, ..PullLimits::default() };
     let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -169,7 +184,16 @@ async fn pull(
     let stop = Stop::default();
     let _stops_when_dropped = stop.on_drop();
     let mut ticks = tokio::time::interval(TICK);
-    let mut pulling = pin!(opened.connector.pull(&opened.query, window, Box::new(file.clone()), &limits, &progress, &stop));
+    let (query, into) = (&opened.query, Box::new(file.clone()));
+    let mut pulling = pin!(async {
+        match wanted {
+            Wanted::Files(files) => opened.connector.pull_files(query, files, into, &limits, &progress, &stop).await,
+            Wanted::Rows(window) => {
+                let pulled = opened.connector.pull(query, window, into, &limits, &progress, &stop).await?;
+                Ok(PulledFiles { pulled, ..PulledFiles::default() })
+            }
+        }
+    });
     let pulled = loop {
         tokio::select! {
             pulled = &mut pulling => break pulled?,
@@ -212,18 +236,18 @@ impl Kept {
     }
 }
 
-/// Stores the file of a run as an upload which is held, and enqueues its preparation, all at once. Does nothing if the run is over
-/// or has an upload.
-async fn store(
+/// Stores the file of a run as an upload which is held, and enqueues its preparation, all at once, with the files that were read.
+/// Does nothing if the run is over or has an upload.
+pub(super) async fn store(
     services: &Services,
     source: &DataSource,
     run: &SourceRun,
     opened: &Opened,
     file: Received,
-    changes: RunChanges,
+    (changes, read): (RunChanges, Vec<FileObject>),
 ) -> Result<(), SourceError> {
     let size = file.size;
-    let upload = Upload { name: uploads::file_name(&source.fields.name, run.id), received: file };
+    let upload = Upload { name: uploads::file_name(&source.fields.name, run.id, &opened.query), received: file };
     let target = source.fields.target;
     let kept = match target {
         Target::Interactions => Kept::Data(datasets::keep_upload(services, upload).await?),
@@ -242,7 +266,9 @@ async fn store(
             let run = runs::lock(connection, id).await?.filter(SourceRun::is_live);
             let run = run.filter(|run| run.training_data_id.is_none() && run.item_meta_data_id.is_none());
             let run = run.ok_or(ConnectorError::Stopped)?;
-            let origin = uploads::origin(&run);
+            let names = read.iter().map(|file| file.key.clone()).take(NAMED).collect();
+            let origin = uploads::origin(&run, names);
+            recorded::record(connection, &run, &read).await?;
             let changes = match kept {
                 Kept::Data(kept) => {
                     let data = datasets::add_pulled(connection, project, maker, kept, &origin).await?;

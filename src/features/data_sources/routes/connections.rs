@@ -9,14 +9,18 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::super::error::SourceError;
 use super::super::model::{ConnectionFields, DataConnection, OfOrganisation, SecretField};
 use super::super::opening;
 use super::super::service::connections as service;
 use super::super::store::connections as store;
-use crate::connectors::{Entry, Query, Sample, Table, TestStep, is_usable};
+use crate::connectors::{Connector, Entry, FilesQuery, Listing, Query, Sample, Source, TestStep, is_usable};
 use crate::features::accounts::{Access, Admin, Editor, Organisation, Principal, Role};
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
+
+/// Files that match a pattern and are shown.
+const MATCHING: usize = 100;
 
 /// Rows of a sample.
 const SAMPLED: u32 = 50;
@@ -221,15 +225,28 @@ struct Browsed {
     entries: Vec<Entry>,
     /// Whether there are more entries than are listed.
     is_cut: bool,
+    /// How many files match the pattern; null without one.
+    matching: Option<usize>,
 }
 
 fn parts_of(path: &str) -> Vec<String> {
     path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say.
+/// Lists the first of the files that match a pattern, and says how many do.
+async fn matching(connector: &Connector, pattern: String) -> Result<(Listing, Option<usize>), SourceError> {
+    let files = FilesQuery { pattern, format: None, key_column: String::new() };
+    let found =
+        connector.files(&Query { from: Source::Files(files), columns: Vec::new(), cursor: None, aggregate: None }).await?;
+    let count = found.objects.len();
+    let entries = found.objects.into_iter().take(MATCHING).map(Entry::from).collect();
+    Ok((Listing { entries, is_cut: found.is_cut || count > MATCHING }, Some(count)))
+}
+
+/// Lists the schemas of a server, the tables of a schema, or the columns of a table, with what its statistics say. Of a place of files,
+/// lists its folders and files, the columns of a file, or the first hundred files that match `pattern`.
 #[utoipa::path(get, path = "/data_connection/{id}/browse/", tag = "data_connection", operation_id = "read_data_connection_browse",
-    params(("id" = i64, Path), ("path" = Option<String>, Query)),
+    params(("id" = i64, Path), ("path" = Option<String>, Query), ("pattern" = Option<String>, Query)),
     responses((status = 200, body = inline(Browsed)), (status = 400, description = "The server cannot be read; `code` says why")))]
 pub async fn browse(
     access: Access<DataConnection, Editor>,
@@ -238,15 +255,19 @@ pub async fn browse(
 ) -> ApiResult<HttpResponse> {
     let path = filters.text("path").unwrap_or_default();
     let is_staff = access.principal.user.is_staff;
+    let pattern = filters.text("pattern").filter(|pattern| !pattern.is_empty());
     let listing = async {
         let connector = opening::of_connection(&services, &access.object).await?;
-        Ok(connector.browse(&parts_of(&path)).await?)
+        match pattern {
+            Some(pattern) => matching(&connector, pattern).await,
+            None => Ok((connector.browse(&parts_of(&path)).await?, None)),
+        }
     };
-    let listing = listing.await.map_err(|error: super::super::error::SourceError| error.answer(is_staff))?;
-    Ok(HttpResponse::Ok().json(Browsed { path, entries: listing.entries, is_cut: listing.is_cut }))
+    let (listing, matching) = listing.await.map_err(|error: SourceError| error.answer(is_staff))?;
+    Ok(HttpResponse::Ok().json(Browsed { path, entries: listing.entries, is_cut: listing.is_cut, matching }))
 }
 
-/// Returns the first rows of a table, with cells of up to 200 characters.
+/// Returns the first rows of a table or a file, with cells of up to 200 characters.
 #[utoipa::path(get, path = "/data_connection/{id}/sample/", tag = "data_connection", operation_id = "read_data_connection_sample",
     params(("id" = i64, Path), ("path" = String, Query)),
     responses((status = 200, body = inline(Sample)), (status = 400, description = "The table cannot be read; `code` says why")))]
@@ -256,14 +277,15 @@ pub async fn sample(
     filters: Filters,
 ) -> ApiResult<HttpResponse> {
     let path = filters.text("path").unwrap_or_default();
-    let Ok([schema, table]) = <[String; 2]>::try_from(parts_of(&path)) else {
+    let parts = parts_of(&path);
+    if parts.is_empty() || (parts.len() != 2 && !access.object.fields.kind.has_files()) {
         return Err(ApiError::field("path", "Name a table with its schema, such as public/events."));
-    };
+    }
     let is_staff = access.principal.user.is_staff;
     let sample = async {
         let connector = opening::of_connection(&services, &access.object).await?;
-        Ok(connector.sample(&Query::of_table(Table { schema, table }), SAMPLED).await?)
+        Ok(connector.sample_at(&parts, SAMPLED).await?)
     };
-    let sample = sample.await.map_err(|error: super::super::error::SourceError| error.answer(is_staff))?;
+    let sample = sample.await.map_err(|error: SourceError| error.answer(is_staff))?;
     Ok(HttpResponse::Ok().json(sample))
 }

@@ -17,7 +17,7 @@ use crate::platform::services::Services;
 pub const MOST_CONNECTIONS: i64 = 100;
 
 /// Settings that decide to which server the secret is sent.
-const OF_RECIPIENT: [&str; 4] = ["host", "port", "tls", "ca_certificate"];
+const OF_RECIPIENT: [&str; 7] = ["host", "port", "tls", "ca_certificate", "endpoint", "url", "account"];
 
 /// Checks the settings of a connection, and brings them into the form in which they are stored. Faults are collected in `fields`.
 pub fn check_settings(fields: &mut FieldReader, wanted: &mut ConnectionFields) {
@@ -136,9 +136,14 @@ mod tests {
             wanted[field] = value;
             changes_recipient(&former, &wanted)
         };
-        for (field, value) in
-            [("host", json!("evil.example")), ("port", json!(1)), ("tls", json!("off")), ("ca_certificate", json!("x"))]
-        {
+        for (field, value) in [
+            ("host", json!("evil.example")),
+            ("endpoint", json!("https://evil.example")),
+            ("url", json!("https://evil.example")),
+            ("port", json!(1)),
+            ("tls", json!("off")),
+            ("ca_certificate", json!("x")),
+        ] {
             assert!(with(field, value), "{field}");
         }
         assert!(!with("database", json!("other")) && !with("username", json!("other")));

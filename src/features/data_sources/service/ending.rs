@@ -1,13 +1,17 @@
 //! How runs end: what they brought is put to use, held, accepted by a user, or discarded; or they failed.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
 use super::super::error::SourceError;
-use super::super::model::{Cause, DataSource, FollowUp, Mode, RecheckWindows, RunChanges, RunState, SourceRun, Stage, StageName};
+use super::super::model::{
+    Cause, DataSource, FollowUp, Mode, RecheckWindows, RunChanges, RunState, SourceRun, Stage, StageName, Target,
+};
 use super::super::quality::Report;
-use super::super::store::{runs as store, sources};
+use super::super::store::{files, runs as store, sources};
 use super::super::{uploads, windows};
 use crate::features::datasets::Standing;
 use crate::features::projects::{self, Topic};
@@ -95,15 +99,17 @@ async fn put_to_use(
         sources::set_position(connection, source.id, run.window_hi).await?;
     }
     let mut unused = store::superseded(connection, source.id).await?;
-    // A snapshot without rows replaces nothing: it was the same as before.
-    if run.rows_read > 0 || is_incremental {
+    if source.fields.mode == Mode::Files {
+        replace_files(connection, source, run).await?;
+    } else if run.rows_read > 0 || is_incremental {
+        // A snapshot without rows replaces nothing: it was the same as before.
         for part in store::parts(connection, source.id, Standing::InUse).await?.iter().filter(|part| part.id != run.id) {
             if replaces(run, part) {
                 uploads::set_standing(connection, part, Standing::Superseded).await?;
             }
         }
     }
-    unused.extend(discard_overtaken(connection, run, now.at).await?);
+    unused.extend(discard_overtaken(connection, source, run, now.at).await?);
     uploads::set_standing(connection, run, Standing::InUse).await?;
     let has_rows = run.rows_read > 0;
     if has_rows {
@@ -120,6 +126,26 @@ async fn put_to_use(
     Ok(unused)
 }
 
+/// Makes the files of a run the current ones, and replaces the uploads whose files have been read again or are no longer current.
+async fn replace_files(connection: &mut AsyncPgConnection, source: &DataSource, run: &SourceRun) -> Result<(), SourceError> {
+    if files::of_run(connection, run.id).await?.is_empty() {
+        return Ok(());
+    }
+    let sharing = files::sharing(connection, run).await?;
+    files::put_to_use(connection, run).await?;
+    let current: HashSet<i64> = files::current(connection, source.id).await?.into_iter().map(|file| file.run_id).collect();
+    let is_replaced = |part: &SourceRun| {
+        source.fields.target != Target::Interactions || sharing.contains(&part.id) || !current.contains(&part.id)
+    };
+    for part in store::parts(connection, source.id, Standing::InUse).await?.iter().filter(|part| part.id != run.id) {
+        if is_replaced(part) {
+            uploads::set_standing(connection, part, Standing::Superseded).await?;
+            files::forget(connection, &[part.id]).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns whether a run has read everything that another one has.
 fn replaces(run: &SourceRun, part: &SourceRun) -> bool {
     match (run.window(), part.window()) {
@@ -133,6 +159,7 @@ fn replaces(run: &SourceRun, part: &SourceRun) -> bool {
 /// Discards the held runs whose rows a run has read as well. Returns them.
 async fn discard_overtaken(
     connection: &mut AsyncPgConnection,
+    source: &DataSource,
     run: &SourceRun,
     now: DateTime<Utc>,
 ) -> Result<Vec<SourceRun>, SourceError> {
@@ -140,6 +167,7 @@ async fn discard_overtaken(
     for held in store::lock_held(connection, run.data_source_id).await?.into_iter().filter(|held| held.id != run.id) {
         let is_covered = match (run.window(), held.window()) {
             (Some(window), Some(held)) => windows::overlap(window, held),
+            _ if source.fields.mode == Mode::Files => has_files_of(connection, run, &held).await?,
             _ => true,
         };
         if is_covered {
@@ -148,6 +176,12 @@ async fn discard_overtaken(
         }
     }
     Ok(discarded)
+}
+
+/// Returns whether a run has read all files that a held one has.
+async fn has_files_of(connection: &mut AsyncPgConnection, run: &SourceRun, held: &SourceRun) -> Result<bool, SourceError> {
+    let read: HashSet<String> = files::of_run(connection, run.id).await?.into_iter().map(|file| file.key).collect();
+    Ok(files::of_run(connection, held.id).await?.iter().all(|file| read.contains(&file.key)))
 }
 
 /// Starts a run of the retraining schedule if that follows.

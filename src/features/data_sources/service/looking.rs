@@ -8,8 +8,8 @@ use super::super::error::SourceError;
 use super::super::files::SharedFile;
 use super::super::model::{DataSource, Mode, Target};
 use super::super::opening::{self, Opened};
-use super::super::uploads;
-use crate::connectors::{Estimate, PullLimits, Sample, Stop, Window};
+use super::super::{planning, uploads};
+use crate::connectors::{Estimate, FileObject, PullLimits, Sample, Stop, Window};
 use crate::features::datasets::{self, Upload};
 use crate::features::item_metadata::{self, Subject};
 use crate::platform::services::Services;
@@ -43,15 +43,30 @@ pub async fn preview(services: &Services, source: &DataSource) -> Result<Sample,
 pub async fn dry_run(services: &Services, source: &DataSource) -> Result<DryRun, SourceError> {
     let opened = opening::of_source(services, source).await?;
     let window = window_of(&opened, source).await?;
-    let estimate = opened.connector.estimate(&opened.query, window).await?;
+    let files = match source.fields.mode {
+        Mode::Files => Some(planning::plan(services, source, &opened).await?.files),
+        Mode::Incremental | Mode::Snapshot => None,
+    };
+    let estimate = match &files {
+        Some(files) => Estimate { rows: None, bytes: bytes_of(files) },
+        None => opened.connector.estimate(&opened.query, window).await?,
+    };
     let file = SharedFile::create(services).await?;
     let limits = PullLimits { max_bytes: TRIED_BYTES, max_rows: Some(TRIED), ..PullLimits::default() };
     let stop = Stop::default();
     let _stops_when_dropped = stop.on_drop();
     let into = Box::new(file.clone());
-    let pulled = opened.connector.pull(&opened.query, window, into, &limits, &|_, _| {}, &stop).await?;
+    let (query, connector) = (&opened.query, &opened.connector);
+    let pulled = match &files {
+        Some(files) => connector.pull_files(query, files, into, &limits, &|_, _| {}, &stop).await?.pulled,
+        None => connector.pull(query, window, into, &limits, &|_, _| {}, &stop).await?,
+    };
     let report = if pulled.rows == 0 { None } else { Some(report_on(services, source, &opened, file).await?) };
     Ok(DryRun { estimate, rows_read: pulled.rows, report })
+}
+
+fn bytes_of(files: &[FileObject]) -> i64 {
+    files.iter().filter_map(|file| file.size).sum::<u64>().try_into().unwrap_or(i64::MAX)
 }
 
 /// Returns the window of the next run; `None` if everything is read.
@@ -63,7 +78,7 @@ async fn window_of(opened: &Opened, source: &DataSource) -> Result<Option<Window
 }
 
 async fn report_on(services: &Services, source: &DataSource, opened: &Opened, file: SharedFile) -> Result<Value, SourceError> {
-    let upload = Upload { name: uploads::file_name(&source.fields.name, 0), received: file.finish()? };
+    let upload = Upload { name: uploads::file_name(&source.fields.name, 0, &opened.query), received: file.finish()? };
     let (target, project) = (source.fields.target, &opened.project);
     let subject = match target {
         Target::Interactions => return Ok(datasets::report_on(services, project, upload).await?),

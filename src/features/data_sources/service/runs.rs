@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::error::SourceError;
 use super::super::model::{Cause, DataSource, Mode, NewRun, PullSource, RunChanges, RunState, SourceRun};
-use super::super::store::{runs as store, sources};
+use super::super::store::{files, runs as store, sources};
 use super::super::{uploads, windows};
 use crate::connectors::Window;
 use crate::features::datasets::Standing;
@@ -123,6 +123,7 @@ pub async fn retry(services: &Services, id: i64) -> Result<SourceRun, SourceErro
                 return Err(SourceError::UnderWay);
             }
             let after = store::change(connection, id, as_new(&run)).await?;
+            files::record(connection, &after, &[]).await?;
             enqueue(connection, &after).await?;
             projects::admit_jobs(connection, run.project_id, 1, most_waiting).await??;
             Ok((run, after))

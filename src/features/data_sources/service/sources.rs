@@ -6,7 +6,7 @@ use diesel_async::AsyncConnection;
 
 use super::super::error::SourceError;
 use super::super::model::{DataSource, FollowUp, Mode, SourceFields, Target};
-use super::super::store::{runs, sources as store};
+use super::super::store::{files, runs, sources as store};
 use crate::features::projects::Project;
 use crate::features::retraining::{Cadence, DataSource as UploadsOf, Schedule};
 use crate::platform::http::{ApiError, ApiResult, FieldReader};
@@ -41,7 +41,6 @@ pub fn check(fields: &mut FieldReader, wanted: &SourceFields, project: &Project,
         fields.fault("query", problem);
     }
     match wanted.mode {
-        Mode::Files => fields.fault("mode", "Files cannot be read by this version."),
         Mode::Incremental if wanted.target != Target::Interactions => {
             fields.fault("mode", "Items and users are read as a whole: choose snapshot.");
         }
@@ -61,8 +60,9 @@ pub fn check(fields: &mut FieldReader, wanted: &SourceFields, project: &Project,
         Some(schedule) if schedule.project_id != project.id => {
             fields.fault("retraining_schedule", "Choose one of the same project.");
         }
-        Some(schedule) if wanted.mode == Mode::Incremental && schedule.fields.data_source != UploadsOf::All => {
-            let message = "This schedule learns from one upload, which would be one window. Set its data_source to all.";
+        Some(schedule) if wanted.mode != Mode::Snapshot && schedule.fields.data_source != UploadsOf::All => {
+            let message =
+                "This schedule learns from one upload, which would be one window or a few files. Set its data_source to all.";
             fields.fault("retraining_schedule", message);
         }
         Some(_) => {}
@@ -106,6 +106,9 @@ pub async fn update(
                 return Err(SourceError::UnderWay);
             }
             let position = starts_again.then_some(None);
+            if starts_again {
+                files::forget_all(connection, id).await?;
+            }
             Ok(store::update(connection, id, fields, (next_run_at, position), now).await?)
         })
         .await
@@ -120,6 +123,7 @@ pub async fn reset(services: &Services, id: i64) -> Result<(), SourceError> {
             if runs::has_live(connection, id, false).await? {
                 return Err(SourceError::UnderWay);
             }
+            files::forget_all(connection, id).await?;
             Ok(store::set_position(connection, id, None).await?)
         })
         .await

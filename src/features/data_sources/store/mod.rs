@@ -1,5 +1,6 @@
-//! SQL of connections, sources and runs.
+//! SQL of connections, sources, runs, and the files that they have read.
 
 pub mod connections;
+pub mod files;
 pub mod runs;
 pub mod sources;

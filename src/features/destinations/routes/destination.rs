@@ -155,7 +155,11 @@ async fn check_references(
     let former = current.map(|current| (current.connection_id, &current.target));
     if let Some(id) = wanted.connection_id.filter(|id| former != Some((Some(*id), &wanted.target))) {
         let lookup = principal.load_referred::<DataConnection>(connection, "connection", id, Role::Editor);
-        let theirs = fields.refer("connection", lookup).await?.map(|found| found.organisation_id);
+        let found = fields.refer("connection", lookup).await?;
+        if found.as_ref().is_some_and(|found| found.fields.kind.has_files()) {
+            fields.fault("connection", "Choose a connection to a database: lists are delivered to tables.");
+        }
+        let theirs = found.map(|found| found.organisation_id);
         let ours = match project {
             Some(project) => Project::load(connection, project).await?.map(|(project, _)| project.organisation_id),
             None => None,

@@ -1,5 +1,9 @@
 //! HTTP requests to other servers, with limits of time and size.
 
+mod streaming;
+
+pub use streaming::{Patience, Streamed, StreamedBody};
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,14 +108,19 @@ impl Outbound {
 
     /// Sends a request and reads its answer, of any status; a redirect is an answer like any other.
     pub async fn send(&self, request: Request, limits: Limits) -> Result<Answer, OutboundError> {
-        self.policy.judge_url(request.url())?;
-        let is_own_port = request.url().port_or_known_default().is_some_and(|port| self.policy.is_own_port(port));
-        let client = if is_own_port { &self.client_of_own_ports } else { &self.client };
+        let client = self.client_for(request.url())?;
         let exchange = async { read(client.execute(request).await?, limits.body).await };
         match tokio::time::timeout(limits.total, exchange).await {
             Ok(answer) => answer.map_err(|error| cause_of(&error, limits.total)),
             Err(_) => Err(OutboundError::TimedOut(limits.total)),
         }
+    }
+
+    /// Returns the client that judges the addresses of an allowed URL.
+    fn client_for(&self, url: &Url) -> Result<&Client, OutboundError> {
+        self.policy.judge_url(url)?;
+        let is_own_port = url.port_or_known_default().is_some_and(|port| self.policy.is_own_port(port));
+        Ok(if is_own_port { &self.client_of_own_ports } else { &self.client })
     }
 }
 

@@ -1,4 +1,6 @@
-//! `recotem pull`: the rows of a database in a file, without a server.
+//! `recotem pull`: the rows of a database or of files in one file, without a server.
+
+mod files;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,10 +10,13 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use indicatif::ProgressBar;
 
+use files::{BucketArgs, Place};
+
 use super::offline::Columns;
-use super::server_of_tables::ServerOptions;
+use super::server_of_tables::{AccessOptions, Server, outbound, parse_server};
 use crate::connectors::{
-    Aggregate, Connector, Cursor, CursorKind, Mapped, PullLimits, Pulled, Query, Source, Stop, Table, Window,
+    Aggregate, Connector, Cursor, CursorKind, FilesQuery, Local, Mapped, PullLimits, Pulled, Query, Settings, Source, Stop,
+    Table, Window,
 };
 
 /// The ending of files that are written.
@@ -22,8 +27,14 @@ const COUNT: &str = "interactions";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Server, user and database, such as postgres://reader@db.example.com/shop or mysql://reader@db.example.com/shop; or files, such
+    /// as s3://bucket/events/dt={yyyy-mm-dd}/*.parquet, https://files.example.com/events.csv.gz or /srv/incoming/*.jsonl
+    #[arg(long, value_name = "URL", value_parser = parse_connection)]
+    connection: Connection,
     #[command(flatten)]
-    server: ServerOptions,
+    bucket: BucketArgs,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     rows: Rows,
     #[command(flatten)]
@@ -36,8 +47,8 @@ pub struct Args {
 /// What is read.
 #[derive(Debug, clap::Args)]
 struct Rows {
-    /// Table or view, with its schema
-    #[arg(long, value_name = "NAME", required_unless_present = "sql_file", conflicts_with = "sql_file")]
+    /// Table or view of a database, with its schema
+    #[arg(long, value_name = "NAME", conflicts_with = "sql_file")]
     table: Option<String>,
     /// File with one statement that begins with SELECT or WITH, in the place of a table
     #[arg(long, value_name = "FILE")]
@@ -85,6 +96,13 @@ struct Range {
     max_bytes: u64,
 }
 
+/// What is read from.
+#[derive(Debug, Clone)]
+enum Connection {
+    Server(Server),
+    Files(Place),
+}
+
 /// An end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
@@ -99,7 +117,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 async fn pull(args: &Args) -> anyhow::Result<()> {
     let query = query(args)?;
-    let connector = args.server.open()?;
+    let local = match &args.connection {
+        Connection::Files(place) => place.local(),
+        Connection::Server(_) => Local::default(),
+    };
+    let connector = Connector::open_with(&settings(args)?, args.access.secret()?.as_ref(), &outbound()?, &local)?;
     let window = window(args, &connector, &query).await?;
     if window.is_some_and(Window::is_empty) {
         bail!("--since is not before the end of the range, so there is nothing to read");
@@ -147,11 +169,29 @@ fn shown(value: i64, kind: CursorKind) -> String {
     time.map_or_else(|| value.to_string(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }
 
+fn settings(args: &Args) -> anyhow::Result<Settings> {
+    match &args.connection {
+        Connection::Files(place) => Ok(place.settings(&args.bucket)),
+        Connection::Server(server) => args.access.settings(server),
+    }
+}
+
 fn query(args: &Args) -> anyhow::Result<Query> {
     let Rows { table, sql_file, ids, time_column, columns, all_columns, pairs, last_days } = &args.rows;
-    let from = match (table, sql_file) {
-        (_, Some(path)) => Source::Sql(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?),
-        (table, None) => Source::Table(Table::parse(table.as_deref().unwrap_or_default(), args.server.default_schema())?),
+    let from = match (&args.connection, table, sql_file) {
+        (Connection::Files(_), None, None) if *all_columns => {
+            bail!("name the columns of files, since all of them may differ from file to file");
+        }
+        (Connection::Files(place), None, None) => {
+            let key_column = ids.user_column.clone();
+            Source::Files(FilesQuery { pattern: place.pattern.clone(), format: None, key_column })
+        }
+        (Connection::Files(_), ..) => bail!("files have no tables: leave out --table and --sql-file"),
+        (_, _, Some(path)) => {
+            Source::Sql(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?)
+        }
+        (Connection::Server(server), Some(table), None) => Source::Table(Table::parse(table, server.default_schema())?),
+        (Connection::Server(_), None, None) => bail!("name the table (--table), or a statement (--sql-file)"),
     };
     let names = [&ids.user_column, &ids.item_column].into_iter().chain(time_column).chain(columns);
     let mapped = names.map(|name| Mapped { column: name.clone(), named: name.clone() });
@@ -199,6 +239,13 @@ async fn window(args: &Args, connector: &Connector, query: &Query) -> anyhow::Re
         }
         _ => bail!("--since and --until are of different kinds: give two integers or two times"),
     }))
+}
+
+fn parse_connection(text: &str) -> Result<Connection, String> {
+    match files::parse(text) {
+        Some(place) => place.map(Connection::Files),
+        None => parse_server(text).map(Connection::Server),
+    }
 }
 
 fn parse_bound(text: &str) -> Result<Bound, String> {
