@@ -52,7 +52,7 @@ export const sourceRefusals: Record<string, string> = {
     'このフォルダーの読み取りは許可されていません。運用者が sources.folders に追加する必要があります。',
   'No file matches {0}. Change the pattern, or wait until there is one.':
     '{0} に一致するファイルがありません。パターンを変更するか、ファイルが作成されるまでお待ちください。',
-  'The file {0} cannot be read: {1}': 'ファイル {0} を読み取れません: {1}',
+  'The file {key} cannot be read: {cause}': 'ファイル {0} を読み取れません: {1}',
   'Enter the name of a file, or a pattern such as events/*.csv.':
     'ファイル名、または events/*.csv のようなパターンを入力してください。',
   'Not tested, because of the step before.': '前の手順に失敗したため、実施していません。',
@@ -121,7 +121,7 @@ export const sourceRefusals: Record<string, string> = {
   'The end of the window has to be after its beginning.': '終了には、開始より後の値を指定してください。',
   'Windows need a column that says when a row was written. Choose one, or the mode snapshot.':
     '新しい行を見つけるための列を選択するか、「毎回すべて読み取る」を選択してください。',
-  'This schedule learns from one upload, which would be one window. Set its data_source to all.':
+  'This schedule learns from one upload, which would be one window or a few files. Set its data_source to all.':
     'この再学習は 1 つのアップロードだけを使用する設定です。再学習の設定で「すべてのアップロード」を選択してください。',
   'Say which column of the source is the {role}.': '「{0}」の列を指定してください。',
   'Two columns would be called "{}". Give one of them another role.':
