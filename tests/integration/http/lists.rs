@@ -230,6 +230,8 @@ async fn what_is_known_stays_known_while_the_database_is_away() {
     let app = TestApp::start_with_worker().await;
     let served = Served::start(&app, "TopPop").await;
     served.describe(ITEMS).await;
+    // The key that was just made is announced, and then read once more.
+    app.announced().await;
     assert_eq!(served.known_of_x().await["title"], "The X");
     app.services.db.close();
     for _ in 0..3 {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use recotem::app::roles;
 use recotem::features::api_keys::Traffic;
 use recotem::platform::blobs::Blobs;
 use recotem::platform::config::Settings;
+use recotem::platform::db::{ChangedRow, announce};
 use recotem::platform::outbound::Outbound;
 use recotem::platform::outbox::Round;
 use recotem::platform::queue::{self, JobRecord};
@@ -277,6 +279,20 @@ impl TestApp {
             courier.deliver().await.expect("the courier") == Round::Done && self.count("SELECT count(*) FROM outbox").await == 0
         })
         .await;
+    }
+
+    /// Waits until what changed so far has been announced. What is announced may have to be read again from the database.
+    pub async fn announced(&self) {
+        let mut changes = self.services.db.changes();
+        let marker = ChangedRow { table: "users".to_owned(), id: i64::MAX, project_id: None, is_moved: false };
+        let mut connection = self.services.db.conn().await.expect("a connection");
+        let arrived = async {
+            // Once the stream says that anything may have changed, nothing later is missed.
+            while changes.next().await.expect("a stream that does not end").is_some() {}
+            announce(&mut connection, &marker).await.expect("the database");
+            while changes.next().await.expect("a stream that does not end").as_ref() != Some(&marker) {}
+        };
+        tokio::time::timeout(Duration::from_secs(30), arrived).await.expect("an announcement in time");
     }
 
     /// Wakes snoozed jobs and those that wait for another attempt: the clock stands still, so their time would never come.
