@@ -78,7 +78,7 @@ const PLATFORM: [&str; 27] = [
 ];
 
 /// Modules of the connectors in import order.
-const CONNECTORS: [&str; 19] = [
+const CONNECTORS: [&str; 20] = [
     "kind",
     "window",
     "error",
@@ -89,6 +89,7 @@ const CONNECTORS: [&str; 19] = [
     "tls",
     "pattern",
     "query",
+    "delivery",
     "statements",
     "prepared",
     "output",
