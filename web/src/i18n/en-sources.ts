@@ -76,7 +76,7 @@ export const sources = {
     files: {
       path: 'Folder',
       pathHint: 'On the machine of the server. The operator has to release it (sources.folders).',
-      url: 'URL',
+      url: 'Address (URL)',
       urlHint: 'Of one file, or of a folder with a slash at the end.',
       bucket: 'Bucket',
       bucketHint: 'Its name only.',
