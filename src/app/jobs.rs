@@ -20,6 +20,7 @@ pub fn registry() -> Registry<Services> {
         .register::<retraining::CombineData>()
         .register::<data_sources::PullSource>()
         .register::<data_sources::RecheckWindows>()
+        .register::<destinations::FollowRetraining>()
         .register::<destinations::DeliverLists>()
         .register::<studio::RunStudio>()
 }

@@ -9,7 +9,7 @@ use recotem_tabular::Stop;
 use secrecy::SecretString;
 
 use super::answers::{Count, Estimate, Listing, PullLimits, Pulled, Sample, TestStep};
-use super::delivery::TableDelivery;
+use super::delivery::{TableDelivery, refuse_name};
 use super::error::ConnectorError;
 use super::files::{FileObject, Files, Found, PulledFiles};
 use super::mysql::Mysql;
@@ -212,6 +212,7 @@ impl Connector {
         progress: &(dyn Fn(u64, u64) + Send + Sync),
         stop: &Stop,
     ) -> Result<u64, ConnectorError> {
+        refuse_name(&delivery.table).map_err(ConnectorError::BadQuery)?;
         let task = Task { limits, progress, stop };
         match &self.server {
             Server::Postgresql(server) => server.deliver(delivery, &task).await,

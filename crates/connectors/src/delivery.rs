@@ -42,14 +42,30 @@ pub struct TableDelivery {
     pub rows: Box<dyn Read + Send + Sync>,
 }
 
-/// Returns the name of the new table until it replaces the present one, and of the present one after that. A name has at most
-/// `longest` of what `length` counts.
-pub(super) fn staged_names(table: &str, longest: usize, length: fn(&str) -> usize) -> [String; 2] {
-    [NEXT, OLD].map(|ending| {
-        let ends = table.char_indices().map(|(at, _)| at).chain([table.len()]);
-        let end = ends.take_while(|end| length(&table[..*end]) + ending.len() <= longest).last().unwrap_or_default();
-        format!("{}{ending}", &table[..end])
-    })
+/// The longest name of a delivered table, in bytes: PostgreSQL keeps 63 of a name, MySQL 64 characters, and the names beside the
+/// table are never cut, since two tables would then share one.
+const LONGEST_NAME: usize = 63 - NEXT.len();
+
+/// The longest name of a schema, in bytes: PostgreSQL keeps 63, MySQL 64 characters.
+const LONGEST_SCHEMA: usize = 64;
+
+/// Returns why lists cannot be delivered to a table of this name.
+pub fn refuse_name(table: &Table) -> Result<(), String> {
+    let name = &table.table;
+    for (what, name, longest) in [("schema", &table.schema, LONGEST_SCHEMA), ("table", name, LONGEST_NAME)] {
+        if name.len() > longest {
+            return Err(format!("The name of the {what} is too long. It may have at most {longest} bytes."));
+        }
+    }
+    match [NEXT, OLD].into_iter().find(|ending| name.to_lowercase().ends_with(ending)) {
+        Some(ending) => Err(format!("Names that end in {ending} are used while tables are replaced. Choose another name.")),
+        None => Ok(()),
+    }
+}
+
+/// Returns the name of the new table until it replaces the present one, and of the present one after that.
+pub(super) fn staged_names(table: &str) -> [String; 2] {
+    [NEXT, OLD].map(|ending| format!("{table}{ending}"))
 }
 
 /// Returns why a table cannot be replaced, if it is another one than the deliveries make.
@@ -84,12 +100,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_until_the_swap_are_not_too_long() {
-        let bytes = |table: &str| staged_names(table, 63, str::len);
-        assert_eq!(bytes("lists"), ["lists_recotem_next", "lists_recotem_old"]);
-        assert_eq!(bytes(&"é".repeat(40)), [format!("{}{NEXT}", "é".repeat(25)), format!("{}{OLD}", "é".repeat(25))]);
-        let [next, old] = staged_names(&"é".repeat(64), 64, |name| name.chars().count());
-        assert_eq!((next.chars().count(), old.chars().count()), (64, 64));
+    fn no_two_tables_share_a_name_until_the_swap() {
+        let named = |name: &str| Table { schema: "shop".to_owned(), table: name.to_owned() };
+        assert_eq!(staged_names("lists"), ["lists_recotem_next", "lists_recotem_old"]);
+        for name in ["lists", "recotem_next", &"é".repeat(25)] {
+            assert_eq!(refuse_name(&named(name)), Ok(()));
+            assert!(staged_names(name).iter().all(|name| name.len() <= 63));
+        }
+        for name in ["lists_recotem_next", "Lists_Recotem_OLD", &"é".repeat(26)] {
+            assert!(refuse_name(&named(name)).is_err(), "{name}");
+        }
     }
 
     #[test]

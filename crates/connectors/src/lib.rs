@@ -36,7 +36,7 @@ pub use answers::{
     Count, Entry, EntryKind, Estimate, Listing, PullLimits, Pulled, Sample, StepState, TestStep, TestStepName, is_usable,
 };
 pub use connector::{Connector, Local};
-pub use delivery::{DeliveredColumn, DeliveredType, TableDelivery};
+pub use delivery::{DeliveredColumn, DeliveredType, TableDelivery, refuse_name};
 pub use error::ConnectorError;
 pub use files::{FileObject, Found, PulledFiles};
 pub use kind::ConnectionKind;

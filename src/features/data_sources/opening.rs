@@ -6,6 +6,7 @@ use super::store::connections;
 use super::{secrets, windows};
 use crate::connectors::{ConnectionKind, Connector, ConnectorError, CursorKind, Local, Query, Settings};
 use crate::features::accounts::Guarded;
+use crate::features::datasets::DataError;
 use crate::features::projects::Project;
 use crate::platform::services::Services;
 
@@ -37,6 +38,14 @@ pub async fn of_connection(services: &Services, row: &DataConnection) -> Result<
     let settings = settings.map_err(|fault| ConnectorError::InvalidSettings(fault.to_string()))?;
     let local = Local { folders: services.settings.sources.folders.clone(), scratch: services.blobs.desk().to_owned() };
     Ok(Connector::open_with(&settings, secret.as_ref(), &services.outbound, &local)?)
+}
+
+/// Opens the server of a connection for a look at rows: those of files are copied to this machine first, which needs room.
+pub async fn to_look(services: &Services, row: &DataConnection) -> Result<Connector, SourceError> {
+    if row.fields.kind.has_files() {
+        services.disk().check().map_err(DataError::from)?;
+    }
+    of_connection(services, row).await
 }
 
 /// Opens the server of a connection for a project of its organisation.

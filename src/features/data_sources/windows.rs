@@ -1,7 +1,7 @@
 //! Arithmetic of windows: where the next one begins and ends, and how they lie to each other.
 //!
 //! A window is half-open and ends a settle time before the source's clock. Rows that are committed within that time of their cursor
-//! are read exactly once, whatever the order of commits; the property test below shows it.
+//! are read exactly once in any order of commits; a property test below checks this.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -18,7 +18,7 @@ mod target;
 
 pub use files::{Encoded, Entries, ListEncoder, ListFile, ListFormat, ListKind, Naming, WriteError, Written, list_columns};
 pub use following::follow_retraining;
-pub use model::{DeliverLists, Delivery, DeliveryCause, DeliveryStage, DeliveryState};
+pub use model::{DeliverLists, Delivery, DeliveryCause, DeliveryStage, DeliveryState, FollowRetraining};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};
 pub use sending::table_columns;

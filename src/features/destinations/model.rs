@@ -220,6 +220,13 @@ pub struct Delivered {
     pub storage_key: Option<String>,
 }
 
+/// Starts the deliveries that follow a retraining run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FollowRetraining {
+    pub project_id: i64,
+    pub retraining_run_id: i64,
+}
+
 /// Computes the lists of a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliverLists {

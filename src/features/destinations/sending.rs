@@ -53,8 +53,9 @@ pub async fn send(
     match result {
         Ok(rows) if rows != whole.written.entries.rows => {
             let expected = whole.written.entries.rows;
-            tracing::error!(delivery = delivery.id, rows, expected, "a table has another number of rows than its lists");
-            Ok(())
+            Err(JobError::Fail {
+                reason: format!("The table has {rows} rows, and the lists have {expected}. Please report this."),
+            })
         }
         Ok(_) => Ok(()),
         Err(ConnectorError::Stopped) => Err(JobError::Cancelled),

@@ -122,13 +122,14 @@ pub async fn lock_due(connection: &mut AsyncPgConnection, now: DateTime<Utc>, mo
         .await
 }
 
-/// Returns the destinations of a project that follow its retraining, and locks them until the end of the transaction.
-pub async fn lock_following(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<Destination>> {
+/// Returns the destinations of a project that follow its retraining and have no delivery after this run yet.
+pub async fn following(connection: &mut AsyncPgConnection, project: i64, run: i64) -> QueryResult<Vec<i64>> {
+    let delivered = deliveries::table.filter(deliveries::retraining_run_id.eq(run)).select(deliveries::destination_id);
     destinations::table
         .filter(destinations::project_id.eq(project).and(destinations::is_enabled).and(destinations::after_retraining))
+        .filter(destinations::id.ne_all(delivered))
         .order(destinations::id)
-        .select(Destination::as_select())
-        .for_no_key_update()
+        .select(destinations::id)
         .load(connection)
         .await
 }

@@ -5,11 +5,8 @@ use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::connectors::Table;
+use crate::connectors::{Table, refuse_name};
 use crate::platform::http::body::{Convert, JsonObject};
-
-/// The longest name of a table with its schema, in characters.
-const LONGEST_TABLE: usize = 130;
 
 /// Where lists go on the server of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,10 +28,10 @@ impl DeliveryTarget {
         let table = self.table.trim();
         let names = table.split_once('.').filter(|(schema, name)| !schema.trim().is_empty() && !name.trim().is_empty());
         match names {
-            _ if table.chars().count() > LONGEST_TABLE => {
-                Err(format!("The name of the table has more than {LONGEST_TABLE} characters."))
+            Some((schema, name)) => {
+                let table = Table { schema: schema.trim().to_owned(), table: name.trim().to_owned() };
+                refuse_name(&table).map(|()| table)
             }
-            Some((schema, name)) => Ok(Table { schema: schema.to_owned(), table: name.to_owned() }),
             None => Err(format!("\"{table}\" is not a table. Enter schema and name, such as public.lists.")),
         }
     }
@@ -77,7 +74,9 @@ mod tests {
         {
             assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
-        let named = |length: usize| read(json!({ "table": format!("s.{}", "t".repeat(length - 2)) }));
-        assert!(named(LONGEST_TABLE).is_ok() && named(LONGEST_TABLE + 1).is_err());
+        let named = |length: usize| read(json!({ "table": format!("s.{}", "t".repeat(length)) }));
+        assert!(named(50).is_ok() && named(51).is_err());
+        assert_eq!(read(json!({ "table": "shop . lists" })), Ok(json!({ "table": "shop.lists" })));
+        assert!(read(json!({ "table": "shop.lists_recotem_old" })).is_err());
     }
 }

@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 use recotem::features::data_sources::fire_due;
+use recotem::features::destinations::FollowRetraining;
+use recotem::platform::queue::{self, EnqueueOptions};
 use serde_json::{Value, json};
 
 use crate::support::shop::Shop;
@@ -83,6 +85,14 @@ async fn a_night_is_one_run_from_the_rows_to_the_lists_and_a_broken_night_is_hel
     let delivery = shop.owner.get(&format!("delivery/{}/", second["deliveries"][0]["id"])).await.expect(200).body;
     assert_eq!((&delivery["cause"], &delivery["retraining_run"]), (&json!("retraining"), &second["retraining_run"]));
     assert_eq!((&delivery["model"], &delivery["lists"]), (&second["trained_model"], &json!(21)), "{delivery}");
+
+    // A job may run twice, and another round of the same retraining starts nothing.
+    let again = FollowRetraining { project_id: shop.project, retraining_run_id: second["retraining_run"].as_i64().unwrap() };
+    let mut connection = shop.app.services.db.conn().await.unwrap();
+    queue::enqueue(&mut connection, &again, EnqueueOptions::default()).await.unwrap();
+    drop(connection);
+    shop.app.idle().await;
+    assert_eq!(shop.app.count("SELECT count(*) FROM deliveries").await, 1);
 
     // One row is fewer than the source accepts.
     shop.orders(0, &[("ida", "desk")]).await;

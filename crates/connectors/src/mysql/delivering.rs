@@ -23,9 +23,6 @@ const ROWS: usize = 1_000;
 /// Statements of one transaction.
 const STATEMENTS: usize = 50;
 
-/// The longest name of a table, in characters.
-const LONGEST_NAME: usize = 64;
-
 /// The longest comment of a table, in characters.
 const LONGEST_COMMENT: usize = 2_048;
 
@@ -65,8 +62,7 @@ impl Mysql {
 
 /// Returns the new table until it replaces the present one, and the present one after that, with their schema.
 fn staged(table: &Table) -> [String; 2] {
-    let names = staged_names(&table.table, LONGEST_NAME, |name| name.chars().count());
-    names.map(|name| MYSQL.table(&Table { schema: table.schema.clone(), table: name }))
+    staged_names(&table.table).map(|name| MYSQL.table(&Table { schema: table.schema.clone(), table: name }))
 }
 
 impl Session {
@@ -106,7 +102,8 @@ impl Session {
         let settings = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, lock_wait_timeout = 60, \
                         net_read_timeout = 600, net_write_timeout = 600";
         self.run(settings, SHORT).await?;
-        let name = Value::from(format!("{}.{}", table.schema, table.table)).as_sql(false);
+        // Servers differ in whether upper and lower case make two names.
+        let name = Value::from(format!("{}.{}", table.schema, table.table).to_lowercase()).as_sql(false);
         let lock: Option<i64> = self.first(&format!("SELECT GET_LOCK(CONCAT('recotem ', SHA1({name})), 5)"), SHORT).await?;
         match lock {
             Some(1) => Ok(()),

@@ -21,9 +21,6 @@ use super::session::{SHORT, Session};
 /// Bytes that are sent at once.
 const PIECE: usize = 256 << 10;
 
-/// The longest name that PostgreSQL keeps, in bytes.
-const LONGEST_NAME: usize = 63;
-
 /// What a role needs to deliver.
 const NEEDED: &str = "the role needs USAGE and CREATE on the schema, and has to own a table that is replaced";
 
@@ -60,7 +57,7 @@ impl Postgresql {
 impl Session {
     async fn replace(&self, delivery: TableDelivery, task: &Task<'_>) -> Result<u64, ConnectorError> {
         let limit = task.limits.statement;
-        let [next, _] = staged_names(&delivery.table.table, LONGEST_NAME, str::len);
+        let [next, _] = staged_names(&delivery.table.table);
         let next = POSTGRESQL.table(&Table { schema: delivery.table.schema.clone(), table: next });
         let target = POSTGRESQL.table(&delivery.table);
         self.begin_delivery(&delivery, limit).await?;

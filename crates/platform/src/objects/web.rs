@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::outbound::{Outbound, Streamed};
 
-use super::answers::{Get, ObjectMeta, Reading};
+use super::answers::{Get, ObjectMeta, Reading, part_of};
 use super::error::ObjectError;
 use super::settings::WebSettings;
 use super::transport::PATIENCE;
@@ -92,11 +92,12 @@ impl Web {
                 Ok::<_, ObjectError>(piece.map(|piece| (piece, body)))
             }
         });
-        match get.range {
-            // A server that knows no ranges sends everything; the part is cut out of it.
-            Some(range) if !is_part => Ok(Reading::new(described, None, super::answers::part_of(pieces.boxed(), range))),
-            _ => Ok(Reading::new(described, length, pieces.boxed())),
-        }
+        Ok(match get.range {
+            // A server may send more than it was asked for: one that knows no ranges sends everything.
+            Some(range) if is_part => Reading::new(described, length, part_of(pieces.boxed(), 0..range.end - range.start)),
+            Some(range) => Reading::new(described, None, part_of(pieces.boxed(), range)),
+            None => Reading::new(described, length, pieces.boxed()),
+        })
     }
 
     async fn send(&self, method: Method, key: &str, headers: &[(HeaderName, String)]) -> Result<Streamed, ObjectError> {

@@ -257,7 +257,7 @@ pub async fn browse(
     let is_staff = access.principal.user.is_staff;
     let pattern = filters.text("pattern").filter(|pattern| !pattern.is_empty());
     let listing = async {
-        let connector = opening::of_connection(&services, &access.object).await?;
+        let connector = opening::to_look(&services, &access.object).await?;
         match pattern {
             Some(pattern) => matching(&connector, pattern).await,
             None => Ok((connector.browse(&parts_of(&path)).await?, None)),
@@ -283,7 +283,7 @@ pub async fn sample(
     }
     let is_staff = access.principal.user.is_staff;
     let sample = async {
-        let connector = opening::of_connection(&services, &access.object).await?;
+        let connector = opening::to_look(&services, &access.object).await?;
         Ok(connector.sample_at(&parts, SAMPLED).await?)
     };
     let sample = sample.await.map_err(|error: SourceError| error.answer(is_staff))?;

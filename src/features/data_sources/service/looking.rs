@@ -10,7 +10,7 @@ use super::super::model::{DataSource, Mode, Target};
 use super::super::opening::{self, Opened};
 use super::super::{planning, uploads};
 use crate::connectors::{Estimate, FileObject, PullLimits, Sample, Stop, Window};
-use crate::features::datasets::{self, Upload};
+use crate::features::datasets::{self, DataError, Upload};
 use crate::features::item_metadata::{self, Subject};
 use crate::platform::services::Services;
 
@@ -35,6 +35,9 @@ pub struct DryRun {
 
 /// Returns the first rows of a source, under the names that the project's files have.
 pub async fn preview(services: &Services, source: &DataSource) -> Result<Sample, SourceError> {
+    if source.fields.mode == Mode::Files {
+        services.disk().check().map_err(DataError::from)?;
+    }
     let opened = opening::of_source(services, source).await?;
     Ok(opened.connector.sample(&opened.query, PREVIEWED).await?)
 }

@@ -209,6 +209,17 @@ async fn a_web_server_without_ranges_is_read_in_part() {
 }
 
 #[tokio::test]
+async fn a_part_is_not_longer_than_it_was_asked_for() {
+    let server = Server::start(|_, _| {
+        let pieces = "5\r\nhello\r\n".repeat(1_000);
+        format!("HTTP/1.1 206 Partial Content\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n{pieces}0\r\n\r\n")
+    })
+    .await;
+    let get = Get { range: Some(0..7), ..Get::default() };
+    assert_eq!(read(&server.web("/x/"), "a.csv", get).await.unwrap(), "hellohe");
+}
+
+#[tokio::test]
 async fn a_key_stays_below_the_url_of_a_web_server() {
     let server = Server::start(|_, _| file("1", "hello")).await;
     let web = server.web("/x/y/list.csv");
