@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PipelineRun } from '@/api/pipelines'
-import { actionOf, secondsOf } from '@/lib/pipeline'
+import { secondsOf } from '@/lib/now'
+import { actionOf } from '@/lib/pipeline'
 
 const run = (change: Partial<PipelineRun>): PipelineRun => ({
   id: 'retraining-7',
@@ -66,7 +67,7 @@ describe('actionOf', () => {
 describe('secondsOf', () => {
   it('counts up to now while a stage runs, and not at all before', () => {
     const at = (state: 'running' | 'waiting', started_at: string | null) =>
-      secondsOf({ state, started_at, finished_at: null }, Date.parse('2026-11-30T03:01:00Z'))
+      secondsOf({ started_at, finished_at: null }, state === 'running', Date.parse('2026-11-30T03:01:00Z'))
     expect(at('running', '2026-11-30T03:00:00Z')).toBe(60)
     expect(at('waiting', '2026-11-30T03:00:00Z')).toBeNull()
     expect(at('running', null)).toBeNull()

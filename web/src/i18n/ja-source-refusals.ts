@@ -180,8 +180,12 @@ export const sourceRefusals: Record<string, string> = {
   'Destinations use this connection. Delete them first, or choose another for them.':
     'この接続は出力先で使用されています。先に出力先を削除するか、別の接続に変更してください。',
   'Choose a connection and a table, or neither.': '接続とテーブルの両方を指定してください。',
-  'The name of the table has more than {LONGEST_TABLE} characters.':
-    'テーブル名は {0} 文字以内で入力してください。',
+  'The name of the {what} is too long. It may have at most {longest} bytes.':
+    'スキーマ名またはテーブル名が長すぎます。{1} バイト以内で指定してください。',
+  'Names that end in {ending} are used while tables are replaced. Choose another name.':
+    '{0} で終わる名前は、テーブルの置き換え中に使用されます。別の名前を指定してください。',
+  'The table has {rows} rows, and the lists have {expected}. Please report this.':
+    'テーブルは {0} 行ですが、推薦リストは {1} 行です。お手数ですがご報告ください。',
   '"{table}" is not a table. Enter schema and name, such as public.lists.':
     '「{0}」はテーブル名として使用できません。public.lists のように、スキーマ名とテーブル名を入力してください。',
   'The lists could not be stored: {error}.': '推薦リストを保存できませんでした: {0}',

@@ -1,4 +1,4 @@
-import type { PipelineRun, PipelineStage, PipelineState } from '@/api/pipelines'
+import type { PipelineRun, PipelineState } from '@/api/pipelines'
 
 /** How a state looks: colour is never the only sign. */
 export const STATE_LOOKS: Record<PipelineState, { tone: string; wash: string; icon: string }> = {
@@ -10,17 +10,6 @@ export const STATE_LOOKS: Record<PipelineState, { tone: string; wash: string; ic
   failed: { tone: 'text-bad', wash: 'bg-bad-wash', icon: 'pi-times' },
   cancelled: { tone: 'text-faint', wash: 'bg-sunken', icon: 'pi-ban' },
   skipped: { tone: 'text-faint', wash: 'bg-sunken', icon: 'pi-forward' },
-}
-
-/** Returns how long a stage or a run took, in seconds; up to now while it goes on. */
-export function secondsOf(
-  part: Pick<PipelineStage, 'state' | 'started_at' | 'finished_at'>,
-  now: number,
-): number | null {
-  if (!part.started_at) return null
-  const end = part.finished_at ? Date.parse(part.finished_at) : part.state === 'running' ? now : NaN
-  const taken = (end - Date.parse(part.started_at)) / 1000
-  return Number.isFinite(taken) ? Math.max(0, taken) : null
 }
 
 /** What a user can do about a run, from the first stage that needs it. */

@@ -1,4 +1,4 @@
-import type { Compared, RunReport, RunState, SourceRun } from '@/api/sources'
+import type { Compared, RunReport, RunState } from '@/api/sources'
 
 /** How a state looks: colour is never the only sign. */
 export const LOOKS: Record<RunState, { tone: string; fill: string; icon: string }> = {
@@ -32,17 +32,6 @@ export function topOf(runs: Rows[]): number {
 export function heightOf(run: Rows, top: number): number {
   const rows = run.rows_read
   return rows === 0 ? LEAST : Math.min(1, Math.max(LEAST * 1.5, rows / top))
-}
-
-/** Returns how long a run took, in seconds; up to now while it goes on. */
-export function secondsOf(
-  run: Pick<SourceRun, 'state' | 'started_at' | 'finished_at'>,
-  now: number,
-): number | null {
-  if (!run.started_at) return null
-  const end = run.finished_at ? Date.parse(run.finished_at) : run.state === 'running' ? now : NaN
-  const taken = (end - Date.parse(run.started_at)) / 1000
-  return Number.isFinite(taken) ? Math.max(0, taken) : null
 }
 
 export interface QualityRow extends Compared {
