@@ -218,7 +218,10 @@ async function playNight(page, shop, { project, source }, onStep) {
   }
   await shop.sql(NIGHT)
   await page.goto(source)
+  // A page that is left at once would take its request along.
+  const started = page.waitForResponse((answer) => /\/data_source\/\d+\/run\/$/.test(answer.url()))
   await id('run-now').click()
+  assert.equal((await started).status(), 201)
   await page.goto(`${project}/pipeline`)
   await page.waitForFunction(
     (n) => document.querySelectorAll('[data-testid="pipeline-run"]').length > n,

@@ -1,6 +1,6 @@
 //! Destinations: the lists of all users of a project, or the related items of all its items, computed together and delivered as a
-//! file or to a table of another server, on request or by the clock. Each time is a delivery, which a job computes in parts, so that one that is interrupted
-//! continues where it was.
+//! file or to a table of another server, on request, by the clock or after retraining. Each time is a delivery, which a job computes
+//! in parts, so that one that is interrupted continues where it was.
 
 mod delivering;
 mod error;

@@ -4,11 +4,10 @@
 use diesel_async::AsyncConnection;
 use serde_json::json;
 
-use super::reading::{NAMED, Read, Wanted, as_count, end_empty, pull, record, started, store};
-use super::stages::Stages;
+use super::reading::{NAMED, Read, Wanted, as_count, begin, end_empty, pull, record, store};
 use crate::connectors::{ConnectorError, FileObject};
 use crate::features::data_sources::error::SourceError;
-use crate::features::data_sources::model::{DataSource, RunChanges, RunState, SourceRun, StageName};
+use crate::features::data_sources::model::{DataSource, RunChanges, SourceRun, StageName};
 use crate::features::data_sources::opening;
 use crate::features::data_sources::planning::{self, Plan};
 use crate::features::data_sources::quality::Report;
@@ -28,10 +27,7 @@ pub async fn read(
     run: &SourceRun,
     cancel: &CancellationFlag,
 ) -> Result<Read, SourceError> {
-    let mut stages = Stages::of(run);
-    stages.begin(StageName::Counting, services.clock.now());
-    let begun = RunChanges { state: Some(RunState::Running), stages: Some(stages.stored()), ..started(services, run) };
-    record(services, run.id, begun).await?;
+    let mut stages = begin(services, run).await?;
     let opened = opening::of_source(services, source).await?;
     let plan = planning::plan(services, source, &opened).await?;
     let mut report = report_of(&plan);

@@ -37,6 +37,15 @@ pub enum Read {
     Ended,
 }
 
+/// Marks a run as running, and begins its first stage.
+pub(super) async fn begin(services: &Services, run: &SourceRun) -> Result<Stages, SourceError> {
+    let mut stages = Stages::of(run);
+    stages.begin(StageName::Counting, services.clock.now());
+    let begun = RunChanges { state: Some(RunState::Running), stages: Some(stages.stored()), ..started(services, run) };
+    record(services, run.id, begun).await?;
+    Ok(stages)
+}
+
 /// Fixes the window of a run, reads its rows, and stores them as an upload that waits to be prepared.
 pub async fn read(
     services: &Services,
@@ -44,14 +53,7 @@ pub async fn read(
     run: &SourceRun,
     cancel: &CancellationFlag,
 ) -> Result<Read, SourceError> {
-    let mut stages = Stages::of(run);
-    stages.begin(StageName::Counting, services.clock.now());
-    record(
-        services,
-        run.id,
-        RunChanges { state: Some(RunState::Running), stages: Some(stages.stored()), ..started(services, run) },
-    )
-    .await?;
+    let mut stages = begin(services, run).await?;
     let opened = opening::of_source(services, source).await?;
     let window = if source.fields.mode == Mode::Incremental {
         let Some(window) = window_of(&opened, source, run).await? else {
@@ -115,7 +117,7 @@ pub(super) fn as_count(count: u64) -> i64 {
 }
 
 /// Returns the changes of a run that begins, or begins again.
-pub(super) fn started(services: &Services, run: &SourceRun) -> RunChanges {
+fn started(services: &Services, run: &SourceRun) -> RunChanges {
     let started_at = run.started_at.unwrap_or_else(|| services.clock.now());
     RunChanges { started_at: Some(started_at), rows_read: Some(0), bytes: Some(0), ..RunChanges::default() }
 }
