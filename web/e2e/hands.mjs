@@ -61,8 +61,10 @@ export const keyboard = (page) => ({
   async select(target, name) {
     await reach(page, target)
     await page.keyboard.press('ArrowDown')
-    await page.getByRole('option', { name, exact: true }).waitFor()
-    const options = (await page.getByRole('option').allInnerTexts()).map((option) => option.trim())
+    // Not those of native lists, which have the role without saying so.
+    const shown = page.locator('[role="listbox"] [role="option"]')
+    await shown.filter({ hasText: name }).first().waitFor()
+    const options = (await shown.allInnerTexts()).map((option) => option.trim())
     const active = () =>
       page.evaluate(() => {
         const id = document.activeElement?.getAttribute('aria-activedescendant')
@@ -77,6 +79,8 @@ export const keyboard = (page) => ({
     }
     assert.equal(await active(), name, `${name} is not reached by arrow keys`)
     await page.keyboard.press('Enter')
+    // A list that is still closing would take part in the next choice.
+    await shown.first().waitFor({ state: 'detached' })
   },
   async change(list, value) {
     await reach(page, list)

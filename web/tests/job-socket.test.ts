@@ -9,6 +9,7 @@ class FakeSocket {
   }
   sent: string[] = []
   closed = false
+  readyState = 1
   onopen?: () => void
   onmessage?: (event: { data: string }) => void
   onclose?: (event: { code: number }) => void
@@ -44,6 +45,22 @@ afterEach(() => {
 })
 
 describe('the status socket', () => {
+  it('that is no longer wanted before it is open is closed then, and reports nothing', async () => {
+    const heard: string[] = []
+    const wanted = ref(true)
+    scope.run(() => useLiveStatus('job', 7, wanted, (message) => heard.push(message.status)))
+    const socket = FakeSocket.last
+    socket.readyState = 0
+    wanted.value = false
+    await nextTick()
+    expect(socket.closed).toBe(false)
+    socket.readyState = 1
+    socket.onopen?.()
+    expect(socket.closed).toBe(true)
+    socket.hear({ type: 'status_update', status: 'running', data: {} })
+    expect(heard).toEqual([])
+  })
+
   it('reports messages, answers pings and closes when the job is over', async () => {
     const heard: string[] = []
     const wanted = ref(true)

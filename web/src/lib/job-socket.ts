@@ -38,6 +38,8 @@ const MAX_LOG_LINES = 2_000
 /** The server's close codes for an open socket: the session has ended; the caller may no longer see the job. */
 const NOT_AUTHENTICATED = 4401
 const NO_ACCESS = 4403
+/** The state of a socket whose handshake goes on. */
+const CONNECTING = 0
 
 /** Returns a socket that reconnects while `wanted` is true, and stops when `ask` returns that there is nothing to watch. */
 function useSocket(
@@ -55,8 +57,12 @@ function useSocket(
     const current = new WebSocket(url())
     let heard = false
     socket = current
-    current.onopen = () => (connected.value = true)
+    current.onopen = () => {
+      if (socket !== current) return current.close()
+      connected.value = true
+    }
     current.onmessage = (event: MessageEvent<string>) => {
+      if (socket !== current) return
       const message = parse(event.data)
       if (message?.type === 'ping') return current.send('{"type":"pong"}')
       if (!message) return
@@ -87,7 +93,8 @@ function useSocket(
     const current = socket
     socket = null
     connected.value = false
-    current?.close()
+    // Browsers complain about a socket that is closed while it connects: that one closes once it is open.
+    if (current?.readyState !== CONNECTING) current?.close()
   }
 
   watch(wanted, (value) => (value ? socket === null && open() : close()), { immediate: true })
