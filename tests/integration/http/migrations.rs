@@ -32,16 +32,33 @@ async fn harness(app: &TestApp) -> Harness {
     AsyncMigrationHarness::new(AsyncPgConnection::establish(app.services.db.url()).await.expect("a connection"))
 }
 
-/// Reverts the last migration and returns its number. The server of the test still runs: where it has locked the same tables in
-/// another order, nothing is reverted, and this tries again.
-fn revert_last(harness: &mut Harness) -> String {
+type Migrated<T> = diesel::migration::Result<T>;
+
+/// Migrates until nothing else has locked the same tables in another order: the server of the test still runs. A migration that
+/// does not get its locks changes nothing.
+fn patiently<T>(harness: &mut Harness, migrate: impl Fn(&mut Harness) -> Migrated<T>) -> T {
     loop {
-        match harness.revert_last_migration(MIGRATIONS) {
-            Ok(version) => return version.to_string(),
+        match migrate(harness) {
+            Ok(migrated) => return migrated,
             Err(error) if error.to_string().contains("deadlock detected") => {}
-            Err(error) => panic!("a down.sql that does not work: {error}"),
+            Err(error) => panic!("a migration that does not work: {error}"),
         }
     }
+}
+
+/// Reverts the last migration and returns its number.
+fn revert_last(harness: &mut Harness) -> String {
+    patiently(harness, |harness| harness.revert_last_migration(MIGRATIONS).map(|version| version.to_string()))
+}
+
+/// Runs all migrations that are pending, and returns how many these were.
+fn upgrade(harness: &mut Harness) -> usize {
+    let mut done = 0;
+    while harness.has_pending_migration(MIGRATIONS).expect("the list of migrations") {
+        patiently(harness, |harness| harness.run_next_migration(MIGRATIONS).map(drop));
+        done += 1;
+    }
+    done
 }
 
 fn revert_from(harness: &mut Harness, version: &str) {
@@ -89,7 +106,7 @@ async fn every_migration_can_be_undone_and_done_again() {
     (0..undone).for_each(|_| drop(revert_last(&mut harness)));
     // Months of events are tables, too, and are dropped with theirs.
     assert_eq!(lines(&app, SCHEMA).await, Vec::<String>::new());
-    let done = harness.run_pending_migrations(MIGRATIONS).expect("every up.sql works").len();
+    let done = upgrade(&mut harness);
     assert_eq!(undone, done);
     let months = |line: &&String| !line.contains("events_20") && !line.contains("log_20");
     let after = lines(&app, SCHEMA).await;
@@ -121,7 +138,7 @@ async fn configs_of_an_older_database_go_to_the_organisations_that_use_them() {
          INSERT INTO retraining_runs (schedule_id, cause, status) VALUES (1, 'manual', 'COMPLETED')",
     )
     .await;
-    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    upgrade(&mut harness);
     let configs = "SELECT format('%s of %s', random_seed, organisation_id) AS line FROM split_configs ORDER BY random_seed, organisation_id";
     assert_eq!(lines(&app, configs).await, ["7 of 1", "7 of 2", "7 of 3", "8 of 1", "9 of 3", "11 of 2"]);
     assert_eq!(app.count("SELECT organisation_id AS count FROM split_configs WHERE id = 1").await, 1, "ada keeps hers");
@@ -164,7 +181,7 @@ async fn organisations_of_an_older_database_were_founded_by_their_first_owner_un
     )
     .await;
     let recorded = app.count("SELECT count(*) FROM audit_log").await;
-    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    upgrade(&mut harness);
     let founders = "SELECT format('%s by %s', name, coalesce(founder_id::text, 'none')) AS line FROM organisations ORDER BY id";
     assert_eq!(lines(&app, founders).await, ["ada by 1", "team by 1", "staff by 3", "customer by none", "nobody by none"]);
     let turns = "SELECT format('%s, %s', tenant_key, organisation_key) AS line FROM jobs ORDER BY id";
@@ -183,7 +200,7 @@ async fn waiting_jobs_of_an_older_database_are_kinds_that_this_program_runs() {
              ('retraining.combine', '{}', 1, 60), ('retraining.judge', '{}', 1, 60), ('train_model', '{}', 1, 60)",
     )
     .await;
-    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    upgrade(&mut harness);
     let kinds = lines(&app, "SELECT kind AS line FROM jobs ORDER BY id").await;
     assert_eq!(kinds, [RunRetraining::KIND, CombineData::KIND, JudgeRun::KIND, TrainModel::KIND]);
 }
@@ -197,7 +214,7 @@ async fn lines_of_an_older_database_are_listed_for_those_who_see_their_project()
     revert_from(&mut harness, OF_LINES);
     let model = ids["trained_model"];
     app.execute(&format!("INSERT INTO task_logs (trained_model_id, contents) VALUES ({model}, 'of the model')")).await;
-    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    upgrade(&mut harness);
     app.execute(&format!("INSERT INTO task_logs (trained_model_id, contents) VALUES ({model}, 'new')")).await;
     let lines = owner.get("task_log/").await.expect(200).body;
     let lines: Vec<_> = lines["results"].as_array().expect("lines").iter().map(|line| line["contents"].clone()).collect();
